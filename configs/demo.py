@@ -1,0 +1,48 @@
+"""The embedded default: made videos whose classes need each part of the network.
+
+    configs/demo.py              spatial stream, temporal stream, pyramid
+    configs/demo.py:temporal3    the flow baseline with three paths (Table 4)
+"""
+
+import ml_collections
+
+from configs import base
+
+
+def get_config(variant: str = "") -> ml_collections.ConfigDict:
+    """The config of a variant; sizes were chosen on other seeds than those shown."""
+    config = base.get_config()
+    config.data.update(
+        dataset="folder",
+        data_dir="runs/demo/data",
+        size=(72, 72),
+        crop_size=64,
+        crop_scales=(1.0,),
+        max_distort=0,
+        corner_crops=False,
+        input_size=64,
+        tau=(10, 10),
+        threads=2,
+    )
+    config.model.update(backbone="tiny", weights="none")
+    config.model.temporal.width = 256
+    config.model.attention.width = 256
+    config.model.pyramid.width = 1024
+    steps = {"spatial": 300, "temporal": 300, "pyramid": 400}
+    for name, count in steps.items():
+        config.stages[name].update(
+            steps=count,
+            drops=(count * 6 // 10, count * 85 // 100),
+            batch=32,
+            learning_rate=0.02 if name == "pyramid" else 0.05,
+            clip=20.0,
+            dropout=0.2,
+            batch_norm="trained",
+        )
+    config.evaluation.update(snippets=2, views=1, frames=1, centres="even", batch=32)
+    config.run.update(log_every=20, validate_every=100, checkpoint_every=50)
+    if variant == "temporal3":
+        config.stages.temporal.paths = 3
+        del config.stages.pyramid
+    base.finish(config, variant, ("", "temporal3"))
+    return config

@@ -1,0 +1,26 @@
+"""HMDB51: 51 classes, three official splits.
+
+    configs/hmdb51.py              the paper's BN-Inception network (Table 7)
+    configs/hmdb51.py:lite0        EfficientNet-Lite0 at a size two cores can train
+    configs/hmdb51.py:lite0_224    EfficientNet-Lite0 at the paper's size
+"""
+
+import ml_collections
+
+from configs import base
+
+
+def get_config(variant: str = "") -> ml_collections.ConfigDict:
+    """The config of a variant."""
+    config = base.get_config()
+    config.data.dataset = "hmdb51"
+    config.data.data_dir = "data/hmdb51"
+    config.stages.spatial = base.spatial_stage(steps=2500, drops=(1000, 2000))
+    config.stages.temporal = base.temporal_stage(steps=7000, drops=(4000, 6000))
+    if variant:
+        base.use_lite0(config)
+    if variant == "lite0":
+        config.data.data_dir = "data/hmdb51_170x128"
+        base.shrink(config, steps=(400, 600, 300))
+    base.finish(config, variant, ("", "lite0", "lite0_224"))
+    return config

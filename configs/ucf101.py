@@ -1,0 +1,24 @@
+"""UCF101: 101 classes, three official splits.
+
+    configs/ucf101.py              the paper's BN-Inception network (Tables 2, 6 and 7)
+    configs/ucf101.py:lite0        EfficientNet-Lite0 at a size two cores can train
+    configs/ucf101.py:lite0_224    EfficientNet-Lite0 at the paper's size
+"""
+
+import ml_collections
+
+from configs import base
+
+
+def get_config(variant: str = "") -> ml_collections.ConfigDict:
+    """The config of a variant."""
+    config = base.get_config()
+    config.data.dataset = "ucf101"
+    config.data.data_dir = "data/ucf101"
+    if variant:
+        base.use_lite0(config)
+    if variant == "lite0":
+        config.data.data_dir = "data/ucf101_170x128"
+        base.shrink(config, steps=(150, 400, 150))
+    base.finish(config, variant, ("", "lite0", "lite0_224"))
+    return config

@@ -1,0 +1,58 @@
+"""The axis legend, the array aliases and the two contracts shared by every part.
+
+Axis letters, used in every signature:
+
+    b  samples of a batch                  y x  rows and columns of an image or a feature map
+    f  RGB frames of a snippet             c    channels
+    k  temporal paths of a snippet         d    width of a count sketch or of a fused feature
+    t  frames or flows along time          n    any flattened leading axes
+"""
+
+import dataclasses
+
+import jax
+import numpy as np
+from jaxtyping import Bool, Float, Int32, UInt8
+
+Array = jax.Array | np.ndarray
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Batch:
+    """Snippets as the host delivers them: raw bytes and where to look at them.
+
+    Attributes:
+        rgb: RGB frames on a square canvas; f is 0 for a flow-only network.
+        flow: quantised flow, x and y interleaved per frame, so c = 2L; k is 0 for
+            an RGB-only network.
+        box: crop inside the canvas in pixels: y0 x0 y1 x1.
+        flip: whether the crop is mirrored left to right.
+        label: class index.
+        mask: False for the padding of the last batch.
+        video: index of the video in its data set, -1 for padding.
+    """
+
+    rgb: UInt8[Array, "b f 3 y x"]
+    flow: UInt8[Array, "b k c y x"]
+    box: Float[Array, "b 4"]
+    flip: Bool[Array, "b"]
+    label: Int32[Array, "b"]
+    mask: Bool[Array, "b"]
+    video: Int32[Array, "b"]
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Outputs:
+    """What every network returns; a single stream fills what it has.
+
+    Attributes:
+        logits: class scores before the softmax.
+        attention: weights over the grid that sum to 1, or None without attention.
+        features: by name: spatial, temporal, attended, fused.
+    """
+
+    logits: Float[Array, "b classes"]
+    attention: Float[Array, "b y x"] | None
+    features: dict[str, Float[Array, "b _"]]

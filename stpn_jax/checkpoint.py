@@ -1,0 +1,68 @@
+"""Orbax checkpoints of one stage: save, restore the newest, read variables only."""
+
+from typing import Any
+
+import jax
+import orbax.checkpoint as ocp
+from etils import epath
+
+from stpn_jax.errors import UsageError
+
+_VARIABLES, _PROGRESS = "variables", "progress"
+
+
+class Checkpoints:
+    """The checkpoints of one training run in one folder.
+
+    Every process calls save; one copy of the replicated arrays is written, behind the
+    training's back and renamed into place when it is whole.
+    """
+
+    def __init__(self, directory: epath.PathLike, keep: int):
+        """Opens the folder, made if it is not there; keeps the `keep` newest."""
+        self._directory = epath.Path(directory).absolute()
+        options = ocp.CheckpointManagerOptions(max_to_keep=keep, create=True)
+        self._manager = ocp.CheckpointManager(self._directory, options=options)
+
+    def latest_step(self) -> int | None:
+        """Step of the newest whole checkpoint."""
+        return self._manager.latest_step()
+
+    def save(self, step: int, variables: Any, progress: Any) -> None:
+        """Starts writing; a second call waits for the first to end."""
+        items = {
+            _VARIABLES: ocp.args.StandardSave(variables),
+            _PROGRESS: ocp.args.StandardSave(progress),
+        }
+        self._manager.save(step, args=ocp.args.Composite(**items))
+
+    def restore(self, variables: Any, progress: Any) -> tuple[Any, Any]:
+        """Newest checkpoint, in the structure, shapes and types of the arguments."""
+        abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, (variables, progress))
+        items = {
+            _VARIABLES: ocp.args.StandardRestore(abstract[0]),
+            _PROGRESS: ocp.args.StandardRestore(abstract[1]),
+        }
+        restored = self._manager.restore(
+            self.latest_step(), args=ocp.args.Composite(**items)
+        )
+        return restored[_VARIABLES], restored[_PROGRESS]
+
+    def close(self) -> None:
+        """Waits until all is written."""
+        self._manager.wait_until_finished()
+        self._manager.close()
+
+
+def restore_variables(directory: epath.PathLike) -> dict[str, Any]:
+    """Variables of the newest checkpoint of a folder, as it was saved.
+
+    Raises:
+        UsageError: if the folder holds no checkpoint.
+    """
+    path = epath.Path(directory).absolute()
+    steps = ocp.utils.checkpoint_steps(path) if path.exists() else []
+    if not steps:
+        raise UsageError(f"{directory}: no checkpoint in this folder")
+    with ocp.StandardCheckpointer() as checkpointer:
+        return checkpointer.restore(path / str(max(steps)) / _VARIABLES)

@@ -1,0 +1,1 @@
+"""Video files become records, and records become batches of snippets."""

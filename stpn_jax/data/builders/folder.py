@@ -1,0 +1,132 @@
+"""Videos of one's own: a folder of clips for each class."""
+
+import csv
+import dataclasses
+import math
+
+from etils import epath
+
+from stpn_jax.data import labels, listing
+from stpn_jax.data.builders import base
+from stpn_jax.errors import UsageError
+
+GROUPS = "groups.csv"
+_PARTS = (labels.TRAIN, labels.TEST)
+_Found = tuple[list[listing.Clip], list[tuple[str, str]]]
+
+
+class Folder(base.VideoRecords, skip_registration=True):
+    """Frames and TV-L1 flow of a folder of videos, one example a video."""
+
+    @staticmethod
+    def list_clips(options: base.Options) -> listing.Listing:
+        """Clips at train/<class>/* and test/<class>/*, or at <class>/* without a split.
+
+        Without a split, a seeded fraction of every class becomes the test part; a
+        class of two clips or more has one in each part. A file groups.csv with the
+        header `class,group` puts the classes into groups.
+
+        Raises:
+            UsageError: a folder is missing or has no clips.
+        """
+        videos = epath.Path(options.videos)
+        if _has_parts(videos):
+            clips, unlisted = _split_by_folder(videos)
+        else:
+            clips, unlisted = _split_by_ratio(
+                videos, options.test_fraction, options.seed
+            )
+        if not clips:
+            raise UsageError(
+                f"{videos}: no video files in its class folders; known endings are "
+                f"{' '.join(sorted(listing.ENDINGS))}"
+            )
+        classes = tuple(sorted({clip.label for clip in clips}))
+        return listing.Listing(
+            clips=tuple(sorted(clips, key=lambda clip: clip.name)),
+            classes=classes,
+            groups=_read_groups(videos / GROUPS, classes),
+            unlisted=tuple(unlisted),
+        )
+
+
+def _has_parts(videos: epath.Path) -> bool:
+    """Whether clips are at train/<class>/* and test/<class>/*.
+
+    A folder `train` that has files and no folders is a class of that name.
+    """
+    folders = {folder.name: folder for folder in listing.class_folders(videos)}
+    having = [
+        part
+        for part in _PARTS
+        if part in folders and any(path.is_dir() for path in folders[part].iterdir())
+    ]
+    if len(having) == 1:
+        (missing,) = set(_PARTS) - set(having)
+        raise UsageError(
+            f"{videos} has class folders in {having[0]}/ and none in {missing}/; give "
+            "both, or put the class folders directly below it for a split by ratio"
+        )
+    return bool(having)
+
+
+def _split_by_folder(videos: epath.Path) -> _Found:
+    clips, unlisted = [], []
+    for part in _PARTS:
+        found, others = _find(videos / part, f"{part}/", (part,))
+        clips += found
+        unlisted += others
+    return clips, unlisted
+
+
+def _split_by_ratio(videos: epath.Path, fraction: float, seed: int) -> _Found:
+    clips, unlisted = _find(videos, "", (labels.TRAIN,))
+    by_class: dict[str, list[str]] = {}
+    for clip in clips:
+        by_class.setdefault(clip.label, []).append(clip.name)
+    test = {
+        name
+        for names in by_class.values()
+        for name in labels.shuffled(names, str(seed))[: _share(len(names), fraction)]
+    }
+    return [
+        dataclasses.replace(clip, membership=(labels.TEST,))
+        if clip.name in test
+        else clip
+        for clip in clips
+    ], unlisted
+
+
+def _share(clips: int, fraction: float) -> int:
+    """Test clips of a class: rounded, but one at least and one less than all."""
+    if not fraction:
+        return 0
+    return min(max(math.floor(clips * fraction + 0.5), 1), clips - 1)
+
+
+def _find(folder: epath.Path, prefix: str, membership: tuple[str, ...]) -> _Found:
+    """Clips and other files at <folder>/<class>/*."""
+    clips, unlisted = [], []
+    for class_folder in listing.class_folders(folder):
+        videos, others = listing.files_in(class_folder)
+        label = class_folder.name
+        for path in videos:
+            name = f"{prefix}{label}/{path.name}"
+            clips.append(listing.Clip(name, str(path), label, name, membership))
+        unlisted += [listing.not_a_video(path) for path in others]
+    return clips, unlisted
+
+
+def _read_groups(path: epath.Path, classes: tuple[str, ...]) -> dict[str, str]:
+    if not path.exists():
+        return {}
+    rows = list(csv.reader(path.read_text().splitlines()))
+    if not rows or rows[0] != ["class", "group"]:
+        raise UsageError(f"{path}: expected the header `class,group` in its first line")
+    for line, row in enumerate(rows[1:], start=2):
+        if len(row) != 2 or row[0] not in classes:
+            raise UsageError(
+                f"{path}, line {line}: expected `class,group` with one of the classes "
+                f"{', '.join(classes)}; found {','.join(row)!r}"
+            )
+    return dict(rows[1:])

@@ -1,0 +1,84 @@
+"""Optical flow between the frames of a video, and its code of one byte a component."""
+
+import functools
+from collections.abc import Iterator
+
+import cv2
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from stpn_jax.arrays import Array
+from stpn_jax.ops import tvl1
+
+BOUND = 20.0
+"""Displacement in pixels that becomes 255; its negative becomes 0 (TSN, FACTS 2.4)."""
+
+CHUNK = 16
+"""Pairs of frames of one call, so that one compiled program serves every video."""
+
+
+def quantise(
+    flow: Float[Array, "*n y x 2"], bound: float = BOUND
+) -> UInt8[jax.Array, "*n y x 2"]:
+    """round(255 (v + bound) / (2 bound)), saturated; no motion becomes 128.
+
+    Args:
+        flow: displacement in pixels.
+        bound: see BOUND.
+    """
+    code = jnp.round(255 * (jnp.asarray(flow) + bound) / (2 * bound))
+    return jnp.clip(code, 0, 255).astype(jnp.uint8)
+
+
+def dequantise(
+    code: UInt8[Array, "*n y x 2"], bound: float = BOUND
+) -> Float[jax.Array, "*n y x 2"]:
+    """Displacement in pixels of a code, the inverse of quantise up to rounding."""
+    return jnp.asarray(code, jnp.float32) * (2 * bound / 255) - bound
+
+
+def compute(
+    frames: UInt8[np.ndarray, "t y x 3"],
+    parameters: tvl1.Parameters | None = None,
+    bound: float = BOUND,
+) -> UInt8[np.ndarray, "t-1 y x 2"]:
+    """Quantised TV-L1 flow from each frame to the next.
+
+    Args:
+        frames: RGB, at least two.
+        parameters: of TV-L1; by default OpenCV's.
+        bound: see BOUND.
+
+    Returns:
+        x displacement first.
+    """
+    parameters = parameters or tvl1.Parameters()
+    grey = np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames])
+    codes = [
+        np.asarray(_chunk(chunk[:-1], chunk[1:], parameters, bound))
+        for chunk in _chunks(grey)
+    ]
+    return np.concatenate(codes)[: len(grey) - 1]
+
+
+def _chunks(grey: UInt8[np.ndarray, "t y x"]) -> Iterator[UInt8[np.ndarray, "t y x"]]:
+    """CHUNK + 1 frames at a time, each starting with the last of those before.
+
+    The last chunk is filled up with its last frame: a still pair costs next to nothing.
+    """
+    for start in range(0, len(grey) - 1, CHUNK):
+        chunk = grey[start : start + CHUNK + 1]
+        missing = CHUNK + 1 - len(chunk)
+        yield np.pad(chunk, ((0, missing), (0, 0), (0, 0)), mode="edge")
+
+
+@functools.partial(jax.jit, static_argnums=(2, 3))
+def _chunk(
+    first: UInt8[Array, "n y x"],
+    second: UInt8[Array, "n y x"],
+    parameters: tvl1.Parameters,
+    bound: float,
+) -> UInt8[jax.Array, "n y x 2"]:
+    return quantise(tvl1.flow(first, second, parameters), bound)

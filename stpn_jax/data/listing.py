@@ -1,0 +1,202 @@
+"""Which clips of a folder take part: class, source and place in the official splits."""
+
+import dataclasses
+import difflib
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from etils import epath
+
+from stpn_jax.data import labels
+from stpn_jax.errors import UsageError
+
+ENDINGS = frozenset(
+    ".3gp .avi .flv .gif .m4v .mkv .mov .mp4 .mpeg .mpg .ogv .ts .webm .wmv".split()
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Clip:
+    """One video file.
+
+    Attributes:
+        name: path below the folder of videos, with '/'.
+        path: the file.
+        label: its class.
+        source: clips cut from one film share it, within a class.
+        membership: train, test or none, for each official split.
+    """
+
+    name: str
+    path: str
+    label: str
+    source: str
+    membership: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Listing:
+    """The clips of a folder.
+
+    Attributes:
+        clips: sorted by name.
+        classes: in the order of their labels; all of the data set, with clips or not.
+        groups: class -> group; empty without groups.
+        unlisted: (name, reason) of files that take no part.
+        absent: class -> clips of its lists without a file.
+    """
+
+    clips: tuple[Clip, ...]
+    classes: tuple[str, ...]
+    groups: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    unlisted: tuple[tuple[str, str], ...] = ()
+    absent: Mapping[str, int] = dataclasses.field(default_factory=dict)
+
+    @property
+    def splits(self) -> int:
+        """Number of official splits."""
+        return len(self.clips[0].membership)
+
+
+def class_folders(videos: epath.PathLike) -> list[epath.Path]:
+    """The folders of a folder, sorted.
+
+    Raises:
+        UsageError: it is missing, no folder, or has none.
+    """
+    videos = epath.Path(videos)
+    if not videos.is_dir():
+        raise UsageError(
+            f"{videos}: there is no such folder; --videos takes the folder that has one "
+            "folder of video files for each class"
+        )
+    folders = sorted(p for p in videos.iterdir() if p.is_dir() and _is_shown(p))
+    if not folders:
+        raise UsageError(
+            f"{videos} has no folders: one folder of video files for each class is "
+            "expected in it"
+        )
+    return folders
+
+
+def files_in(folder: epath.Path) -> tuple[list[epath.Path], list[epath.Path]]:
+    """Video files by their ending, and other files; each sorted."""
+    files = sorted(p for p in folder.iterdir() if _is_shown(p) and not p.is_dir())
+    videos = [path for path in files if path.suffix.lower() in ENDINGS]
+    return videos, [path for path in files if path not in set(videos)]
+
+
+def official(
+    videos: epath.PathLike,
+    lists: labels.OfficialLists,
+    source: Callable[[str, str], str],
+) -> Listing:
+    """Clips that are in the official lists, with the place those give them.
+
+    Args:
+        videos: folder of <class>/<clip>.
+        lists: of the data set.
+        source: (class, listed file name) -> source.
+
+    Raises:
+        UsageError: no file is in the lists.
+    """
+    matcher = labels.Matcher(lists)
+    clips: dict[tuple[str, str], Clip] = {}
+    unlisted: list[tuple[str, str]] = []
+    for folder in class_folders(videos):
+        found, others = files_in(folder)
+        unlisted += [not_a_video(path) for path in others]
+        found.sort(key=lambda p: (p.parent.name, p.name) not in lists.membership)
+        for path in found:
+            name = f"{folder.name}/{path.name}"
+            entry = matcher.find(folder.name, path.name)
+            if entry is None:
+                unlisted.append((name, "it is in no split list"))
+            elif entry in clips:
+                unlisted.append((name, f"the lists mean {clips[entry].name} already"))
+            elif set(lists.membership[entry]) == {labels.NONE}:
+                unlisted.append((name, "no official split uses it"))
+            else:
+                clips[entry] = Clip(
+                    name, str(path), entry[0], source(*entry), lists.membership[entry]
+                )
+    if not clips:
+        raise UsageError(
+            f"{videos}: none of its {len(unlisted)} files is in the split lists; are "
+            "--videos and --splits of the same data set?"
+        )
+    return Listing(
+        clips=_sorted(clips.values()),
+        classes=lists.classes,
+        unlisted=tuple(sorted(unlisted)),
+        absent=_absent(lists, clips),
+    )
+
+
+def select(listing: Listing, classes: Sequence[str], limit: int) -> Listing:
+    """The part of a listing that is to be prepared; classes without clips drop out.
+
+    Args:
+        listing: all there is.
+        classes: names, or none for all.
+        limit: number of clips, taken evenly from the classes and their training and
+            test parts; 0 for all.
+
+    Raises:
+        UsageError: an unknown class, or one without clips.
+    """
+    for name in classes:
+        if name not in listing.classes:
+            near = difflib.get_close_matches(name, listing.classes, n=1, cutoff=0.0)
+            raise UsageError(f"--classes: no class {name!r}; did you mean {near[0]}?")
+    clips = [c for c in listing.clips if not classes or c.label in classes]
+    if limit:
+        clips = _evenly(clips)[:limit]
+    found = {clip.label for clip in clips}
+    if missing := [name for name in classes if name not in found and not limit]:
+        raise UsageError(f"--classes: there are no clips of {', '.join(missing)}")
+    kept = tuple(name for name in listing.classes if name in found)
+    return dataclasses.replace(
+        listing,
+        clips=_sorted(clips),
+        classes=kept,
+        groups={name: listing.groups[name] for name in kept if name in listing.groups},
+        absent={name: listing.absent[name] for name in kept if name in listing.absent},
+    )
+
+
+def _evenly(clips: Sequence[Clip]) -> list[Clip]:
+    """Clips in an order of which every beginning is spread over classes and parts."""
+    parts: dict[tuple[str, str], list[Clip]] = {}
+    by_name = {clip.name: clip for clip in clips}
+    for name in labels.shuffled(by_name, "limit"):
+        clip = by_name[name]
+        parts.setdefault((clip.label, clip.membership[0]), []).append(clip)
+    rounds = itertools.zip_longest(*(parts[key] for key in sorted(parts)))
+    return [clip for turn in rounds for clip in turn if clip is not None]
+
+
+def _absent(
+    lists: labels.OfficialLists, clips: Mapping[tuple[str, str], Clip]
+) -> dict[str, int]:
+    absent = dict.fromkeys(lists.classes, 0)
+    for entry in lists.membership:
+        absent[entry[0]] += entry not in clips
+    return absent
+
+
+def _sorted(clips: Iterable[Clip]) -> tuple[Clip, ...]:
+    return tuple(sorted(clips, key=lambda clip: clip.name))
+
+
+def not_a_video(path: epath.Path) -> tuple[str, str]:
+    """Name and reason of a file that is left out for its ending."""
+    return (
+        f"{path.parent.name}/{path.name}",
+        f"{path.suffix or 'it'} is no video ending",
+    )
+
+
+def _is_shown(path: epath.Path) -> bool:
+    return not path.name.startswith(".")

@@ -1,0 +1,181 @@
+"""Batches of snippets from the records: which, in what order, read by Grain's threads.
+
+The plan of a training step (videos, moments, views) is a pure function of the seed and
+the step, so a run goes on anywhere by its step number alone, and several hosts read
+together what one would. Each element that Grain maps is a whole batch, so nothing is
+copied to stack samples, and the threads work on neighbouring batches.
+"""
+
+from collections.abc import Callable, Iterator
+
+import grain
+import numpy as np
+from jaxtyping import Int
+
+from stpn_jax import arrays, config, errors
+from stpn_jax.data import augment, records, sampling, snippets
+
+
+def train_plan(
+    dataset: records.Dataset,
+    videos: Int[np.ndarray, "n"],
+    settings: config.DataConfig,
+    shape: sampling.SnippetShape,
+    batch: int,
+    seed: int,
+    step: int,
+) -> list[snippets.Snippet]:
+    """The snippets of one training step, over all hosts.
+
+    Slot i of step s is at position s * batch + i of a walk through the videos that is
+    shuffled anew, by (seed, epoch), each time round; moment and view are drawn by
+    (seed, step, slot).
+
+    Raises:
+        UsageError: where there are no videos, or crops do not fit into the frames.
+    """
+    if not len(videos):
+        raise errors.UsageError(
+            f"{settings.data_dir}: split {settings.split} has no training clips"
+        )
+    epochs, places = np.divmod(step * batch + np.arange(batch), len(videos))
+    orders = {e: epoch_order(seed, int(e), len(videos)) for e in np.unique(epochs)}
+    plan = []
+    for slot, (epoch, place) in enumerate(zip(epochs, places, strict=True)):
+        video = int(videos[orders[epoch][place]])
+        rng = np.random.default_rng([seed, 1, step, slot])
+        frames = int(dataset.num_frames[video])
+        moment = sampling.train_moment(rng, video, frames, shape)
+        view = augment.train_view(rng, dataset.meta.size, settings)
+        plan.append(snippets.Snippet(moment, (view,)))
+    return plan
+
+
+def epoch_order(seed: int, epoch: int, count: int) -> Int[np.ndarray, "n"]:
+    """The order in which an epoch goes through `count` videos."""
+    return np.random.default_rng([seed, 0, epoch]).permutation(count)
+
+
+def test_plan(
+    dataset: records.Dataset,
+    videos: Int[np.ndarray, "n"],
+    settings: config.DataConfig,
+    shape: sampling.SnippetShape,
+    evaluation: config.EvaluationConfig,
+) -> list[snippets.Snippet]:
+    """Every snippet of every video with all its views, over all hosts.
+
+    Raises:
+        UsageError: where the crop does not fit into the records' frames.
+    """
+    size = dataset.meta.size
+    views = augment.test_views(size, settings.input_size, evaluation.views)
+    return [
+        snippets.Snippet(moment, tuple(views))
+        for video in map(int, videos)
+        for moment in sampling.test_moments(
+            video,
+            int(dataset.num_frames[video]),
+            shape,
+            evaluation.snippets,
+            evaluation.centres,
+            evaluation.seed,
+        )
+    ]
+
+
+def train_batches(
+    dataset: records.Dataset,
+    videos: Int[np.ndarray, "n"],
+    settings: config.DataConfig,
+    shape: sampling.SnippetShape,
+    batch: int,
+    seed: int,
+    start_step: int,
+    stop_step: int,
+    host: int = 0,
+    hosts: int = 1,
+) -> Iterator[arrays.Batch]:
+    """This host's share of the batches of steps start_step .. stop_step - 1.
+
+    Args:
+        dataset: open records.
+        videos: indices of the training clips.
+        settings: crops, threads and prefetching.
+        shape: of a snippet.
+        batch: snippets a step, over all hosts.
+        seed: draws everything.
+        start_step: first step; nothing else is needed to resume.
+        stop_step: step to stop before.
+        host: which share.
+        hosts: how many shares; must divide batch.
+
+    Raises:
+        UsageError: where the plan does, where hosts does not divide batch, and for an
+            image that cannot be read, naming its clip.
+    """
+    share = _share(batch, host, hosts)
+    side = max(augment.crop_sides(settings), default=0)
+
+    def load(step: int) -> arrays.Batch:
+        plan = train_plan(dataset, videos, settings, shape, batch, seed, step)
+        return snippets.assemble(dataset, plan[share], len(plan[share]), 1, shape, side)
+
+    return _read(load, range(start_step, stop_step), settings)
+
+
+def test_batches(
+    dataset: records.Dataset,
+    videos: Int[np.ndarray, "n"],
+    settings: config.DataConfig,
+    shape: sampling.SnippetShape,
+    evaluation: config.EvaluationConfig,
+    host: int = 0,
+    hosts: int = 1,
+) -> Iterator[arrays.Batch]:
+    """This host's share of the test batches: every snippet of every video once.
+
+    A batch has evaluation.batch snippets over all hosts and as many samples a snippet
+    as there are views, side by side; the last ones are filled up with padding.
+
+    Raises:
+        UsageError: where hosts does not divide the batch, where the crop does not fit,
+            and for an image that cannot be read, naming its clip.
+    """
+    plan = test_plan(dataset, videos, settings, shape, evaluation)
+    share = _share(evaluation.batch, host, hosts)
+    count = share.stop - share.start
+
+    def load(index: int) -> arrays.Batch:
+        first = index * evaluation.batch
+        part = plan[first + share.start : first + share.stop]
+        side = settings.input_size
+        return snippets.assemble(dataset, part, count, evaluation.views, shape, side)
+
+    batches = test_batch_count(len(videos), evaluation)
+    return _read(load, range(batches), settings)
+
+
+def test_batch_count(videos: int, evaluation: config.EvaluationConfig) -> int:
+    """How many batches `test_batches` gives for so many videos, on every host."""
+    return -(-videos * evaluation.snippets // evaluation.batch)
+
+
+def _share(batch: int, host: int, hosts: int) -> slice:
+    if batch < 1 or batch % hosts:
+        raise errors.UsageError(
+            f"batch = {batch} on {hosts} hosts: expected a multiple of {hosts}"
+        )
+    count = batch // hosts
+    return slice(host * count, (host + 1) * count)
+
+
+def _read(
+    load: Callable[[int], arrays.Batch], indices: range, settings: config.DataConfig
+) -> Iterator[arrays.Batch]:
+    source = grain.MapDataset.range(indices.start, indices.stop).map(load)
+    options = grain.ReadOptions(
+        num_threads=settings.threads,
+        prefetch_buffer_size=max(settings.prefetch, settings.threads),
+    )
+    return iter(source.to_iter_dataset(options)) if indices else iter(())

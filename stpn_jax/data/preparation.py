@@ -1,0 +1,319 @@
+"""A whole run of prepare: list, encode every clip, pack, index, report.
+
+Every finished clip is kept at once in DATA_DIR/.clips, so that the same command goes
+on where it was ended; dataset.json is written last and marks a complete data_dir.
+"""
+
+import contextlib
+import dataclasses
+import errno
+import functools
+import hashlib
+import json
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import tqdm
+from etils import epath
+
+from stpn_jax.data import builders, clips, estimate, listing, records, report, workers
+from stpn_jax.errors import UsageError
+from stpn_jax.ops import tvl1
+
+CACHE = ".clips"
+_PLAN = "plan.json"
+
+Say = Callable[[str], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Arguments:
+    """What a person asks for.
+
+    Attributes:
+        dataset: a row of data.builders.BUILDERS.
+        videos: folder of video files.
+        splits: folder of the official lists, or empty.
+        data_dir: where the records go.
+        size: width and height in pixels.
+        classes: names, or none for all.
+        limit: number of clips, or 0 for all.
+        workers: clips at a time, or 0 for as many as there are cores.
+        jpeg_quality: of frames and flow.
+        flow_bound: displacement in pixels that becomes 255.
+        test_fraction: of a class's clips, where nothing else tells the split.
+        seed: draws those.
+    """
+
+    dataset: str
+    videos: str
+    splits: str
+    data_dir: str
+    size: tuple[int, int]
+    classes: tuple[str, ...]
+    limit: int
+    workers: int
+    jpeg_quality: int
+    flow_bound: float
+    test_fraction: float
+    seed: int
+
+    @property
+    def settings(self) -> clips.Settings:
+        """What decides over the bytes of a clip."""
+        return clips.Settings(
+            self.size, self.flow_bound, self.jpeg_quality, tvl1.Parameters()
+        )
+
+    @property
+    def selection(self) -> dict[str, Any]:
+        """What decides over which clips there are."""
+        return {
+            "dataset": self.dataset,
+            "classes": list(self.classes),
+            "limit": self.limit,
+            "test_fraction": self.test_fraction,
+            "seed": self.seed,
+        }
+
+
+def prepare(arguments: Arguments, say: Say) -> None:
+    """Makes a data_dir, or says that it is there.
+
+    Args:
+        arguments: what is asked for.
+        say: prints a line.
+
+    Raises:
+        UsageError: the arguments, the folders or all of the clips are of no use; a
+            data_dir made with other arguments is in the way; the disk is full.
+    """
+    data_dir = epath.Path(arguments.data_dir)
+    with _disk_errors(data_dir):
+        if description := records.read_description(data_dir):
+            _check_finished(arguments, description["prepared"])
+            _remove(data_dir / CACHE)
+            say(f"{data_dir} is complete already: nothing to do")
+            return
+        builders.require_tensorflow()
+        chosen = _list(arguments)
+        _start(arguments)
+        _run(arguments, chosen, say)
+
+
+def _run(arguments: Arguments, chosen: listing.Listing, say: Say) -> None:
+    data_dir = epath.Path(arguments.data_dir)
+    start = time.monotonic()
+    _announce(arguments, chosen, say)
+    tasks = [
+        clips.Task(
+            clip.name, clip.path, str(data_dir / CACHE / clips.cache_name(clip.name))
+        )
+        for clip in chosen.clips
+    ]
+    told = _report(chosen, _encode(arguments, tasks, say))
+    told.write(data_dir / report.FILE)
+    if not told.used:
+        raise UsageError(
+            f"none of the {len(tasks)} clips can be read (the first, "
+            f"{told.clips[0].name}: {told.clips[0].error}); {data_dir / report.FILE} "
+            "lists them all"
+        )
+    say(f"packing {len(told.used)} clips into TFRecord files")
+    used = {clip.name for clip in told.used}
+    _pack(
+        arguments,
+        chosen,
+        [
+            (c, t.cache)
+            for c, t in zip(chosen.clips, tasks, strict=True)
+            if c.name in used
+        ],
+    )
+    _remove(data_dir / CACHE)
+    say(f"done in {estimate.duration(time.monotonic() - start)}")
+    for line in (*told.summary(), "wrote:", *_written(data_dir, arguments.dataset)):
+        say(line)
+
+
+def _list(arguments: Arguments) -> listing.Listing:
+    options = builders.Options(
+        arguments.videos, arguments.splits, arguments.test_fraction, arguments.seed
+    )
+    found = builders.BUILDERS[arguments.dataset].list_clips(options)
+    return listing.select(found, arguments.classes, arguments.limit)
+
+
+def _announce(arguments: Arguments, chosen: listing.Listing, say: Say) -> None:
+    width, height = arguments.size
+    say(
+        f"{arguments.dataset}: {len(chosen.clips)} clips of {len(chosen.classes)} "
+        f"classes from {arguments.videos}"
+    )
+    if absent := sum(chosen.absent.values()):
+        say(
+            f"{absent} more clips of these classes are listed and not there, or not chosen"
+        )
+    say(
+        f"each becomes {width}x{height} frames and TV-L1 flow (JPEG quality "
+        f"{arguments.jpeg_quality}) in {arguments.data_dir}"
+    )
+
+
+def _encode(
+    arguments: Arguments, tasks: Sequence[clips.Task], say: Say
+) -> list[report.ClipReport]:
+    """Encodes what is not yet in the cache, in workers, with progress."""
+    count = arguments.workers or workers.default_workers()
+    work = functools.partial(clips.process, settings=arguments.settings)
+    with workers.Pool(count) as pool:
+        for line in estimate.lines(tasks, arguments.settings, pool, arguments.data_dir):
+            say(line)
+        done = pool.map(work, tasks, describe=lambda task: task.name)
+        bar = tqdm.tqdm(done, total=len(tasks), unit="clip", smoothing=0.05)
+        return sorted(bar, key=lambda clip: clip.name)
+
+
+def _report(
+    chosen: listing.Listing, reports: Sequence[report.ClipReport]
+) -> report.Report:
+    good = {clip.name for clip in reports if not clip.error}
+    places = Counter("_".join(c.membership) for c in chosen.clips if c.name in good)
+    return report.Report(
+        clips=tuple(reports),
+        unlisted=chosen.unlisted,
+        absent=sum(chosen.absent.values()),
+        membership=dict(sorted(places.items())),
+    )
+
+
+def _pack(
+    arguments: Arguments,
+    chosen: listing.Listing,
+    examples: Sequence[tuple[listing.Clip, str]],
+) -> None:
+    """Finished clips -> TFRecord files, index.npz and dataset.json."""
+    meta = records.Meta(
+        dataset=arguments.dataset,
+        classes=chosen.classes,
+        groups=dict(chosen.groups),
+        size=arguments.size,
+        bound=arguments.flow_bound,
+        splits=chosen.splits,
+        flow=dataclasses.asdict(arguments.settings.flow),
+        jpeg_quality=arguments.jpeg_quality,
+    )
+    data_dir = epath.Path(arguments.data_dir)
+    _remove(data_dir / arguments.dataset)
+    builder = builders.BUILDERS[arguments.dataset](data_dir, meta, examples)
+    records.write_index(
+        data_dir, meta, builders.write(builder), _prepared(arguments, chosen)
+    )
+
+
+def _prepared(arguments: Arguments, chosen: listing.Listing) -> dict[str, Any]:
+    """What tells a data_dir from one made with other arguments or of other clips."""
+    return {
+        "settings": _settings(arguments),
+        "selection": arguments.selection,
+        "clips": _fingerprint(chosen),
+    }
+
+
+def _settings(arguments: Arguments) -> dict[str, Any]:
+    settings = dataclasses.asdict(arguments.settings)
+    return dict(json.loads(json.dumps(settings)))
+
+
+def _fingerprint(chosen: listing.Listing) -> str:
+    lines = [f"{clip.name} {' '.join(clip.membership)}" for clip in chosen.clips]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _check_finished(arguments: Arguments, prepared: Mapping[str, Any]) -> None:
+    """Raises UsageError unless a complete data_dir is what the arguments ask for."""
+    _check_same(arguments, prepared["settings"], _settings(arguments))
+    _check_same(arguments, prepared["selection"], arguments.selection)
+    if not epath.Path(arguments.videos).exists():
+        return
+    if _fingerprint(_list(arguments)) != prepared["clips"]:
+        raise UsageError(
+            f"{arguments.data_dir} holds the records of other clips than those now in "
+            f"{arguments.videos}; delete it or choose another --data_dir"
+        )
+
+
+def _start(arguments: Arguments) -> None:
+    """Makes the folders, or checks that those there are of the same settings."""
+    data_dir, videos = epath.Path(arguments.data_dir), epath.Path(arguments.videos)
+    if data_dir.resolve().is_relative_to(videos.resolve()):
+        raise UsageError(
+            f"--data_dir={data_dir} lies inside --videos={videos}; choose another place"
+        )
+    plan = data_dir / CACHE / _PLAN
+    if plan.exists():
+        _check_same(arguments, json.loads(plan.read_text()), _settings(arguments))
+        return
+    if (data_dir / arguments.dataset).exists():
+        raise UsageError(
+            f"{data_dir / arguments.dataset} is there and prepare did not make it; "
+            "choose another --data_dir"
+        )
+    plan.parent.mkdir(parents=True, exist_ok=True)
+    plan.write_text(json.dumps(_settings(arguments)))
+
+
+def _check_same(
+    arguments: Arguments, there: Mapping[str, Any], asked: Mapping[str, Any]
+) -> None:
+    different = [
+        f"{name} = {there.get(name)} where {asked[name]} is asked for"
+        for name in asked
+        if there.get(name) != asked[name]
+    ]
+    if different:
+        raise UsageError(
+            f"{arguments.data_dir} was made with {', '.join(different)}; choose another "
+            "--data_dir or delete it"
+        )
+
+
+def _written(data_dir: epath.Path, dataset: str) -> Iterator[str]:
+    """The files of a finished data_dir; the shards of one split share a line."""
+    for name in (records.DESCRIPTION, records.INDEX, report.FILE):
+        yield f"  {data_dir / name}"
+    files = sorted((data_dir / dataset / records.VERSION).iterdir())
+    names = [re.sub(r"-\d{5}-of-", "-*-of-", str(path)) for path in files]
+    for name, count in Counter(names).items():
+        yield f"  {name}" + (f" ({count} files)" if count > 1 else "")
+
+
+def _remove(folder: epath.Path) -> None:
+    if folder.exists():
+        folder.rmtree()
+
+
+@contextlib.contextmanager
+def _disk_errors(data_dir: epath.Path) -> Iterator[None]:
+    """Turns the errors of a disk into a line that tells what to do.
+
+    TensorFlow has its own exception for a full disk, which is known by its name here.
+    """
+    try:
+        yield
+    except Exception as error:
+        code = getattr(error, "errno", None)
+        exhausted = type(error).__name__ == "ResourceExhaustedError"
+        if exhausted or code in (errno.ENOSPC, errno.EDQUOT):
+            raise UsageError(
+                f"the disk of {data_dir} is full; finished clips are kept: make room "
+                "and run the same command again"
+            ) from error
+        if isinstance(error, OSError):
+            raise UsageError(
+                f"{error.filename or data_dir}: {error.strerror}"
+            ) from error
+        raise

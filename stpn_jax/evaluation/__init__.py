@@ -1,0 +1,1 @@
+"""The test protocol, its scores and its tables."""

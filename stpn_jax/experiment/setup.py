@@ -1,0 +1,130 @@
+"""A config with its data and its workdir, and the networks it asks for."""
+
+import dataclasses
+
+import jax
+import numpy as np
+from etils import epath
+from flax import linen as nn
+
+from stpn_jax import parallel
+from stpn_jax.arrays import Batch
+from stpn_jax.config import Config, StageConfig
+from stpn_jax.data import labels, records
+from stpn_jax.data.sampling import SnippetShape
+from stpn_jax.errors import UsageError
+from stpn_jax.experiment import workdir
+from stpn_jax.models import networks, settings
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """A config with its data and its workdir.
+
+    Attributes:
+        config: what to do.
+        directory: the workdir.
+        dataset: the records.
+        split: video indices of the official split: train, validation, test.
+        init_from: checkpoint that takes the place of the ImageNet weights, or "".
+    """
+
+    config: Config
+    directory: epath.Path
+    dataset: records.Dataset
+    split: labels.Split
+    init_from: str
+
+
+def open_experiment(
+    config: Config, directory: epath.PathLike, init_from: str = ""
+) -> Experiment:
+    """Opens the records and the workdir.
+
+    Raises:
+        UsageError: if there are no fitting records (with the command that makes them),
+            or if the workdir belongs to another config.
+    """
+    data = config.data
+    for stage in config.stages:
+        parallel.check_batch(stage.batch, f"stages[{stage.name}].batch")
+    parallel.check_batch(config.evaluation.batch, "evaluation.batch")
+    dataset = records.open_dataset(data.data_dir, data.size, data.prepare)
+    split = labels.split_videos(
+        dataset, data.split, data.validation_fraction, data.validation_seed
+    )
+    path = epath.Path(directory)
+    workdir.claim(path, config, dataset.meta)
+    return Experiment(config, path, dataset, split, init_from)
+
+
+def describe(experiment: Experiment) -> str:
+    """What a run is going to do."""
+    config, split = experiment.config, experiment.split
+    classes = len(experiment.dataset.meta.classes)
+    lines = [
+        f"{config.data.dataset} split {config.data.split}: {classes} classes, "
+        f"{len(split.train)} training, {len(split.validation)} validation, "
+        f"{len(split.test)} test videos",
+        f"backbone {config.model.backbone}, weights {config.model.weights}, "
+        f"{jax.device_count()} x {jax.devices()[0].device_kind}",
+    ]
+    for stage in config.stages:
+        passes = stage.steps * stage.batch / max(len(split.train), 1)
+        lines.append(
+            f"stage {stage.name}: {stage.steps} steps of {stage.batch} snippets "
+            f"= {passes:.0f} passes over the training videos"
+        )
+    return "\n".join([*lines, f"workdir {experiment.directory}"])
+
+
+def build_network(
+    experiment: Experiment, stage: StageConfig, *, training: bool = True
+) -> nn.Module:
+    """The network of a stage; test crops have the input's size, training crops may not."""
+    data = experiment.config.data
+    resize = training and any(
+        round(scale * data.crop_size) != data.input_size for scale in data.crop_scales
+    )
+    return networks.build(
+        stage.network,
+        settings.from_config(
+            experiment.config.model,
+            stage,
+            classes=len(experiment.dataset.meta.classes),
+            input_size=data.input_size,
+            resize=resize,
+            axis_name=parallel.AXIS if training else None,
+        ),
+    )
+
+
+def snippet_shape(config: Config, stage: StageConfig, frames: int) -> SnippetShape:
+    """What a stage's network looks at."""
+    return SnippetShape(
+        frames=0 if stage.network == "temporal" else frames,
+        paths=stage.paths,
+        flow_length=config.data.flow_length,
+        tau=config.data.tau,
+    )
+
+
+def example_batch(experiment: Experiment, stage: StageConfig) -> Batch:
+    """A batch of one blank snippet, for shapes."""
+    data = experiment.config.data
+    shape = snippet_shape(experiment.config, stage, frames=1)
+    side = data.input_size
+    return Batch(
+        rgb=np.zeros((1, shape.frames, 3, side, side), np.uint8),
+        flow=np.zeros((1, shape.paths, 2 * shape.flow_length, side, side), np.uint8),
+        box=np.array([[0, 0, side, side]], np.float32),
+        flip=np.zeros(1, bool),
+        label=np.zeros(1, np.int32),
+        mask=np.ones(1, bool),
+        video=np.zeros(1, np.int32),
+    )
+
+
+def stage_seed(config: Config, stage: StageConfig) -> int:
+    """Distinct for every stage of a run."""
+    return config.seed * len(config.stages) + config.stages.index(stage)

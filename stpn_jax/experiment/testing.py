@@ -1,0 +1,104 @@
+"""Scores of the trained networks and of their averages on held-out videos."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from stpn_jax import parallel
+from stpn_jax.config import Config, EvaluationConfig, StageConfig
+from stpn_jax.data import pipeline
+from stpn_jax.errors import UsageError
+from stpn_jax.evaluation import protocol, scores, tables
+from stpn_jax.experiment import initial, setup, workdir
+from stpn_jax.experiment.setup import Experiment
+from stpn_jax.train import step
+
+
+def evaluate(experiment: Experiment) -> dict[str, scores.Metrics]:
+    """Tests every stage's network and each average of a spatial and a temporal stream.
+
+    Writes results.json, results.md and scores.npz (per video) to the workdir.
+    """
+    videos = experiment.split.test
+    if not len(videos):
+        raise UsageError(f"{experiment.config.data.data_dir}: no test videos")
+    rows = {}
+    for stage in experiment.config.stages:
+        print(f"[{stage.name}] testing {len(videos)} videos", flush=True)
+        rows[stage.name] = score(
+            experiment,
+            stage,
+            make_forward(experiment, stage),
+            initial.restore(experiment.directory / stage.name),
+            videos,
+            experiment.config.evaluation,
+        )
+    rows |= two_stream_averages(experiment.config, rows)
+    results = {name: measure(experiment, row, videos) for name, row in rows.items()}
+    if parallel.is_first_host():
+        workdir.write_results(
+            experiment.directory,
+            {name: dataclasses.asdict(metrics) for name, metrics in results.items()},
+            tables.results(results),
+            {
+                "videos": np.array([experiment.dataset.names[v] for v in videos]),
+                "labels": experiment.dataset.labels[videos],
+                **rows,
+            },
+        )
+        print(tables.results(results), flush=True)
+    return results
+
+
+def make_forward(experiment: Experiment, stage: StageConfig) -> protocol.Forward:
+    """Mapped class probabilities of a stage's network."""
+    network = setup.build_network(experiment, stage, training=False)
+    return parallel.map_forward(step.make_predict_step(network))
+
+
+def score(
+    experiment: Experiment,
+    stage: StageConfig,
+    forward: protocol.Forward,
+    variables: dict[str, Any],
+    videos: np.ndarray,
+    evaluation: EvaluationConfig,
+) -> np.ndarray:
+    """Class probabilities of these videos, one row each."""
+    host, hosts = parallel.host()
+    batches = pipeline.test_batches(
+        experiment.dataset,
+        videos,
+        experiment.config.data,
+        setup.snippet_shape(experiment.config, stage, evaluation.frames),
+        evaluation,
+        host=host,
+        hosts=hosts,
+    )
+    count, classes = len(experiment.dataset.names), len(experiment.dataset.meta.classes)
+    summed = protocol.score(forward, variables, batches, count, classes)
+    return summed.probabilities(videos)
+
+
+def measure(
+    experiment: Experiment, probabilities: np.ndarray, videos: np.ndarray
+) -> scores.Metrics:
+    """Metrics of these videos' probabilities."""
+    meta = experiment.dataset.meta
+    return scores.compute(
+        probabilities, experiment.dataset.labels[videos], meta.classes, meta.groups
+    )
+
+
+def two_stream_averages(
+    config: Config, rows: dict[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Softmax outputs averaged 1:1 (Table 2's caption), for each pair of streams."""
+    spatial = [stage.name for stage in config.stages if stage.network == "spatial"]
+    temporal = [stage.name for stage in config.stages if stage.network == "temporal"]
+    return {
+        f"average of {a} and {b}": (rows[a] + rows[b]) / 2
+        for a in spatial
+        for b in temporal
+    }

@@ -1,0 +1,99 @@
+"""The stages in order, each from where it stopped, then one test."""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+
+from stpn_jax import checkpoint, parallel
+from stpn_jax.arrays import Batch
+from stpn_jax.config import StageConfig
+from stpn_jax.data import pipeline
+from stpn_jax.experiment import initial, setup, testing, workdir
+from stpn_jax.experiment.setup import Experiment
+from stpn_jax.train import loop, optimizer, state, step
+
+
+def train(experiment: Experiment) -> None:
+    """Runs the stages in order, each from where it stopped, then tests once."""
+    print(setup.describe(experiment), flush=True)
+    for stage in experiment.config.stages:
+        train_stage(experiment, stage)
+    if not (experiment.directory / workdir.RESULTS_JSON).exists():
+        testing.evaluate(experiment)
+    workdir.print_files(experiment.directory)
+
+
+def train_stage(experiment: Experiment, stage: StageConfig) -> None:
+    """Trains one stage, or does nothing if its last checkpoint is there."""
+    config = experiment.config
+    directory = experiment.directory / stage.name
+    checkpoints = checkpoint.Checkpoints(
+        workdir.checkpoints(directory), config.run.checkpoints
+    )
+    try:
+        if checkpoints.latest_step() == stage.steps:
+            print(f"[{stage.name}] finished before", flush=True)
+            return
+        network = setup.build_network(experiment, stage)
+        variables = initial.initial_variables(experiment, stage, network)
+        transform = optimizer.make(stage, variables["params"])
+        factors = optimizer.multipliers(stage.multipliers, variables["params"])
+        update = step.make_train_step(network, transform, factors, config.seed)
+        first = loop.resume(state.create(variables, transform), checkpoints)
+        loop.run(
+            first,
+            parallel.map_update(update),
+            train_batches(experiment, stage, int(first.step)),
+            stage=stage,
+            config=config.run,
+            directory=directory,
+            checkpoints=checkpoints,
+            validate=make_validation(experiment, stage),
+        )
+    finally:
+        checkpoints.close()
+
+
+def train_batches(
+    experiment: Experiment, stage: StageConfig, first: int
+) -> Iterator[Batch]:
+    """This host's training batches from step `first` on."""
+    host, hosts = parallel.host()
+    return pipeline.train_batches(
+        experiment.dataset,
+        experiment.split.train,
+        experiment.config.data,
+        setup.snippet_shape(experiment.config, stage, frames=1),
+        batch=stage.batch,
+        seed=setup.stage_seed(experiment.config, stage),
+        start_step=first,
+        stop_step=stage.steps,
+        host=host,
+        hosts=hosts,
+    )
+
+
+def make_validation(
+    experiment: Experiment, stage: StageConfig
+) -> Callable[[state.TrainState], dict[str, float]]:
+    """Mean class accuracy of the centre snippet's centre view on the validation part."""
+    quick = dataclasses.replace(
+        experiment.config.evaluation, snippets=1, views=1, centres="even"
+    )
+    videos = experiment.split.validation
+    forward = testing.make_forward(experiment, stage)
+
+    def validate(current: state.TrainState) -> dict[str, float]:
+        if not len(videos):
+            return {}
+        probabilities = testing.score(
+            experiment, stage, forward, current.variables, videos, quick
+        )
+        metrics = testing.measure(experiment, probabilities, videos)
+        print(
+            f"[{stage.name}] validation: mean class accuracy "
+            f"{100 * metrics.mean_class_accuracy:.1f} %",
+            flush=True,
+        )
+        return {"validation_mean_class_accuracy": metrics.mean_class_accuracy}
+
+    return validate

@@ -1,0 +1,89 @@
+"""The folder of one run: whose it is, where its files lie, what it holds at the end."""
+
+import dataclasses
+import io
+import json
+from typing import Any
+
+import numpy as np
+from etils import epath
+
+from stpn_jax import config as configs
+from stpn_jax import parallel
+from stpn_jax.config import Config
+from stpn_jax.data import records
+from stpn_jax.errors import UsageError
+
+CONFIG, DATASET = "config.json", "dataset.json"
+RESULTS_JSON, RESULTS_TABLE, SCORES = "results.json", "results.md", "scores.npz"
+
+# Fields that may change between two starts: they do not change the result.
+FREE_FIELDS = ("run.", "data.threads", "data.prefetch", "data.data_dir", "data.prepare")
+
+
+def checkpoints(stage_directory: epath.Path) -> epath.Path:
+    """Folder of a stage's checkpoints."""
+    return stage_directory / "checkpoints"
+
+
+def claim(directory: epath.Path, config: Config, meta: records.Meta) -> None:
+    """Writes whose workdir this is, or checks it.
+
+    Raises:
+        UsageError: if it belongs to another config or other data, naming the fields.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    mine = {
+        CONFIG: json.loads(configs.to_json(config)),
+        DATASET: json.loads(json.dumps(dataclasses.asdict(meta))),
+    }
+    for name, content in mine.items():
+        path = directory / name
+        if path.exists():
+            _check_same(path, json.loads(path.read_text()), content)
+    if parallel.is_first_host():
+        for name, content in mine.items():
+            _write_text(directory / name, json.dumps(content, indent=2, sort_keys=True))
+
+
+def _check_same(path: epath.Path, theirs: Any, mine: Any) -> None:
+    old, new = configs.flatten(theirs), configs.flatten(mine)
+    differing = [
+        f"{key} was {old.get(key)!r} and is {new.get(key)!r}"
+        for key in sorted(old.keys() | new.keys())
+        if old.get(key) != new.get(key) and not key.startswith(FREE_FIELDS)
+    ]
+    if differing:
+        raise UsageError(
+            f"{path}: this workdir belongs to another run: {'; '.join(differing[:5])}; "
+            "choose another --workdir"
+        )
+
+
+def write_results(
+    directory: epath.Path,
+    results: dict[str, Any],
+    table: str,
+    per_video: dict[str, np.ndarray],
+) -> None:
+    """Writes metrics as JSON and markdown, and every video's probabilities."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **per_video)
+    (directory / SCORES).write_bytes(buffer.getvalue())
+    _write_text(directory / RESULTS_TABLE, table)
+    _write_text(directory / RESULTS_JSON, json.dumps(results, indent=2))
+
+
+def print_files(directory: epath.Path) -> None:
+    """Names what a run has written."""
+    print(f"written to {directory}:")
+    for path in sorted(directory.iterdir()):
+        inside = f" ({len(list(path.iterdir()))} entries)" if path.is_dir() else ""
+        print(f"  {path.name}{inside}")
+
+
+def _write_text(path: epath.Path, text: str) -> None:
+    # Renamed into place: a killed run never leaves half a file.
+    draft = path.parent / f".{path.name}.draft"
+    draft.write_text(text)
+    draft.replace(path)

@@ -1,0 +1,42 @@
+"""Attention level of the pyramid: motion tells the image map where to look (section 3.3)."""
+
+import jax.numpy as jnp
+from flax import linen as nn
+from jaxtyping import Float
+
+from stpn_jax.arrays import Array
+from stpn_jax.config import FusionConfig
+from stpn_jax.models import fusion, layers
+from stpn_jax.ops import attention_pool
+
+
+class SpatiotemporalAttention(nn.Module):
+    """Scores every location from both maps and pools the image map by the scores.
+
+    Attributes:
+        config: fusion of image map and motion map.
+        hidden: channels of the first of the two 1x1 convolutions.
+        seed: draws the sketches.
+    """
+
+    config: FusionConfig
+    hidden: int
+    seed: tuple[int, ...]
+
+    @nn.compact
+    def __call__(
+        self, images: Float[Array, "b f y x c"], motion: Float[Array, "b y x d"]
+    ) -> tuple[Float[Array, "b f y x"], Float[Array, "b f c"]]:
+        """Attends each of the f image maps with the snippet's one motion map.
+
+        Returns:
+            the weights, which sum to 1 over each grid, and the attended vectors.
+        """
+        motions = jnp.broadcast_to(
+            motion[:, None], (*images.shape[:2], *motion.shape[1:])
+        )
+        fused = fusion.Fusion(self.config, self.seed, name="fusion")([images, motions])
+        hidden = nn.relu(layers.Dense(self.hidden, name="hidden")(fused))
+        scores = layers.Dense(1, name="score")(hidden)[..., 0]
+        weights = attention_pool.attention_weights(scores)
+        return weights, attention_pool.attention_pool(weights, images)

@@ -1,0 +1,100 @@
+"""Fusion of m pathways at each location, the choice the paper compares (Tables 3 to 5)."""
+
+import math
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+from flax import linen as nn
+from jaxtyping import Float
+
+from stpn_jax.arrays import Array
+from stpn_jax.config import FusionConfig
+from stpn_jax.errors import UsageError
+from stpn_jax.ops import compact_bilinear, count_sketch
+
+
+class Fusion(nn.Module):
+    """One fusion level: the operator of the config, then its normalisation.
+
+    Attributes:
+        config: which operator, and what follows it.
+        seed: draws the sketches; distinct for every level of a network.
+    """
+
+    config: FusionConfig
+    seed: tuple[int, ...]
+
+    @nn.compact
+    def __call__(self, pathways: Sequence[Float[Array, "*n _"]]) -> Float[Array, "*n _"]:
+        """Fuses arrays that agree in all axes but the last."""
+        if self.config.kind not in FUSIONS:
+            raise UsageError(
+                f"fusion kind {self.config.kind!r}: expected one of {', '.join(FUSIONS)}"
+            )
+        fused = FUSIONS[self.config.kind](self.config, self.seed, name="operator")(
+            pathways
+        )
+        return normalise(fused, self.config)
+
+
+def normalise(x: Float[Array, "*n d"], config: FusionConfig) -> Float[Array, "*n d"]:
+    """Signed square root, L2 and scale, each as the config has it."""
+    if config.signed_sqrt:
+        x = compact_bilinear.signed_sqrt(x)
+    if config.l2:
+        x = compact_bilinear.l2_normalise(x)
+    return x * (config.scale or math.sqrt(x.shape[-1]))
+
+
+class CompactBilinear(nn.Module):
+    """STCB with sketches that are drawn once and saved with the parameters."""
+
+    config: FusionConfig
+    seed: tuple[int, ...]
+
+    @nn.compact
+    def __call__(self, pathways: Sequence[Float[Array, "*n _"]]) -> Float[Array, "*n d"]:
+        sketches = [self._sketch(i, x.shape[-1]) for i, x in enumerate(pathways)]
+        return compact_bilinear.compact_bilinear(pathways, sketches, self.config.width)
+
+    def _sketch(self, pathway: int, channels: int) -> count_sketch.Sketch:
+        variable = self.variable(
+            "sketches",
+            f"pathway{pathway}",
+            lambda: count_sketch.draw(
+                (*self.seed, pathway), channels, self.config.width
+            )._asdict(),
+        )
+        return count_sketch.Sketch(**variable.value)
+
+
+class Concatenation(nn.Module):
+    """The pathways' channels side by side."""
+
+    config: FusionConfig
+    seed: tuple[int, ...]
+
+    def __call__(self, pathways: Sequence[Float[Array, "*n _"]]) -> Float[Array, "*n _"]:
+        return jnp.concatenate(
+            [x.astype(jnp.float32) for x in pathways], axis=-1
+        )
+
+
+class Sum(nn.Module):
+    """The element-wise sum of pathways of one width."""
+
+    config: FusionConfig
+    seed: tuple[int, ...]
+
+    def __call__(self, pathways: Sequence[Float[Array, "*n c"]]) -> Float[Array, "*n c"]:
+        widths = [x.shape[-1] for x in pathways]
+        if len(set(widths)) > 1:
+            raise UsageError(f"fusion by sum needs pathways of one width, not {widths}")
+        return sum((x.astype(jnp.float32) for x in pathways[1:]), start=pathways[0])
+
+
+FUSIONS = {
+    "stcb": CompactBilinear,
+    "concatenation": Concatenation,
+    "sum": Sum,
+}

@@ -1,0 +1,53 @@
+"""Pooling as Caffe has it: sizes round up, averages count the padding."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+
+def max_pool(
+    x: Float[Array, "n y x c"], side: int, stride: int, padding: int = 0
+) -> Float[Array, "n y2 x2 c"]:
+    """Maximum over square windows; the last window may stick out of the map.
+
+    Args:
+        x: a map.
+        side: of the window.
+        stride: step along rows and columns.
+        padding: at each border; never wins.
+    """
+    pads = [_pads(size, side, stride, padding) for size in x.shape[1:3]]
+    lowest = jnp.array(-jnp.inf, x.dtype)
+    return jax.lax.reduce_window(
+        x,
+        lowest,
+        jax.lax.max,
+        (1, side, side, 1),
+        (1, stride, stride, 1),
+        ((0, 0), *pads, (0, 0)),
+    )
+
+
+def average_pool(
+    x: Float[Array, "n y x c"], side: int, padding: int = 0
+) -> Float[Array, "n y2 x2 c"]:
+    """Mean over square windows one step apart, zeros of the padding counted in.
+
+    Args:
+        x: a map.
+        side: of the window.
+        padding: zeros at each border.
+    """
+    pads = ((0, 0), (padding, padding), (padding, padding), (0, 0))
+    zero = jnp.zeros((), x.dtype)
+    window = (1, side, side, 1)
+    total = jax.lax.reduce_window(x, zero, jax.lax.add, window, (1, 1, 1, 1), pads)
+    return total / side**2
+
+
+def _pads(size: int, side: int, stride: int, padding: int) -> tuple[int, int]:
+    """The padding, and at the end what a window that starts inside the map lacks."""
+    windows = -(-(size + 2 * padding - side) // stride) + 1
+    if (windows - 1) * stride >= size + padding:
+        windows -= 1
+    return padding, max((windows - 1) * stride + side - size - padding, 0)

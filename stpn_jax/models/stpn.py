@@ -1,0 +1,49 @@
+"""The spatiotemporal pyramid network (Figure 2)."""
+
+from flax import linen as nn
+from jaxtyping import Key
+
+from stpn_jax.arrays import Array, Batch, Outputs
+from stpn_jax.models import inputs
+from stpn_jax.models.settings import Settings
+
+
+class SpatiotemporalPyramid(nn.Module):
+    """Two streams, three levels of fusion, one loss."""
+
+    settings: Settings
+
+    @nn.compact
+    def __call__(
+        self, batch: Batch, keys: Key[Array, "b"] | None = None, *, train: bool = False
+    ) -> Outputs:
+        """Classifies snippets.
+
+        Several RGB frames are each attended with the snippet's one motion map; their
+        pooled and attended vectors are averaged, then fused.
+
+        Args:
+            batch: raw snippets.
+            keys: one dropout key per sample, or None to drop nothing.
+            train: whether batch statistics are used and updated.
+        """
+        make = self.settings
+        frames = inputs.rgb(batch, *make.view, make.backbone.rgb)
+        stacks = inputs.flow(batch, *make.view, make.backbone.flow)
+
+        images = make.stream("spatial")(frames, train)
+        paths = make.stream("temporal")(stacks, train)
+
+        motion = make.temporal_fusion("temporal_fusion")(paths)
+        weights, attended = make.attention("attention")(images, motion)
+
+        features = {
+            "spatial": images.mean(axis=(1, 2, 3)),
+            "temporal": motion.mean(axis=(1, 2)),
+            "attended": attended.mean(axis=1),
+        }
+        fused = make.pyramid_fusion("pyramid_fusion")(
+            features["spatial"], features["temporal"], features["attended"]
+        )
+        logits = make.classifier("classifier")(fused, keys)
+        return Outputs(logits, weights.mean(axis=1), features | {"fused": fused})

@@ -1,0 +1,79 @@
+"""Count sketch: a fixed random projection by one signed entry per input (section 3.1)."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, Int8, Int32
+
+from stpn_jax.arrays import Array
+
+
+class Sketch(NamedTuple):
+    """The two vectors of Algorithm 1 for one pathway.
+
+    Attributes:
+        h: destination of each input, counted from 0.
+        s: its sign, -1 or 1.
+    """
+
+    h: Int32[Array, "c"]
+    s: Int8[Array, "c"]
+
+
+def draw(seed: tuple[int, ...], channels: int, width: int) -> Sketch:
+    """Draws h and s uniformly (Algorithm 1, lines 3 to 5).
+
+    Args:
+        seed: entropy; distinct for every pathway and layer, or the sketches of a
+            product are correlated and its inner products biased.
+        channels: length of the vectors to be sketched.
+        width: d, length of the sketch.
+    """
+    rng = np.random.default_rng(seed)
+    h = rng.integers(width, size=channels, dtype=np.int32)
+    s = rng.integers(2, size=channels, dtype=np.int8) * np.int8(2) - np.int8(1)
+    return Sketch(h, s)
+
+
+def scatter_matrix(sketch: Sketch, width: int) -> Float[Array, "c d"]:
+    """The projection as a matrix: row j holds s(j) in column h(j)."""
+    columns = jnp.arange(width, dtype=jnp.int32)
+    return jnp.where(sketch.h[:, None] == columns, sketch.s[:, None], 0).astype(
+        jnp.float32
+    )
+
+
+def project(
+    x: Float[Array, "*n c"], sketch: Sketch, width: int
+) -> Float[Array, "*n d"]:
+    """Count sketch of the last axis (Algorithm 1, lines 7 to 11), in float32.
+
+    A CPU adds rows where an accelerator multiplies by the scatter matrix: the same
+    sums, each the faster form on its platform.
+    """
+    rows = x.reshape(-1, x.shape[-1]).astype(jnp.float32)
+    sketched = jax.lax.platform_dependent(
+        rows,
+        sketch,
+        cpu=lambda rows, sketch: _by_segment_sum(rows, sketch, width),
+        default=lambda rows, sketch: _by_matmul(rows, sketch, width),
+    )
+    return sketched.reshape(*x.shape[:-1], width)
+
+
+def _by_segment_sum(
+    rows: Float[Array, "n c"], sketch: Sketch, width: int
+) -> Float[Array, "n d"]:
+    signed = rows.T * sketch.s[:, None].astype(jnp.float32)
+    return jax.ops.segment_sum(signed, sketch.h, num_segments=width).T
+
+
+def _by_matmul(
+    rows: Float[Array, "n c"], sketch: Sketch, width: int
+) -> Float[Array, "n d"]:
+    # HIGHEST: a sketch in bfloat16 or TF32 would round the features it only moves.
+    return jnp.dot(
+        rows, scatter_matrix(sketch, width), precision=jax.lax.Precision.HIGHEST
+    )

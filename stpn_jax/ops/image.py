@@ -1,0 +1,69 @@
+"""Crop, resize, mirror and transpose raw canvases on the accelerator."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Bool, Float, UInt8
+
+from stpn_jax.arrays import Array
+
+
+def crop_resize(
+    canvas: UInt8[Array, "b n y x"],
+    box: Float[Array, "b 4"],
+    flip: Bool[Array, "b"],
+    size: int,
+) -> Float[Array, "b n size size"]:
+    """Resizes each sample's crop to size x size, mirrored where asked.
+
+    Linear interpolation, antialiased where it shrinks; pixels outside the crop have no
+    weight, so the canvas may hold anything there.
+
+    Args:
+        canvas: raw images, channels first.
+        box: crop in pixels of the canvas: y0 x0 y1 x1.
+        flip: mirror left to right.
+        size: side of the result.
+    """
+    images = canvas.astype(jnp.float32)
+    rows = jax.vmap(_weights, (0, 0, None, None))(
+        box[:, 0], box[:, 2], canvas.shape[2], size
+    )
+    columns = jax.vmap(_weights, (0, 0, None, None))(
+        box[:, 1], box[:, 3], canvas.shape[3], size
+    )
+    columns = jnp.where(flip[:, None, None], columns[:, ::-1], columns)
+    return jnp.einsum("bsy,bnyx,btx->bnst", rows, images, columns)
+
+
+def mirror(
+    canvas: UInt8[Array, "b n y x"], flip: Bool[Array, "b"]
+) -> Float[Array, "b n y x"]:
+    """Mirrors the samples that ask for it: crop_resize where the crop is the canvas."""
+    images = canvas.astype(jnp.float32)
+    return jnp.where(flip[:, None, None, None], images[..., ::-1], images)
+
+
+def mirror_flow_values(
+    flow: Float[Array, "b n y x"], flip: Bool[Array, "b"]
+) -> Float[Array, "b n y x"]:
+    """Reverses the sign of the x displacements of mirrored samples: v -> 255 - v.
+
+    Args:
+        flow: quantised flow, x at even and y at odd channels.
+        flip: which samples were mirrored.
+    """
+    is_x = jnp.arange(flow.shape[1]) % 2 == 0
+    return jnp.where(flip[:, None, None, None] & is_x[:, None, None], 255 - flow, flow)
+
+
+def _weights(
+    start: Float[Array, ""], stop: Float[Array, ""], length: int, size: int
+) -> Float[Array, "size length"]:
+    """Interpolation weights from the pixels start..stop of an axis to size pixels."""
+    step = (stop - start) / size
+    centres = start + (jnp.arange(size) + 0.5) * step - 0.5
+    pixels = jnp.arange(length)
+    distance = jnp.abs(pixels - centres[:, None]) / jnp.maximum(step, 1.0)
+    inside = (pixels >= start) & (pixels < stop)
+    weights = jnp.where(inside, jnp.maximum(1.0 - distance, 0.0), 0.0)
+    return weights / weights.sum(axis=1, keepdims=True)

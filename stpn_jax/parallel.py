@@ -1,0 +1,67 @@
+"""Everything about devices and hosts: the mapped steps, sharding, sums over hosts."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+from stpn_jax.arrays import Batch
+from stpn_jax.errors import UsageError
+
+AXIS = "data"
+
+
+def map_update(step: Callable[..., Any]) -> Callable[..., Any]:
+    """Maps (state, batch) -> (state, metrics) over the devices.
+
+    The state is one plain tree outside and replicated inside; its old buffers are
+    given away. The batch comes from shard().
+    """
+    return jax.pmap(
+        step, AXIS, in_axes=(None, 0), out_axes=(None, None), donate_argnums=0
+    )
+
+
+def map_forward(step: Callable[..., Any]) -> Callable[..., Any]:
+    """Maps (variables, batch) -> per-sample values over the devices."""
+    return jax.pmap(step, AXIS, in_axes=(None, 0))
+
+
+def check_batch(size: int, name: str) -> None:
+    """Raises UsageError, naming sizes that do fit, if devices cannot share a batch."""
+    devices = jax.device_count()
+    if size % devices:
+        lower = size - size % devices
+        fitting = [n for n in (lower, lower + devices) if n]
+        raise UsageError(
+            f"{name} = {size} cannot be shared by {devices} devices; "
+            f"{' or '.join(map(str, fitting))} can"
+        )
+
+
+def shard(batch: Batch) -> Batch:
+    """Adds the leading axis of local devices to a host's share of a batch."""
+    devices = jax.local_device_count()
+    return jax.tree.map(
+        lambda x: x.reshape(devices, len(x) // devices, *x.shape[1:]), batch
+    )
+
+
+def host() -> tuple[int, int]:
+    """Index of this host and their number."""
+    return jax.process_index(), jax.process_count()
+
+
+def is_first_host() -> bool:
+    """Whether this process logs, reports and writes what is written once."""
+    return jax.process_index() == 0
+
+
+def sum_over_hosts(values: np.ndarray) -> np.ndarray:
+    """Element-wise sum of each host's array, the same on all hosts."""
+    if jax.process_count() == 1:
+        return values
+    from jax.experimental import multihost_utils
+
+    return np.asarray(multihost_utils.process_allgather(values)).sum(axis=0)

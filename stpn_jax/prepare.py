@@ -1,0 +1,139 @@
+"""Door: video files and official split lists -> frames and flow -> TFRecords.
+
+    python -m stpn_jax.prepare --dataset=ucf101 --videos=DIR --splits=DIR --data_dir=OUT
+
+Heavy modules are imported by the functions: worker processes import this file too.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from stpn_jax.errors import UsageError
+
+DATASETS = ("ucf101", "hmdb51", "folder")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command line.
+
+    Returns:
+        0, or 2 where the user's input is at fault, or 130 after Ctrl-C.
+    """
+    try:
+        _run(_parse(argv))
+    except UsageError as error:
+        print(f"prepare: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(
+            "prepare: interrupted; the same command goes on from here", file=sys.stderr
+        )
+        return 130
+    return 0
+
+
+def _run(options: argparse.Namespace) -> None:
+    verify = options.__dict__.pop("verify")
+    if not (verify and not options.dataset):
+        from stpn_jax.data import preparation
+
+        preparation.prepare(preparation.Arguments(**vars(options)), _say)
+    if verify:
+        from stpn_jax.data import records
+
+        count = records.verify(options.data_dir)
+        _say(f"{options.data_dir}: the checksums of all {count} records are right")
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; --help lists the options")
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    options = _parser().parse_args(argv)
+    if not options.verify and not (options.dataset and options.videos):
+        raise UsageError("--dataset and --videos are needed; --help lists the options")
+    return options
+
+
+def _parser() -> _Parser:
+    parser = _Parser(
+        prog="python -m stpn_jax.prepare",
+        description="Decodes videos, computes TV-L1 flow and writes TFRecords. Run the "
+        "same command again after any interruption.",
+    )
+    add = parser.add_argument
+    add("--dataset", choices=DATASETS, default="")
+    add("--videos", metavar="DIR", default="", help="has a folder for each class")
+    add("--splits", metavar="DIR", default="", help="the official split lists")
+    add("--data_dir", metavar="DIR", required=True, help="where the records go")
+    add("--size", metavar="WxH", type=_size, default=(340, 256))
+    add("--classes", metavar="A,B", type=_names, default=(), help="default: all")
+    add("--limit", metavar="N", type=_count, default=0, help="clips, evenly chosen")
+    add("--workers", metavar="N", type=_count, default=0, help="default: one a core")
+    add("--jpeg_quality", metavar="Q", type=_quality, default=95)
+    add("--flow_bound", metavar="PIXELS", type=_positive, default=20.0)
+    add(
+        "--test_fraction",
+        metavar="F",
+        type=_fraction,
+        default=0.25,
+        help="of a folder without train/ and test/",
+    )
+    add("--seed", metavar="N", type=int, default=0, help="draws that fraction")
+    add("--verify", action="store_true", help="compare the checksums of all records")
+    return parser
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, _, height = text.partition("x")
+    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        raise argparse.ArgumentTypeError(
+            f"expected WxH such as 340x256, found {text!r}"
+        )
+    return int(width), int(height)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name for name in text.split(",") if name)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a count, found {text!r}")
+    return int(text)
+
+
+def _quality(text: str) -> int:
+    if not (text.isdecimal() and 1 <= int(text) <= 100):
+        raise argparse.ArgumentTypeError(f"expected 1 to 100, found {text!r}")
+    return int(text)
+
+
+def _number(text: str, is_good: Callable[[float], bool], expected: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not is_good(value):
+        raise argparse.ArgumentTypeError(f"expected {expected}, found {text!r}")
+    return value
+
+
+def _positive(text: str) -> float:
+    return _number(text, lambda value: value > 0, "a positive number")
+
+
+def _fraction(text: str) -> float:
+    return _number(text, lambda value: 0 <= value < 1, "a fraction below 1")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""One training run: state, loss, step, optimizer, stages and the loop."""

@@ -1,0 +1,97 @@
+"""The order of one stage: batches, updates, metrics, validation, checkpoints."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+
+from stpn_jax import parallel
+from stpn_jax.arrays import Batch
+from stpn_jax.checkpoint import Checkpoints
+from stpn_jax.config import RunConfig, StageConfig
+from stpn_jax.errors import UsageError
+from stpn_jax.train import console, metrics
+from stpn_jax.train.state import TrainState
+
+Update = Callable[[TrainState, Batch], tuple[TrainState, dict[str, jax.Array]]]
+
+
+def run(
+    state: TrainState,
+    update: Update,
+    batches: Iterator[Batch],
+    *,
+    stage: StageConfig,
+    config: RunConfig,
+    directory: Any,
+    checkpoints: Checkpoints,
+    validate: Callable[[TrainState], dict[str, float]],
+) -> TrainState:
+    """Trains from state.step to stage.steps.
+
+    Args:
+        state: where to go on.
+        update: the mapped step.
+        batches: this host's batches from state.step on.
+        stage: its length.
+        config: how often to log, validate and save.
+        directory: for the metrics.
+        checkpoints: where the state is saved, at the end in any case.
+        validate: scores of a state on the validation part.
+
+    Raises:
+        UsageError: if the loss is not finite; the last checkpoint stays.
+    """
+    first = int(state.step)
+    progress = console.Progress(stage.name, first, stage.steps, stage.batch)
+    writer = (
+        metrics.MetricsWriter(directory, first) if parallel.is_first_host() else None
+    )
+    for step in range(first + 1, stage.steps + 1):
+        state, values = update(state, parallel.shard(next(batches)))
+        is_last = step == stage.steps
+        row: dict[str, float] = {}
+        if is_last or step in (first + 1, first + 2) or step % config.log_every == 0:
+            row = _fetch(values, stage, step)
+            row |= progress.report(step, row)
+        if is_last or _due(step, config.validate_every):
+            started = time.monotonic()
+            row |= validate(state)
+            progress.skip(time.monotonic() - started)
+        if is_last or _due(step, config.checkpoint_every):
+            checkpoints.save(step, state.variables, _progress(state))
+        if writer and row and (is_last or step % config.log_every == 0):
+            writer.write(step, row)
+    if writer:
+        writer.close()
+    return state
+
+
+def resume(state: TrainState, checkpoints: Checkpoints) -> TrainState:
+    """The newest checkpoint in place of a fresh state, or the state if there is none."""
+    if checkpoints.latest_step() is None:
+        return state
+    variables, progress = checkpoints.restore(state.variables, _progress(state))
+    return TrainState(**variables, **progress)
+
+
+def _progress(state: TrainState) -> dict[str, Any]:
+    return {"step": state.step, "opt_state": state.opt_state}
+
+
+def _due(step: int, every: int) -> bool:
+    return every > 0 and step % every == 0
+
+
+def _fetch(
+    values: dict[str, jax.Array], stage: StageConfig, step: int
+) -> dict[str, float]:
+    row = {name: float(value) for name, value in values.items()}
+    if not math.isfinite(row["loss"]):
+        raise UsageError(
+            f"stage {stage.name}: the loss is {row['loss']} at step {step}; the last "
+            "checkpoint is kept; lower learning_rate or clip"
+        )
+    return row

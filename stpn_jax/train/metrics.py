@@ -1,0 +1,50 @@
+"""Metrics of a stage: JSON lines and TensorBoard files, continued without doubles."""
+
+import json
+from typing import Any
+
+from etils import epath
+
+JSON_LINES = "metrics.jsonl"
+
+
+class MetricsWriter:
+    """Writes {step, name: value} rows; rows after first_step are dropped on opening."""
+
+    def __init__(self, directory: epath.PathLike, first_step: int):
+        """Opens the files of a folder to go on after first_step."""
+        import tensorboardX  # Slow to import, and needed by the training host only.
+
+        self._directory = epath.Path(directory)
+        self._directory.mkdir(parents=True, exist_ok=True)
+        self._rows = [
+            row for row in read(self._directory) if row["step"] <= first_step
+        ]
+        self._flush()
+        self._board = tensorboardX.SummaryWriter(
+            str(self._directory / "tensorboard"), purge_step=first_step + 1
+        )
+
+    def write(self, step: int, values: dict[str, float]) -> None:
+        """Adds a row; the file on disk is whole at any time."""
+        self._rows.append({"step": step} | values)
+        self._flush()
+        for name, value in values.items():
+            self._board.add_scalar(name, value, step)
+
+    def close(self) -> None:
+        """Flushes the TensorBoard file."""
+        self._board.close()
+
+    def _flush(self) -> None:
+        text = "".join(json.dumps(row) + "\n" for row in self._rows)
+        (self._directory / JSON_LINES).write_text(text)
+
+
+def read(directory: epath.PathLike) -> list[dict[str, Any]]:
+    """The rows written so far; a half-written last line is ignored."""
+    path = epath.Path(directory) / JSON_LINES
+    if not path.exists():
+        return []
+    lines = path.read_text().split("\n")[:-1]
+    return [json.loads(line) for line in lines]

@@ -1,0 +1,89 @@
+"""SGD as Caffe has it, with learning-rate multipliers and freezing by parameter path."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from stpn_jax.config import StageConfig
+from stpn_jax.errors import UsageError
+
+
+def make(stage: StageConfig, params: Any) -> optax.GradientTransformation:
+    """The optimizer of a stage.
+
+    The order is Caffe's (yjxiong/caffe, src/caffe/solver.cpp): the gradient's global
+    norm is clipped, weight decay is added unclipped, and the learning rate goes into
+    the momentum buffer, so that a drop of the rate acts on new gradients only.
+
+    Args:
+        stage: rates and rules.
+        params: the parameters, for the rules' paths.
+
+    Raises:
+        UsageError: if a rule of stage.multipliers matches no parameter.
+    """
+    factors = multipliers(stage.multipliers, params)
+    decayed = jax.tree.map(lambda factor, p: factor > 0 and p.ndim > 1, factors, params)
+    return optax.chain(
+        _scale_leaves(jax.tree.map(lambda factor: float(factor > 0), factors)),
+        optax.clip_by_global_norm(stage.clip),
+        optax.add_decayed_weights(stage.weight_decay, mask=decayed),
+        _scale_leaves(factors),
+        optax.scale_by_schedule(learning_rate(stage)),
+        optax.trace(decay=stage.momentum),
+        optax.scale(-1.0),
+    )
+
+
+def learning_rate(stage: StageConfig) -> optax.Schedule:
+    """Step-wise constant rate: multiplied by drop_factor at each of the drops."""
+    return optax.piecewise_constant_schedule(
+        stage.learning_rate, dict.fromkeys(stage.drops, stage.drop_factor)
+    )
+
+
+def multipliers(rules: Sequence[tuple[str, float]], params: Any) -> Any:
+    """Tree of learning-rate multipliers: of the first rule that matches, else 1.
+
+    Raises:
+        UsageError: if a rule matches no parameter.
+    """
+    used = set()
+
+    def factor(path: Any, _: Any) -> float:
+        name = jax.tree_util.keystr(path, simple=True, separator="/")
+        for pattern, value in rules:
+            if re.search(pattern, name):
+                used.add(pattern)
+                return value
+        return 1.0
+
+    factors = jax.tree_util.tree_map_with_path(factor, params)
+    for pattern, _ in rules:
+        if pattern not in used:
+            raise UsageError(f"multiplier {pattern!r} matches no parameter")
+    return factors
+
+
+def stop_frozen(factors: Any, params: Any) -> Any:
+    """Stops the gradient of frozen parameters, so that none is computed for them."""
+    return jax.tree.map(
+        lambda factor, p: p if factor > 0 else jax.lax.stop_gradient(p), factors, params
+    )
+
+
+def _scale_leaves(factors: Any) -> optax.GradientTransformation:
+    def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
+        del params
+        scaled = jax.tree.map(
+            lambda u, f: u if f == 1 else jnp.zeros_like(u) if f == 0 else u * f,
+            updates,
+            factors,
+        )
+        return scaled, state
+
+    return optax.GradientTransformation(lambda _: optax.EmptyState(), update)

@@ -1,0 +1,53 @@
+"""The state of one training run: everything a checkpoint holds."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Int32
+
+from stpn_jax.arrays import Array
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class TrainState:
+    """Replicated over the devices; small integers of the sketches never change.
+
+    Attributes:
+        step: updates done so far.
+        params: trainable parameters, a plain tree.
+        batch_stats: running statistics of the batch normalisations.
+        sketches: h and s of every count sketch.
+        opt_state: of the optimizer.
+    """
+
+    step: Int32[Array, ""]
+    params: Any
+    batch_stats: Any
+    sketches: Any
+    opt_state: Any
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """The collections that a network's apply takes."""
+        return {
+            "params": self.params,
+            "batch_stats": self.batch_stats,
+            "sketches": self.sketches,
+        }
+
+
+def create(
+    variables: dict[str, Any], optimizer: optax.GradientTransformation
+) -> TrainState:
+    """State at step 0 of these variables."""
+    return TrainState(
+        step=jnp.zeros((), jnp.int32),
+        params=variables["params"],
+        batch_stats=variables["batch_stats"],
+        sketches=variables["sketches"],
+        opt_state=optimizer.init(variables["params"]),
+    )

@@ -1,0 +1,1 @@
+"""Pictures of what a network sees and answers, drawn without global state."""

@@ -1,0 +1,34 @@
+"""Shape checks on, and where the real clips lie if they are here."""
+
+import os
+import pathlib
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import jaxtyping
+import pytest
+
+hook = jaxtyping.install_import_hook(
+    ["stpn_jax.ops", "stpn_jax.models", "stpn_jax.train", "stpn_jax.evaluation"],
+    "beartype.beartype",
+)
+
+SHARED = pathlib.Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def real_clips() -> pathlib.Path:
+    """Folder with ucf101/ and hmdb51/; the test is skipped where it is absent."""
+    folder = SHARED / "clips"
+    if not folder.exists():
+        pytest.skip(f"no real clips: {folder} is absent")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def official_splits() -> pathlib.Path:
+    """Folder with the official split lists of ucf101/ and hmdb51/."""
+    folder = SHARED / "splits"
+    if not folder.exists():
+        pytest.skip(f"no official splits: {folder} is absent")
+    return folder

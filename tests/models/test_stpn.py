@@ -1,0 +1,145 @@
+"""The network against its description in sections 3.2 to 3.4, composed by hand."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+from configs import demo
+from stpn_jax import config as configs
+from stpn_jax.arrays import Batch
+from stpn_jax.errors import UsageError
+from stpn_jax.models import fusion, networks, settings
+
+CONFIG = configs.from_config_dict(demo.get_config())
+STAGES = {stage.name: stage for stage in CONFIG.stages}
+
+
+def batch(b=2, f=1, k=3, side=32):
+    rng = np.random.default_rng(0)
+    return Batch(
+        rgb=rng.integers(0, 256, (b, f, 3, side, side), dtype=np.uint8),
+        flow=rng.integers(0, 256, (b, k, 20, side, side), dtype=np.uint8),
+        box=np.tile(np.float32([0, 0, side, side]), (b, 1)),
+        flip=np.arange(b) % 2 == 1,
+        label=np.zeros(b, np.int32),
+        mask=np.ones(b, bool),
+        video=np.arange(b, dtype=np.int32),
+    )
+
+
+def network(name, model=CONFIG.model, **changes):
+    stage = dataclasses.replace(STAGES[name], **changes)
+    made = settings.from_config(
+        model, stage, classes=5, input_size=32, resize=False, axis_name=None
+    )
+    return networks.build(stage.network, made)
+
+
+@pytest.fixture(scope="module")
+def pyramid():
+    net = network("pyramid")
+    return net, networks.initialise(net, batch(), 0)
+
+
+def test_outputs_have_the_contracts_shapes(pyramid):
+    net, variables = pyramid
+    outputs = jax.jit(net.apply)(variables, batch())
+    assert outputs.logits.shape == (2, 5)
+    assert outputs.attention.shape == (2, 4, 4)
+    np.testing.assert_allclose(outputs.attention.sum(axis=(1, 2)), 1, rtol=1e-5)
+    widths = {name: x.shape[1] for name, x in outputs.features.items()}
+    assert widths == {"spatial": 64, "temporal": 256, "attended": 64, "fused": 1024}
+
+
+def test_sketches_of_all_levels_are_distinct_and_never_trained(pyramid):
+    _, variables = pyramid
+    sketches = variables["sketches"]
+    hs = [
+        np.asarray(pathway["h"])
+        for level in ("temporal_fusion", "attention", "pyramid_fusion")
+        for pathway in jax.tree.leaves(
+            sketches[level], is_leaf=lambda x: isinstance(x, dict) and "h" in x
+        )
+    ]
+    assert len(hs) == 3 + 2 + 3
+    for i, one in enumerate(hs):
+        for other in hs[i + 1 :]:
+            assert len(one) != len(other) or np.mean(one == other) < 0.1
+    assert "sketches" not in variables["params"]
+
+
+def test_paths_share_their_weights(pyramid):
+    """Three equal paths fuse as one vector thrice: the maps must be the same."""
+    net, variables = pyramid
+    alone = network("temporal")
+    one = batch(k=1)
+    same = dataclasses.replace(batch(), flow=np.repeat(one.flow, 3, axis=1))
+    # By STCB of equal maps, the order of paths cannot matter.
+    a = net.apply(variables, same).features["temporal"]
+    swapped = dataclasses.replace(same, flow=same.flow[:, ::-1])
+    np.testing.assert_allclose(net.apply(variables, swapped).features["temporal"], a)
+    assert "backbone" in networks.initialise(alone, one, 0)["params"]["temporal"]
+
+
+def test_each_frame_is_attended_and_the_vectors_averaged(pyramid):
+    net, variables = pyramid
+    three = batch(f=3)
+    whole = net.apply(variables, three)
+    singles = [
+        net.apply(variables, dataclasses.replace(three, rgb=three.rgb[:, i : i + 1]))
+        for i in range(3)
+    ]
+    for name in ("spatial", "attended"):
+        mean = np.mean([one.features[name] for one in singles], axis=0)
+        np.testing.assert_allclose(whole.features[name], mean, atol=1e-4)
+    mean = np.mean([one.attention for one in singles], axis=0)
+    np.testing.assert_allclose(whole.attention, mean, atol=1e-5)
+
+
+def test_flipping_equals_flipped_pixels_with_reversed_x(pyramid):
+    net, variables = pyramid
+    plain = dataclasses.replace(batch(), flip=np.ones(2, bool))
+    flow = plain.flow[..., ::-1].copy()
+    flow[:, :, ::2] = 255 - flow[:, :, ::2]
+    by_hand = dataclasses.replace(
+        plain, flip=np.zeros(2, bool), rgb=plain.rgb[..., ::-1].copy(), flow=flow
+    )
+    np.testing.assert_allclose(
+        net.apply(variables, plain).logits, net.apply(variables, by_hand).logits, atol=1e-4
+    )
+
+
+def test_dropout_depends_on_the_samples_key_only(pyramid):
+    net, variables = pyramid
+    keys = jax.random.split(jax.random.key(0), 2)
+    whole = net.apply(variables, batch(), keys).logits
+    second = jax.tree.map(lambda x: x[1:], batch())
+    alone = net.apply(variables, second, keys[1:]).logits
+    np.testing.assert_allclose(whole[1:], alone, atol=1e-4)
+    assert not np.allclose(whole, net.apply(variables, batch()).logits, atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", fusion.FUSIONS)
+def test_every_fusion_trains_at_the_last_level(kind):
+    model = dataclasses.replace(
+        CONFIG.model, pyramid=dataclasses.replace(CONFIG.model.pyramid, kind=kind)
+    )
+    if kind == "sum":
+        with pytest.raises(UsageError, match="one width"):
+            networks.initialise(network("pyramid", model), batch(), 0)
+        return
+    net = network("pyramid", model)
+    variables = networks.initialise(net, batch(), 0)
+    assert net.apply(variables, batch()).logits.shape == (2, 5)
+
+
+def test_unknown_names_list_the_known_ones():
+    for change in ({"backbone": "alexnet"}, {}):
+        model = dataclasses.replace(CONFIG.model, **change)
+        if not change:
+            wrong = dataclasses.replace(CONFIG.model.pyramid, kind="average")
+            model = dataclasses.replace(CONFIG.model, pyramid=wrong)
+        with pytest.raises(UsageError, match="expected one of"):
+            networks.initialise(network("pyramid", model), batch(), 0)

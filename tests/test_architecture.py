@@ -1,0 +1,203 @@
+"""Imports follow the arrows of the design; heavy libraries stay where they belong."""
+
+import ast
+import functools
+import pathlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1]
+PACKAGE = "stpn_jax"
+
+EVERYBODY = {"errors"}
+"""What any part may import."""
+
+ARROWS: dict[str, set[str]] = {
+    PACKAGE: set(),
+    "arrays": set(),
+    "compilation_cache": set(),
+    "config": set(),
+    "errors": set(),
+    "ops": {"arrays"},
+    "weights": {"arrays"},
+    "export": {"arrays"},
+    "viz": {"arrays"},
+    "parallel": {"arrays"},
+    "checkpoint": {"arrays"},
+    "models": {"ops", "arrays", "config"},
+    "data": {"ops", "arrays", "config"},
+    "train": {"parallel", "checkpoint", "arrays", "config"},
+    "evaluation": {"parallel", "arrays", "config"},
+    "prepare": {"compilation_cache", "data", "viz", "config"},
+    "predict": {
+        "compilation_cache",
+        "data.augment",
+        "data.flow",
+        "data.sampling",
+        "data.video",
+        "export",
+        "ops.tvl1",
+        "viz",
+        "arrays",
+    },
+    "main": {"compilation_cache", "experiment", "config", "parallel"},
+    "experiment": {
+        "checkpoint",
+        "config",
+        "data",
+        "evaluation",
+        "export",
+        "models",
+        "arrays",
+        "ops",
+        "parallel",
+        "train",
+        "viz",
+        "weights",
+    },
+}
+"""Part of the package -> what it may import besides itself."""
+
+NOWHERE = {"torch", "torchvision"}
+"""Never imported, not even inside a function."""
+
+ONLY_INSIDE = {
+    "tensorflow": "data.builders",
+    "tensorflow_datasets": "data.builders",
+}
+"""Library -> the only part that may import it."""
+
+LAZY = {"tensorflow"}
+"""Imported inside functions alone: slow to load, and absent on some machines."""
+
+NOT_FOR_PREDICT = {
+    "tensorflow",
+    "tensorflow_datasets",
+    "flax",
+    "optax",
+    "grain",
+    "orbax",
+    "stpn_jax.models",
+    "stpn_jax.train",
+    "stpn_jax.evaluation",
+    "stpn_jax.weights",
+    "stpn_jax.experiment",
+}
+
+
+class Import(NamedTuple):
+    module: str
+    lazy: bool
+
+
+@functools.cache
+def modules() -> dict[str, pathlib.Path]:
+    """Dotted name -> file, for every module of the package."""
+    names = {}
+    for path in sorted((ROOT / PACKAGE).rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        names[".".join(parts).removesuffix(".__init__")] = path
+    return names
+
+
+@functools.cache
+def imports(name: str) -> tuple[Import, ...]:
+    """What a module imports, and whether inside a function."""
+    return tuple(_walk(ast.parse(modules()[name].read_text()), lazy=False))
+
+
+def _walk(node: ast.AST, lazy: bool) -> Iterator[Import]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import):
+            yield from (Import(alias.name, lazy) for alias in child.names)
+        elif isinstance(child, ast.ImportFrom):
+            assert not child.level, "relative import"
+            yield from (
+                Import(_resolve(child.module, a.name), lazy) for a in child.names
+            )
+        else:
+            inside = isinstance(
+                child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+            )
+            yield from _walk(child, lazy or inside)
+
+
+def _resolve(module: str | None, name: str) -> str:
+    """`from a import b` means the module a.b where there is one, else a."""
+    inner = f"{module}.{name}"
+    return inner if inner in modules() or module == PACKAGE else str(module)
+
+
+def part(name: str) -> str:
+    """The row of ARROWS that a module belongs to."""
+    return name.removeprefix(f"{PACKAGE}.").split(".")[0]
+
+
+def within(name: str, prefix: str) -> bool:
+    return name == prefix or name.startswith(f"{prefix}.")
+
+
+def loaded_with(name: str) -> set[str]:
+    """Everything that importing a module imports, as far as our own code tells."""
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        current = waiting.pop()
+        if current in found:
+            continue
+        found.add(current)
+        if current in modules():
+            waiting += [one.module for one in imports(current) if not one.lazy]
+            waiting += [current.rpartition(".")[0]] if "." in current else []
+    return found
+
+
+@pytest.mark.parametrize("name", modules())
+def test_imports_follow_the_arrows(name):
+    own = part(name)
+    assert own in ARROWS, f"{own}: new part, give it a row in ARROWS and in the design"
+    allowed = {own} | EVERYBODY | ARROWS[own]
+    for imported in imports(name):
+        inner = imported.module.removeprefix(f"{PACKAGE}.")
+        if inner != imported.module:
+            assert any(within(inner, one) for one in allowed), imported.module
+
+
+@pytest.mark.parametrize("name", modules())
+def test_libraries_stay_where_they_belong(name):
+    for imported in imports(name):
+        library = imported.module.split(".")[0]
+        assert library not in NOWHERE
+        home = ONLY_INSIDE.get(library)
+        assert home is None or within(name, f"{PACKAGE}.{home}"), imported.module
+        assert imported.lazy or library not in LAZY, f"{imported.module} is not lazy"
+
+
+def test_config_loads_without_ml_collections():
+    assert "ml_collections" not in loaded_with(f"{PACKAGE}.config")
+
+
+def test_predict_stands_alone():
+    loaded = loaded_with(f"{PACKAGE}.predict")
+    assert f"{PACKAGE}.export.artifact" in loaded
+    for name in loaded:
+        assert not any(within(name, one) for one in NOT_FOR_PREDICT), name
+
+
+@pytest.mark.parametrize("name", modules())
+def test_a_module_is_short_and_says_what_it_is(name):
+    text = modules()[name].read_text()
+    assert text.count("\n") <= 400
+    docstring = ast.get_docstring(ast.parse(text))
+    assert docstring is not None
+    assert docstring.splitlines()[0].endswith((".", ":", "?"))
+
+
+def test_each_row_of_the_arrows_is_a_part_of_the_package():
+    parts = {part(name) for name in modules()}
+    for own, allowed in ARROWS.items():
+        assert own in parts
+        for one in allowed:
+            assert any(within(name, f"{PACKAGE}.{one}") for name in modules()), one

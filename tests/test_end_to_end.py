@@ -1,0 +1,204 @@
+"""The commands of the README on a shrunken demo, killed and resumed on the way."""
+
+import csv
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+SHORT = [
+    "--config.data.size=(40, 40)",
+    "--config.data.crop_size=32",
+    "--config.data.input_size=32",
+    "--config.data.tau=(2, 4)",
+    "--config.model.temporal.width=32",
+    "--config.model.attention.width=32",
+    "--config.model.pyramid.width=64",
+    "--config.evaluation.batch=4",
+    "--config.run.log_every=2",
+    "--config.run.validate_every=4",
+    "--config.run.checkpoint_every=2",
+    *(
+        f"--config.stages.{stage}.{field}={value}"
+        for stage in ("spatial", "temporal", "pyramid")
+        for field, value in (("steps", 6), ("batch", 4), ("drops", "(4,)"))
+    ),
+]
+
+
+def run(module, *arguments, check=True, cwd=ROOT):
+    command = [sys.executable, "-m", f"stpn_jax.{module}", *map(str, arguments)]
+    done = subprocess.run(
+        command, cwd=cwd, capture_output=True, text=True, timeout=600, check=False
+    )
+    if check and done.returncode:
+        pytest.fail(f"{command} exited with {done.returncode}:\n{done.stderr[-3000:]}")
+    return done
+
+
+def train(data, workdir, *more):
+    return (
+        "main",
+        "--config=configs/demo.py",
+        f"--config.data.data_dir={data}",
+        f"--workdir={workdir}",
+        *SHORT,
+        *more,
+    )
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("demo") / "videos"
+    run("data.synthetic", folder, "--seed=3", "--train=3", "--test=1", "--frames=24")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def data(videos):
+    folder = videos.parent / "data"
+    run(
+        "prepare", "--dataset=folder", f"--videos={videos}", f"--data_dir={folder}",
+        "--size=40x40", "--workers=2",
+    )  # fmt: skip
+    return folder
+
+
+@pytest.fixture(scope="module")
+def finished(data):
+    workdir = data.parent / "run"
+    done = run(*train(data, workdir))
+    return workdir, done.stdout
+
+
+def test_training_says_what_it_does_and_writes_its_files(finished):
+    workdir, printed = finished
+    assert "13 classes, 26 training, 13 validation, 13 test videos" in printed
+    for stage in ("spatial", "temporal", "pyramid"):
+        assert f"[{stage}] 6/6" in printed
+        rows = (workdir / stage / "metrics.jsonl").read_text().splitlines()
+        assert [json.loads(row)["step"] for row in rows] == [2, 4, 6]
+        assert list((workdir / stage / "tensorboard").iterdir())
+    with open(workdir / "results.json") as file:
+        results = json.load(file)
+    assert list(results) == [
+        "spatial", "temporal", "pyramid", "average of spatial and temporal"
+    ]  # fmt: skip
+    assert len(results["pyramid"]["per_class"]) == 13
+    assert len(results["pyramid"]["per_group"]) == 5
+    scores = np.load(workdir / "scores.npz")
+    np.testing.assert_allclose(scores["pyramid"].sum(axis=1), 1, rtol=1e-4)
+    assert "| pyramid |" in (workdir / "results.md").read_text()
+
+
+def test_finished_run_started_again_changes_nothing(finished, data):
+    workdir, _ = finished
+    before = (workdir / "results.json").stat().st_mtime_ns
+    done = run(*train(data, workdir))
+    assert done.stdout.count("finished before") == 3
+    assert (workdir / "results.json").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("line", ["[spatial] 4/6", "[temporal] 4/6", "[pyramid] 4/6"])
+def test_killed_run_ends_with_the_same_parameters(finished, data, line):
+    reference, _ = finished
+    workdir = data.parent / f"killed-{re.sub(r'[^a-z]', '', line)}"
+    _, *arguments = train(data, workdir)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "stpn_jax.main", *arguments],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    for printed in process.stdout:
+        if printed.startswith(line):
+            os.killpg(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert not (workdir / "results.json").exists()
+    run(*train(data, workdir))
+    for stage in ("spatial", "temporal", "pyramid"):
+        assert_same_variables(reference / stage, workdir / stage)
+        metrics = "metrics.jsonl"
+        steps = [
+            json.loads(row)["step"]
+            for row in (workdir / stage / metrics).read_text().splitlines()
+        ]
+        assert steps == [2, 4, 6]
+    assert (reference / "results.json").read_text() == (
+        workdir / "results.json"
+    ).read_text()
+
+
+def assert_same_variables(one, other):
+    import jax
+
+    from stpn_jax import checkpoint
+
+    trees = [checkpoint.restore_variables(p / "checkpoints") for p in (one, other)]
+    for a, b in zip(*map(jax.tree.leaves, trees), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_another_config_in_the_same_workdir_is_refused(finished, data):
+    workdir, _ = finished
+    done = run(*train(data, workdir, "--config.seed=9"), check=False)
+    assert done.returncode == 2
+    assert "seed was 0 and is 9" in last_line(done)
+
+
+def test_exported_artifact_predicts(finished, data, videos):
+    workdir, _ = finished
+    artifact = data.parent / "artifact"
+    run(*train(data, workdir, "--mode=export", f"--out={artifact}"))
+    clip = next(videos.glob("test/*/*.mp4"))
+    out = data.parent / "predictions"
+    run("predict", f"--model={artifact}", clip, f"--out={out}")
+    (answer,) = [json.loads(p.read_text()) for p in out.glob("*.json")]
+    assert len(answer["top"]) == 5
+    assert list(out.glob("*.png"))
+
+
+def test_a_network_of_ones_own_is_a_start(finished, data):
+    workdir, _ = finished
+    again = data.parent / "from-own"
+    done = run(*train(data, again, f"--init_from={workdir / 'pyramid'}"))
+    assert "[pyramid] 6/6" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (["--config.data.data_dir=nowhere"], "python -m stpn_jax.prepare"),
+        (["--config.data.size=(48, 48)"], "48x48"),
+        (["--config.stages.spatial.stepz=3"], "steps"),
+        (["--config.stages.spatial.drops=3"], "drops"),
+        (["--config=configs/missing.py"], "configs/missing.py"),
+        (["--config=configs/demo.py:missing"], "temporal3"),
+        (["--config.model.weights=missing.pth"], "missing.pth"),
+    ],
+)
+def test_bad_input_gets_one_line(data, tmp_path, change, message):
+    done = run(*train(data, tmp_path / "run", *change), check=False)
+    assert done.returncode == 2, done.stderr[-2000:]
+    assert message in last_line(done)
+    assert "Traceback" not in done.stderr
+
+
+def last_line(done):
+    line = done.stderr.strip().splitlines()[-1]
+    assert line.startswith("error: ")
+    return line
+
+
+def test_groups_come_from_the_videos(videos):
+    with open(videos / "groups.csv", newline="") as file:
+        assert len(list(csv.DictReader(file))) == 13
