@@ -6,6 +6,7 @@ Heavy modules are imported by the functions: worker processes import this file t
 """
 
 import argparse
+import math
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
@@ -37,8 +38,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> None:
     verify = options.__dict__.pop("verify")
     if not (verify and not options.dataset):
+        from stpn_jax import compilation_cache
         from stpn_jax.data import preparation
 
+        compilation_cache.enable()
         preparation.prepare(preparation.Arguments(**vars(options)), _say)
     if verify:
         from stpn_jax.data import records
@@ -122,7 +125,7 @@ def _number(text: str, is_good: Callable[[float], bool], expected: str) -> float
         value = float(text)
     except ValueError:
         value = float("nan")
-    if not is_good(value):
+    if not (math.isfinite(value) and is_good(value)):
         raise argparse.ArgumentTypeError(f"expected {expected}, found {text!r}")
     return value
 

@@ -202,8 +202,11 @@ def _save(cache: epath.Path, encoded: Encoded, told: report.ClipReport) -> None:
         report=np.array(json.dumps(dataclasses.asdict(told))),
     )
     partial = cache.with_name(f"{cache.name}.{os.getpid()}")
-    partial.write_bytes(buffer.getvalue())
-    partial.replace(cache)
+    try:
+        partial.write_bytes(buffer.getvalue())
+        partial.replace(cache)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _read_report(cache: epath.Path, task: Task) -> report.ClipReport | None:

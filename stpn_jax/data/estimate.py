@@ -33,11 +33,11 @@ def lines(
     if not frames or pace is None:
         return
     size = pace.bytes * frames * len(tasks) / len(left)
+    time = duration(pace.seconds * frames / pool.speed)
     line = (
-        f"estimate from a few clips: {frames:.0f} frames, "
-        f"{duration(pace.seconds * frames / pool.speed)} with {pool.workers} clips at a "
-        f"time, {report.gigabytes(size)} of records and up to three times that while "
-        "they are packed"
+        f"estimate from a few clips: {frames:.0f} frames, {time} with {pool.workers} "
+        f"clips at a time, {report.gigabytes(size)} of records and up to three times "
+        "that while they are packed"
     )
     if (free := _free(data_dir)) is not None:
         enough = "" if free > 3 * size else ": THIS MAY NOT BE ENOUGH"

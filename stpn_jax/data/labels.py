@@ -151,19 +151,11 @@ def split_videos(
         )
     part = np.array([membership[split - 1] for membership in dataset.membership])
     training = np.flatnonzero(part == TRAIN)
-    held_out = [
-        video
-        for label, name in enumerate(dataset.meta.classes if fraction > 0 else ())
-        for video in _held_out(
-            [
-                (int(v), dataset.sources[v])
-                for v in training
-                if dataset.labels[v] == label
-            ],
-            fraction,
-            f"{seed}/{name}",
-        )
-    ]
+    held_out: list[int] = []
+    for label, name in enumerate(dataset.meta.classes if fraction > 0 else ()):
+        videos = training[dataset.labels[training] == label]
+        sources = [(int(video), dataset.sources[video]) for video in videos]
+        held_out += _held_out(sources, fraction, f"{seed}/{name}")
     parts = Split(
         train=np.setdiff1d(training, held_out),
         validation=np.array(sorted(held_out), np.int64),
@@ -172,8 +164,8 @@ def split_videos(
     for kind in (TRAIN, TEST):
         if not len(getattr(parts, kind)):
             raise UsageError(
-                f"split {split} has no {kind} videos among the {len(dataset)} that were "
-                "prepared; prepare more of them"
+                f"split {split} has no {kind} videos among the {len(dataset)} that "
+                "were prepared; prepare more of them"
             )
     return parts
 

@@ -10,8 +10,9 @@ from etils import epath
 from stpn_jax.data import labels
 from stpn_jax.errors import UsageError
 
-ENDINGS = frozenset(
-    ".3gp .avi .flv .gif .m4v .mkv .mov .mp4 .mpeg .mpg .ogv .ts .webm .wmv".split()
+ENDINGS = (
+    *(".3gp", ".avi", ".flv", ".gif", ".m4v", ".mkv", ".mov"),
+    *(".mp4", ".mpeg", ".mpg", ".ogv", ".ts", ".webm", ".wmv"),
 )
 
 
@@ -67,8 +68,8 @@ def class_folders(videos: epath.PathLike) -> list[epath.Path]:
     videos = epath.Path(videos)
     if not videos.is_dir():
         raise UsageError(
-            f"{videos}: there is no such folder; --videos takes the folder that has one "
-            "folder of video files for each class"
+            f"{videos}: there is no such folder; --videos takes the folder that has "
+            "one folder of video files for each class"
         )
     folders = sorted(p for p in videos.iterdir() if p.is_dir() and _is_shown(p))
     if not folders:

@@ -4,9 +4,7 @@ Every finished clip is kept at once in DATA_DIR/.clips, so that the same command
 on where it was ended; dataset.json is written last and marks a complete data_dir.
 """
 
-import contextlib
 import dataclasses
-import errno
 import functools
 import hashlib
 import json
@@ -19,7 +17,16 @@ from typing import Any
 import tqdm
 from etils import epath
 
-from stpn_jax.data import builders, clips, estimate, listing, records, report, workers
+from stpn_jax.data import (
+    builders,
+    clips,
+    disk,
+    estimate,
+    listing,
+    records,
+    report,
+    workers,
+)
 from stpn_jax.errors import UsageError
 from stpn_jax.ops import tvl1
 
@@ -92,7 +99,7 @@ def prepare(arguments: Arguments, say: Say) -> None:
             data_dir made with other arguments is in the way; the disk is full.
     """
     data_dir = epath.Path(arguments.data_dir)
-    with _disk_errors(data_dir):
+    with disk.errors_told(data_dir):
         if description := records.read_description(data_dir):
             _check_finished(arguments, description["prepared"])
             _remove(data_dir / CACHE)
@@ -108,12 +115,7 @@ def _run(arguments: Arguments, chosen: listing.Listing, say: Say) -> None:
     data_dir = epath.Path(arguments.data_dir)
     start = time.monotonic()
     _announce(arguments, chosen, say)
-    tasks = [
-        clips.Task(
-            clip.name, clip.path, str(data_dir / CACHE / clips.cache_name(clip.name))
-        )
-        for clip in chosen.clips
-    ]
+    tasks = _tasks(chosen, data_dir / CACHE)
     told = _report(chosen, _encode(arguments, tasks, say))
     told.write(data_dir / report.FILE)
     if not told.used:
@@ -123,16 +125,10 @@ def _run(arguments: Arguments, chosen: listing.Listing, say: Say) -> None:
             "lists them all"
         )
     say(f"packing {len(told.used)} clips into TFRecord files")
+    caches = {task.name: task.cache for task in tasks}
     used = {clip.name for clip in told.used}
-    _pack(
-        arguments,
-        chosen,
-        [
-            (c, t.cache)
-            for c, t in zip(chosen.clips, tasks, strict=True)
-            if c.name in used
-        ],
-    )
+    examples = [(c, caches[c.name]) for c in chosen.clips if c.name in used]
+    _pack(arguments, chosen, examples)
     _remove(data_dir / CACHE)
     say(f"done in {estimate.duration(time.monotonic() - start)}")
     for line in (*told.summary(), "wrote:", *_written(data_dir, arguments.dataset)):
@@ -147,6 +143,13 @@ def _list(arguments: Arguments) -> listing.Listing:
     return listing.select(found, arguments.classes, arguments.limit)
 
 
+def _tasks(chosen: listing.Listing, cache: epath.Path) -> list[clips.Task]:
+    return [
+        clips.Task(clip.name, clip.path, str(cache / clips.cache_name(clip.name)))
+        for clip in chosen.clips
+    ]
+
+
 def _announce(arguments: Arguments, chosen: listing.Listing, say: Say) -> None:
     width, height = arguments.size
     say(
@@ -154,9 +157,7 @@ def _announce(arguments: Arguments, chosen: listing.Listing, say: Say) -> None:
         f"classes from {arguments.videos}"
     )
     if absent := sum(chosen.absent.values()):
-        say(
-            f"{absent} more clips of these classes are listed and not there, or not chosen"
-        )
+        say(f"{absent} clips of these classes are in the lists and not in the folder")
     say(
         f"each becomes {width}x{height} frames and TV-L1 flow (JPEG quality "
         f"{arguments.jpeg_quality}) in {arguments.data_dir}"
@@ -276,8 +277,8 @@ def _check_same(
     ]
     if different:
         raise UsageError(
-            f"{arguments.data_dir} was made with {', '.join(different)}; choose another "
-            "--data_dir or delete it"
+            f"{arguments.data_dir} was made with {', '.join(different)}; choose "
+            "another --data_dir or delete it"
         )
 
 
@@ -286,7 +287,8 @@ def _written(data_dir: epath.Path, dataset: str) -> Iterator[str]:
     for name in (records.DESCRIPTION, records.INDEX, report.FILE):
         yield f"  {data_dir / name}"
     files = sorted((data_dir / dataset / records.VERSION).iterdir())
-    names = [re.sub(r"-\d{5}-of-", "-*-of-", str(path)) for path in files]
+    shards = r"-\d{5}-of-(?!00001$)"
+    names = [re.sub(shards, "-*-of-", str(path)) for path in files]
     for name, count in Counter(names).items():
         yield f"  {name}" + (f" ({count} files)" if count > 1 else "")
 
@@ -294,26 +296,3 @@ def _written(data_dir: epath.Path, dataset: str) -> Iterator[str]:
 def _remove(folder: epath.Path) -> None:
     if folder.exists():
         folder.rmtree()
-
-
-@contextlib.contextmanager
-def _disk_errors(data_dir: epath.Path) -> Iterator[None]:
-    """Turns the errors of a disk into a line that tells what to do.
-
-    TensorFlow has its own exception for a full disk, which is known by its name here.
-    """
-    try:
-        yield
-    except Exception as error:
-        code = getattr(error, "errno", None)
-        exhausted = type(error).__name__ == "ResourceExhaustedError"
-        if exhausted or code in (errno.ENOSPC, errno.EDQUOT):
-            raise UsageError(
-                f"the disk of {data_dir} is full; finished clips are kept: make room "
-                "and run the same command again"
-            ) from error
-        if isinstance(error, OSError):
-            raise UsageError(
-                f"{error.filename or data_dir}: {error.strerror}"
-            ) from error
-        raise

@@ -19,6 +19,7 @@ the rest, so that any image is one read of a plain TFRecord away.
 import dataclasses
 import io
 import json
+import zipfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -135,7 +136,7 @@ def write_index(
         **{key: _spans(rows, key) for key in IMAGES},
     }
     buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
+    np.savez(buffer, **arrays)  # type: ignore[arg-type]
     (data_dir / INDEX).write_bytes(buffer.getvalue())
     description = {"meta": dataclasses.asdict(meta), "prepared": dict(prepared)}
     (data_dir / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n")
@@ -232,8 +233,8 @@ def _spans(rows: Sequence[Mapping[str, Any]], key: str) -> np.ndarray:
 def _meta(fields: Mapping[str, Any], data_dir: epath.Path) -> Meta:
     if fields.get("version") != VERSION:
         raise UsageError(
-            f"{data_dir}: records of version {fields.get('version')} where {VERSION} is "
-            "expected; prepare another data_dir"
+            f"{data_dir}: records of version {fields.get('version')} where {VERSION} "
+            "is expected; prepare another data_dir"
         )
     size, classes = tuple(fields["size"]), tuple(fields["classes"])
     return Meta(**{**fields, "size": size, "classes": classes})
@@ -243,7 +244,7 @@ def _load_index(data_dir: epath.Path, command: str) -> dict[str, np.ndarray]:
     try:
         with (data_dir / INDEX).open("rb") as file:
             return dict(np.load(io.BytesIO(file.read())))
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise UsageError(
             f"{data_dir / INDEX}: missing or damaged; delete {data_dir} and make it "
             f"again with: {command}"

@@ -76,7 +76,7 @@ class Video:
             raise VideoError("no frame of it can be decoded")
         if corrupt:
             self.warnings.append(
-                f"damaged or cut off: {corrupt} unreadable packets, {frames} frames read"
+                f"damaged or cut off: {corrupt} bad packets, {frames} frames read"
             )
 
     def _upright(self, frame: av.VideoFrame) -> Frame:
@@ -109,7 +109,7 @@ def decode(
 
 
 def declared_frames(path: epath.PathLike) -> int:
-    """Frames as the header declares them, which may be wrong; 0 where it cannot tell."""
+    """Frames as the header declares them, which may be wrong; 0 if it does not."""
     if "://" in str(path):
         return 0
     try:

@@ -17,15 +17,10 @@ from typing import TypeVar
 
 import cv2
 import jax
-from etils import epath
 
 from stpn_jax.errors import UsageError
 
-_SINGLE_THREADED = {
-    "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
-    "OMP_NUM_THREADS": "1",
-    "JAX_PLATFORMS": "cpu",
-}
+_SINGLE_THREADED = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 _THREADS_BESIDE_ACCELERATOR = 8
 
 T = TypeVar("T")
@@ -76,7 +71,7 @@ class Pool:
         items: Iterable[T],
         describe: Callable[[T], str],
     ) -> Iterator[R]:
-        """function of each item, in the order in which they are done.
+        """Calls a function for each item; results come as they are done.
 
         Args:
             function: to be called in the workers.
@@ -95,16 +90,15 @@ class Pool:
             unfinished = [item for future, item in pending.items() if _failed(future)]
             named = ", ".join(map(describe, unfinished[: self.workers]))
             raise UsageError(
-                "a worker was killed (most often memory ran out) at one of these clips: "
-                f"{named}; finished clips are kept: run the same command again, with "
-                f"fewer --workers than {self.workers} or without that clip"
+                "a worker was killed (most often memory ran out) at one of these "
+                f"clips: {named}; finished clips are kept: run the same command again, "
+                f"with fewer --workers than {self.workers} or without that clip"
             ) from error
 
     def _open(self) -> concurrent.futures.Executor:
         if has_accelerator() or self.workers == 1:
-            use_compilation_cache()
             return concurrent.futures.ThreadPoolExecutor(self.workers)
-        self._stack.enter_context(_environment(_SINGLE_THREADED))
+        self._stack.enter_context(_environment(_process_environment()))
         return concurrent.futures.ProcessPoolExecutor(
             self.workers,
             mp_context=multiprocessing.get_context("spawn"),
@@ -112,19 +106,9 @@ class Pool:
         )
 
 
-def use_compilation_cache() -> None:
-    """Keeps compiled programs in the user's cache folder, shared by all processes."""
-    if jax.config.jax_compilation_cache_dir is None:
-        home = os.environ.get("XDG_CACHE_HOME") or epath.Path("~/.cache").expanduser()
-        jax.config.update(
-            "jax_compilation_cache_dir", str(epath.Path(home) / "stpn_jax" / "xla")
-        )
-
-
 def _initialise_process() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)
-    use_compilation_cache()
     threading.Thread(target=_die_with_parent, daemon=True).start()
 
 
@@ -136,6 +120,15 @@ def _die_with_parent() -> None:
         os._exit(1)
 
 
+def _process_environment() -> dict[str, str]:
+    """Variables for workers: one thread, the processor, the cache of the parent."""
+    flags = f"{os.environ.get('XLA_FLAGS', '')} {_SINGLE_THREADED}"
+    variables = {"XLA_FLAGS": flags, "OMP_NUM_THREADS": "1", "JAX_PLATFORMS": "cpu"}
+    if cache := jax.config.values.get("jax_compilation_cache_dir"):
+        variables["JAX_COMPILATION_CACHE_DIR"] = cache
+    return variables
+
+
 def _failed(future: concurrent.futures.Future[R]) -> bool:
     return not future.done() or future.exception() is not None
 
@@ -145,7 +138,6 @@ def _environment(variables: dict[str, str]) -> Iterator[None]:
     """Sets environment variables that processes started inside it inherit."""
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
-    os.environ["XLA_FLAGS"] = f"{before['XLA_FLAGS'] or ''} {variables['XLA_FLAGS']}"
     try:
         yield
     finally:

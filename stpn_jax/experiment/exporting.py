@@ -51,8 +51,7 @@ def preprocessing(experiment: Experiment, stage: StageConfig) -> artifact.Prepro
     shape = setup.snippet_shape(config, stage, config.evaluation.frames)
     return artifact.Preprocessing(
         size=meta.size,
-        canvas=config.data.input_size,
-        crop_size=config.data.input_size,
+        input_size=config.data.input_size,
         frames=shape.frames,
         paths=shape.paths,
         flow_length=shape.flow_length,

@@ -16,7 +16,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.export
@@ -61,7 +61,7 @@ class Preprocessing:
     bound: float
     flow: Mapping[str, Any]
     snippets: int
-    views: int
+    views: Literal[1, 2, 10]
     seed: int
 
 
@@ -89,9 +89,10 @@ class Artifact:
         flow: UInt8[Array, "b k c y x"],
         box: Float[Array, "b 4"],
         flip: Bool[Array, "b"],
-    ) -> tuple[Float[Array, "b classes"], Float[Array, "b y x"]]:
+    ) -> tuple[Float[Array, "b classes"], Float[Array, "b h w"]]:
         """Class probabilities and attention of snippets laid out as in arrays.Batch.
 
+        The attention has the rows and columns of the last feature map.
         Each batch size is compiled once, so keep to one and pad.
         """
         return self.program(self.weights, rgb, flow, box, flip)

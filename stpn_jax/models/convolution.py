@@ -11,7 +11,9 @@ from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Float
+
+from stpn_jax.arrays import Array
 
 Padding = int | Literal["SAME"]
 Pads = tuple[tuple[int, int], ...]
@@ -54,8 +56,8 @@ def _pads(size: int, side: int, stride: int, padding: Padding) -> tuple[int, int
 
 def _plain(x: Array, kernel: Array, stride: int, pads: Pads) -> Array:
     return jax.lax.conv_general_dilated(
-        x,
-        kernel,
+        jnp.asarray(x),
+        jnp.asarray(kernel),
         (stride, stride),
         pads,
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
@@ -116,9 +118,7 @@ def _shifted(x: Array, kernel: Array, stride: int, pads: Pads) -> Array:
 
 def _windows(x: Array, side: int, stride: int) -> list[Array]:
     """The k * k views of `[..., y, x, c]` that a kernel's taps see."""
-    rows, columns = (
-        (size - side) // stride * stride + 1 for size in x.shape[-3:-1]
-    )
+    rows, columns = ((size - side) // stride * stride + 1 for size in x.shape[-3:-1])
     return [
         x[..., i : i + rows : stride, j : j + columns : stride, :]
         for i in range(side)

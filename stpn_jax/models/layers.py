@@ -6,12 +6,12 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
-from jaxtyping import Array, Float, Key
+from jaxtyping import Float, Key
 
+from stpn_jax.arrays import Array
 from stpn_jax.models import convolution
 
 Mode = Literal["frozen", "first", "trained"]
-he_normal = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
 
 
 class Conv(nn.Module):
@@ -27,7 +27,7 @@ class Conv(nn.Module):
         depthwise: one filter per channel; features must equal the input's channels.
         use_bias: whether a bias is added.
         dtype: of the product; parameters are float32.
-        kernel_init: initialiser of the kernel (He et al. 2015, fan out).
+        kernel_init: initialiser of the kernel (He et al. 2015).
     """
 
     features: int
@@ -37,7 +37,7 @@ class Conv(nn.Module):
     depthwise: bool = False
     use_bias: bool = False
     dtype: Any = jnp.float32
-    kernel_init: Callable[..., Any] = he_normal
+    kernel_init: Callable[..., Any] = nn.initializers.he_normal()
 
     @nn.compact
     def __call__(self, x: Float[Array, "n y x c"]) -> Float[Array, "n y2 x2 d"]:
@@ -99,13 +99,14 @@ class BatchNorm(nn.Module):
     def _is_partial(self) -> bool:
         return self.mode == "first" and self.is_first
 
-    def _track(self, old: Array, new: Array) -> Array:
-        return self.momentum * old + (1 - self.momentum) * jax.lax.stop_gradient(new)
+    def _track(self, old: Array, new: jax.Array) -> jax.Array:
+        new = jax.lax.stop_gradient(new)
+        return self.momentum * jnp.asarray(old) + (1 - self.momentum) * new
 
-    def _statistics(self, x: Array) -> tuple[Array, Array, Array]:
+    def _statistics(self, x: Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         """Mean, biased variance and sample count, over replicas where asked."""
         axes = tuple(range(x.ndim - 1))
-        x = x.astype(jnp.float32)
+        x = jnp.asarray(x, jnp.float32)
         count = jnp.float32(x.size // x.shape[-1])
         mean = self._over_replicas(jnp.mean(x, axes))
         variance = self._over_replicas(jnp.mean(jnp.square(x - mean), axes))
@@ -113,7 +114,7 @@ class BatchNorm(nn.Module):
             count = jax.lax.psum(count, self.axis_name)
         return mean, variance, count
 
-    def _over_replicas(self, x: Array) -> Array:
+    def _over_replicas(self, x: jax.Array) -> jax.Array:
         if self.axis_name is None or self.is_initializing():
             return x
         return jax.lax.pmean(x, self.axis_name)

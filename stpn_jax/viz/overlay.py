@@ -1,7 +1,5 @@
 """Attention laid over the frame that it looked at."""
 
-from collections.abc import Sequence
-
 import matplotlib
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -12,7 +10,7 @@ STRENGTH = 0.6
 def blend(
     frame: UInt8[np.ndarray, "y x 3"],
     attention: Float[np.ndarray, "h w"],
-    box: Sequence[float],
+    box: tuple[int, int, int, int],
 ) -> UInt8[np.ndarray, "y x 3"]:
     """Tints a frame by its attention; what the network did not see turns grey.
 
@@ -27,7 +25,7 @@ def blend(
     Returns:
         The tinted frame.
     """
-    y0, x0, y1, x1 = (round(edge) for edge in box)
+    y0, x0, y1, x1 = box
     weight = resize(attention / max(attention.max(), 1e-12), (y1 - y0, x1 - x0))
     colour = matplotlib.colormaps["inferno"](weight)[..., :3] * 255
     grey = frame.mean(-1, keepdims=True)

@@ -52,6 +52,4 @@ def _variables(backbone: str, weights: str) -> dict[str, Any]:
         known = ", ".join(tables.TABLES)
         raise UsageError(f"no weights can be read for {backbone}; only for {known}")
     path = source.locate(weights)
-    return graft.convert(
-        tables.TABLES[backbone], torch_file.read(path), str(path)
-    )
+    return graft.convert(tables.TABLES[backbone], torch_file.read(path), str(path))

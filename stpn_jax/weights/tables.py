@@ -29,12 +29,12 @@ class Table(NamedTuple):
 
 
 def conv_kernel(tensor: np.ndarray) -> np.ndarray:
-    """torch [d c k k] -> [k k c d]; a depthwise [c 1 k k] -> [k k 1 c]."""
+    """From torch's [d c k k] to [k k c d]; a depthwise [c 1 k k] to [k k 1 c]."""
     return tensor.transpose(2, 3, 1, 0)
 
 
 def dense_kernel(tensor: np.ndarray) -> np.ndarray:
-    """torch [d c] -> [c d]."""
+    """From torch's [d c] to [c d]."""
     return tensor.T
 
 

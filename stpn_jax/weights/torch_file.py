@@ -138,7 +138,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 class _RebuildTensor:
-    """Stands for torch._utils._rebuild_tensor_v2; slots keep a pickle from altering it."""
+    """Stands for torch._utils._rebuild_tensor_v2; slots: a pickle cannot alter it."""
 
     __slots__ = ()
 

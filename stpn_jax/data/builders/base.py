@@ -4,12 +4,16 @@ TensorFlow itself is loaded when a builder writes, and not before.
 """
 
 import abc
+import contextlib
 import dataclasses
 import importlib.util
+import io
 import os
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow_datasets as tfds
 import tqdm
 from etils import epath
@@ -35,7 +39,9 @@ class Options:
     seed: int
 
 
-class VideoRecords(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+class VideoRecords(  # type: ignore[call-arg]
+    tfds.core.GeneratorBasedBuilder, skip_registration=True
+):
     """Writes one example a video, in one tfds split for each place in the splits.
 
     An official split is the sum of several: 'train_test_none' and 'train_none_none'
@@ -45,6 +51,9 @@ class VideoRecords(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     VERSION = tfds.core.Version(records.VERSION)
     HOMEPAGE = ""
     CITATION = ""
+    # tfds looks for a list of download checksums beside the code; there is none, and
+    # looking needs importlib_resources, which is not among its requirements.
+    code_path = None
 
     def __init__(
         self,
@@ -70,7 +79,7 @@ class VideoRecords(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             "label": tfds.features.ClassLabel(names=list(self._meta.classes)),
             "group": tfds.features.Text(),
             "source": tfds.features.Text(),
-            "num_frames": tfds.features.Scalar(dtype="int64"),
+            "num_frames": tfds.features.Scalar(dtype=np.int64),
             "frames": tfds.features.Sequence(colour),
             "flow_x": tfds.features.Sequence(grey),
             "flow_y": tfds.features.Sequence(grey),
@@ -106,11 +115,17 @@ class VideoRecords(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
 
 def require_tensorflow() -> None:
-    """Raises UsageError now, rather than after hours of flow, if packing cannot work."""
+    """Makes TensorFlow quiet, before anything loads it.
+
+    Raises:
+        UsageError: it is not there; better now than after hours of flow.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     if importlib.util.find_spec("tensorflow") is None:
         raise UsageError(
-            "prepare packs its records with TensorFlow, which is not installed; install "
-            "it by `pip install tensorflow-cpu` (`tensorflow` where that does not exist)"
+            "prepare packs its records with TensorFlow, which is not installed; get it "
+            "by `pip install tensorflow-cpu` (`tensorflow` where that does not exist)"
         )
 
 
@@ -121,7 +136,12 @@ def write(builder: VideoRecords) -> Mapping[str, list[epath.Path]]:
         tfds split -> its files.
     """
     tfds.disable_progress_bar()
-    builder.download_and_prepare()
+    config = tfds.download.DownloadConfig(try_download_gcs=False)
+    with (
+        tempfile.TemporaryDirectory() as downloads,
+        contextlib.redirect_stdout(io.StringIO()),
+    ):
+        builder.download_and_prepare(download_dir=downloads, download_config=config)
     return {
         name: [epath.Path(path) for path in split.filepaths]
         for name, split in builder.info.splits.items()

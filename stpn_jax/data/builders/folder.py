@@ -15,7 +15,7 @@ _PARTS = (labels.TRAIN, labels.TEST)
 _Found = tuple[list[listing.Clip], list[tuple[str, str]]]
 
 
-class Folder(base.VideoRecords, skip_registration=True):
+class Folder(base.VideoRecords, skip_registration=True):  # type: ignore[call-arg]
     """Frames and TV-L1 flow of a folder of videos, one example a video."""
 
     @staticmethod
@@ -89,12 +89,13 @@ def _split_by_ratio(videos: epath.Path, fraction: float, seed: int) -> _Found:
         for names in by_class.values()
         for name in labels.shuffled(names, str(seed))[: _share(len(names), fraction)]
     }
-    return [
+    training = [clip for clip in clips if clip.name not in test]
+    held_out = [
         dataclasses.replace(clip, membership=(labels.TEST,))
-        if clip.name in test
-        else clip
         for clip in clips
-    ], unlisted
+        if clip.name in test
+    ]
+    return training + held_out, unlisted
 
 
 def _share(clips: int, fraction: float) -> int:

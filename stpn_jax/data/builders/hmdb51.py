@@ -5,7 +5,7 @@ from stpn_jax.data.builders import base
 from stpn_jax.errors import UsageError
 
 
-class Hmdb51(base.VideoRecords, skip_registration=True):
+class Hmdb51(base.VideoRecords, skip_registration=True):  # type: ignore[call-arg]
     """Frames and TV-L1 flow of HMDB51, one example a video."""
 
     HOMEPAGE = (

@@ -5,7 +5,7 @@ from stpn_jax.data.builders import base
 from stpn_jax.errors import UsageError
 
 
-class Ucf101(base.VideoRecords, skip_registration=True):
+class Ucf101(base.VideoRecords, skip_registration=True):  # type: ignore[call-arg]
     """Frames and TV-L1 flow of UCF101, one example a video."""
 
     HOMEPAGE = "https://www.crcv.ucf.edu/data/UCF101.php"

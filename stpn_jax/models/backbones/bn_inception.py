@@ -10,8 +10,9 @@ from typing import Any, Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from stpn_jax.arrays import Array
 from stpn_jax.models import layers, pooling
 
 CHANNELS = 1024
@@ -82,15 +83,11 @@ class BNInception(nn.Module):
         if block.single:
             branches.append(self._unit(x, train, f"{prefix}_1x1", block.single))
         y = self._unit(x, train, f"{prefix}_3x3_reduce", block.reduce)
-        branches.append(
-            self._unit(y, train, f"{prefix}_3x3", block.triple, 3, stride)
-        )
+        branches.append(self._unit(y, train, f"{prefix}_3x3", block.triple, 3, stride))
         double = f"{prefix}_double_3x3"
         y = self._unit(x, train, f"{double}_reduce", block.double_reduce)
         y = self._unit(y, train, f"{double}_1", block.double, 3)
-        branches.append(
-            self._unit(y, train, f"{double}_2", block.double, 3, stride)
-        )
+        branches.append(self._unit(y, train, f"{double}_2", block.double, 3, stride))
         y = _pool(x, block.pool, stride)
         if block.projection:
             y = self._unit(y, train, f"{prefix}_pool_proj", block.projection)

@@ -5,8 +5,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from stpn_jax.arrays import Array
 from stpn_jax.models import layers
 
 STEM = 16
@@ -41,7 +42,9 @@ class Tiny(nn.Module):
             x = self._block(x, width, stride, f"block{index}", train)
         return x
 
-    def _block(self, x: Array, width: int, stride: int, name: str, train: bool) -> Array:
+    def _block(
+        self, x: Array, width: int, stride: int, name: str, train: bool
+    ) -> Array:
         y = self._conv(width, 3, stride, f"{name}_conv1")(x)
         y = jax.nn.relu(self._norm(f"{name}_bn1")(y, train))
         y = self._conv(width, 3, 1, f"{name}_conv2")(y)
