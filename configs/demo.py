@@ -1,7 +1,7 @@
 """The embedded default: made videos whose classes need each part of the network.
 
-    configs/demo.py              spatial stream, temporal stream, pyramid
-    configs/demo.py:temporal3    the flow baseline with three paths (Table 4)
+configs/demo.py              spatial stream, temporal stream, pyramid
+configs/demo.py:temporal3    the flow baseline with three paths (Table 4)
 """
 
 import ml_collections

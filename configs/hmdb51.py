@@ -1,8 +1,8 @@
 """HMDB51: 51 classes, three official splits.
 
-    configs/hmdb51.py              the paper's BN-Inception network (Table 7)
-    configs/hmdb51.py:lite0        EfficientNet-Lite0 at a size two cores can train
-    configs/hmdb51.py:lite0_224    EfficientNet-Lite0 at the paper's size
+configs/hmdb51.py              the paper's BN-Inception network (Table 7)
+configs/hmdb51.py:lite0        EfficientNet-Lite0 at a size two cores can train
+configs/hmdb51.py:lite0_224    EfficientNet-Lite0 at the paper's size
 """
 
 import ml_collections

@@ -1,8 +1,8 @@
 """UCF101: 101 classes, three official splits.
 
-    configs/ucf101.py              the paper's BN-Inception network (Tables 2, 6 and 7)
-    configs/ucf101.py:lite0        EfficientNet-Lite0 at a size two cores can train
-    configs/ucf101.py:lite0_224    EfficientNet-Lite0 at the paper's size
+configs/ucf101.py              the paper's BN-Inception network (Tables 2, 6 and 7)
+configs/ucf101.py:lite0        EfficientNet-Lite0 at a size two cores can train
+configs/ucf101.py:lite0_224    EfficientNet-Lite0 at the paper's size
 """
 
 import ml_collections

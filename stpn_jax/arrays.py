@@ -2,10 +2,10 @@
 
 Axis letters, used in every signature:
 
-    b  samples of a batch                  y x  rows and columns of an image or a feature map
-    f  RGB frames of a snippet             c    channels
-    k  temporal paths of a snippet         d    width of a count sketch or of a fused feature
-    t  frames or flows along time          n    any flattened leading axes
+    b  samples of a batch              y x  rows and columns of an image or a map
+    f  RGB frames of a snippet         c    channels
+    k  temporal paths of a snippet     d    width of a sketch or a fused feature
+    t  frames or flows along time      n    any flattened leading axes
 """
 
 import dataclasses

@@ -214,9 +214,9 @@ def flatten(tree: Mapping[str, Any]) -> dict[str, Any]:
 
 def _flatten(value: Any, prefix: str) -> dict[str, Any]:
     if isinstance(value, dict):
-        items = value.items()
+        items = list(value.items())
     elif isinstance(value, list) and any(isinstance(v, dict) for v in value):
-        items = ((v.get("name", i), v) for i, v in enumerate(value))
+        items = [(v.get("name", i), v) for i, v in enumerate(value)]
     else:
         return {prefix: value}
     flat: dict[str, Any] = {}

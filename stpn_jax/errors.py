@@ -1,4 +1,4 @@
-"""The one exception that means: the user's input is at fault, and here is what to do."""
+"""The exception that means: the input is at fault, and here is what to do."""
 
 
 class UsageError(Exception):

@@ -15,7 +15,7 @@ import pytest
 from reference import videos
 
 from stpn_jax import prepare
-from stpn_jax.data import clips, flow, records, report, video, workers
+from stpn_jax.data import builders, clips, flow, records, report, video, workers
 from stpn_jax.errors import UsageError
 from stpn_jax.ops import tvl1
 
@@ -267,15 +267,31 @@ def test_a_clip_longer_than_a_record(cheap_flow, folder, tmp_path, monkeypatch):
     assert "cut it into shorter clips" in told.error
 
 
-def test_a_full_disk(cheap_flow, folder, tmp_path, capsys, monkeypatch):
-    def full(*arguments):
-        raise OSError(errno.ENOSPC, "No space left on device")
+def _full_for_clips(*arguments):
+    raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(clips, "_save", full)
-    code, _, line = run(capsys, *command(folder, tmp_path / "out"))
+
+def _full_for_tensorflow(*arguments):
+    class ResourceExhaustedError(Exception):
+        """Stands for TensorFlow's, which tfds wraps in an error of its own."""
+
+    raise RuntimeError("failed to write") from ResourceExhaustedError()
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "full"),
+    [(clips, "_save", _full_for_clips), (builders, "write", _full_for_tensorflow)],
+)
+def test_a_full_disk(
+    cheap_flow, folder, tmp_path, capsys, monkeypatch, module, name, full
+):
+    with monkeypatch.context() as patch:
+        patch.setattr(module, name, full)
+        code, _, line = run(capsys, *command(folder, tmp_path / "out"))
     assert code == 2
     assert "is full" in line
     assert "run the same command again" in line
+    assert run(capsys, *command(folder, tmp_path / "out"))[0] == 0
 
 
 def _end_worker(item):

@@ -4,7 +4,7 @@ from stpn_jax.evaluation.scores import Metrics
 
 
 def results(rows: dict[str, Metrics]) -> str:
-    """One line a row: mean class accuracy, top-1, top-5, then the groups, in percent."""
+    """A line a row: mean class accuracy, top-1, top-5, the groups, in percent."""
     groups = sorted({group for row in rows.values() for group in row.per_group})
     header = ["row", "mean class accuracy", "top-1", "top-5", *groups]
     lines = [header, ["---"] + ["---:"] * (len(header) - 1)]

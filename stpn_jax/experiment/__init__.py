@@ -1,1 +1,1 @@
-"""The only package that knows everybody: a Config becomes data, stages, scores, export."""
+"""The only package that knows everybody: a Config becomes a run."""

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from etils import epath
 
-from stpn_jax.arrays import Array, Batch
+from stpn_jax.arrays import Array, Batch, Outputs
 from stpn_jax.config import StageConfig
 from stpn_jax.errors import UsageError
 from stpn_jax.experiment import initial, setup, workdir
@@ -32,7 +32,8 @@ def export(experiment: Experiment, out: epath.PathLike) -> list[epath.Path]:
     ) -> tuple[Array, Array]:
         unused = jnp.zeros(flip.shape, jnp.int32)
         batch = Batch(rgb, flow, box, flip, unused, unused > 0, unused)
-        outputs = network.apply(variables, batch)
+        outputs: Outputs = network.apply(variables, batch)  # type: ignore[assignment]
+        assert outputs.attention is not None  # It is a pyramid.
         return jax.nn.softmax(outputs.logits), outputs.attention
 
     return artifact.write(

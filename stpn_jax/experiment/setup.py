@@ -12,7 +12,6 @@ from stpn_jax.arrays import Batch
 from stpn_jax.config import Config, StageConfig
 from stpn_jax.data import labels, records
 from stpn_jax.data.sampling import SnippetShape
-from stpn_jax.errors import UsageError
 from stpn_jax.experiment import workdir
 from stpn_jax.models import networks, settings
 
@@ -81,7 +80,7 @@ def describe(experiment: Experiment) -> str:
 def build_network(
     experiment: Experiment, stage: StageConfig, *, training: bool = True
 ) -> nn.Module:
-    """The network of a stage; test crops have the input's size, training crops may not."""
+    """The network of a stage; only training crops differ in size from the input."""
     data = experiment.config.data
     resize = training and any(
         round(scale * data.crop_size) != data.input_size for scale in data.crop_scales

@@ -34,7 +34,7 @@ def train_stage(experiment: Experiment, stage: StageConfig) -> None:
             print(f"[{stage.name}] finished before", flush=True)
             return
         network = setup.build_network(experiment, stage)
-        variables = initial.initial_variables(experiment, stage, network)
+        variables = initial.initial_variables(experiment, stage)
         transform = optimizer.make(stage, variables["params"])
         factors = optimizer.multipliers(stage.multipliers, variables["params"])
         update = step.make_train_step(network, transform, factors, config.seed)
@@ -75,7 +75,7 @@ def train_batches(
 def make_validation(
     experiment: Experiment, stage: StageConfig
 ) -> Callable[[state.TrainState], dict[str, float]]:
-    """Mean class accuracy of the centre snippet's centre view on the validation part."""
+    """Mean class accuracy on the validation part: one snippet, one view a video."""
     quick = dataclasses.replace(
         experiment.config.evaluation, snippets=1, views=1, centres="even"
     )

@@ -68,7 +68,7 @@ def write_results(
 ) -> None:
     """Writes metrics as JSON and markdown, and every video's probabilities."""
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **per_video)
+    np.savez_compressed(buffer, allow_pickle=False, **per_video)
     (directory / SCORES).write_bytes(buffer.getvalue())
     _write_text(directory / RESULTS_TABLE, table)
     _write_text(directory / RESULTS_JSON, json.dumps(results, indent=2))

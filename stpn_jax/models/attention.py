@@ -1,4 +1,4 @@
-"""Attention level of the pyramid: motion tells the image map where to look (section 3.3)."""
+"""Attention level: motion tells the image map where to look (section 3.3)."""
 
 import jax.numpy as jnp
 from flax import linen as nn

@@ -1,4 +1,4 @@
-"""Fusion of m pathways at each location, the choice the paper compares (Tables 3 to 5)."""
+"""Fusion of m pathways at each location, which Tables 3 to 5 compare."""
 
 import math
 from collections.abc import Sequence
@@ -25,11 +25,14 @@ class Fusion(nn.Module):
     seed: tuple[int, ...]
 
     @nn.compact
-    def __call__(self, pathways: Sequence[Float[Array, "*n _"]]) -> Float[Array, "*n _"]:
+    def __call__(
+        self, pathways: Sequence[Float[Array, "*n _"]]
+    ) -> Float[Array, "*n _"]:
         """Fuses arrays that agree in all axes but the last."""
         if self.config.kind not in FUSIONS:
+            known = ", ".join(FUSIONS)
             raise UsageError(
-                f"fusion kind {self.config.kind!r}: expected one of {', '.join(FUSIONS)}"
+                f"fusion kind {self.config.kind!r}: expected one of {known}"
             )
         fused = FUSIONS[self.config.kind](self.config, self.seed, name="operator")(
             pathways
@@ -53,7 +56,9 @@ class CompactBilinear(nn.Module):
     seed: tuple[int, ...]
 
     @nn.compact
-    def __call__(self, pathways: Sequence[Float[Array, "*n _"]]) -> Float[Array, "*n d"]:
+    def __call__(
+        self, pathways: Sequence[Float[Array, "*n _"]]
+    ) -> Float[Array, "*n d"]:
         sketches = [self._sketch(i, x.shape[-1]) for i, x in enumerate(pathways)]
         return compact_bilinear.compact_bilinear(pathways, sketches, self.config.width)
 
@@ -74,10 +79,10 @@ class Concatenation(nn.Module):
     config: FusionConfig
     seed: tuple[int, ...]
 
-    def __call__(self, pathways: Sequence[Float[Array, "*n _"]]) -> Float[Array, "*n _"]:
-        return jnp.concatenate(
-            [x.astype(jnp.float32) for x in pathways], axis=-1
-        )
+    def __call__(
+        self, pathways: Sequence[Float[Array, "*n _"]]
+    ) -> Float[Array, "*n _"]:
+        return jnp.concatenate([x.astype(jnp.float32) for x in pathways], axis=-1)
 
 
 class Sum(nn.Module):
@@ -86,7 +91,9 @@ class Sum(nn.Module):
     config: FusionConfig
     seed: tuple[int, ...]
 
-    def __call__(self, pathways: Sequence[Float[Array, "*n c"]]) -> Float[Array, "*n c"]:
+    def __call__(
+        self, pathways: Sequence[Float[Array, "*n c"]]
+    ) -> Float[Array, "*n c"]:
         widths = [x.shape[-1] for x in pathways]
         if len(set(widths)) > 1:
             raise UsageError(f"fusion by sum needs pathways of one width, not {widths}")

@@ -41,5 +41,3 @@ class TemporalNetwork(nn.Module):
         pooled = motion.mean(axis=(1, 2))
         logits = self.settings.classifier("classifier")(pooled, keys)
         return Outputs(logits, None, {"temporal": pooled})
-
-

@@ -1,4 +1,4 @@
-"""STCB, the spatiotemporal compact bilinear operator (Algorithm 1), and what follows it."""
+"""STCB, the compact bilinear operator (Algorithm 1), and what follows it."""
 
 import functools
 import operator

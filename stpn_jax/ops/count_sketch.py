@@ -1,4 +1,4 @@
-"""Count sketch: a fixed random projection by one signed entry per input (section 3.1)."""
+"""Count sketch: a fixed projection of one signed entry per input (section 3.1)."""
 
 from typing import NamedTuple
 

@@ -17,7 +17,7 @@ class Progress:
         self._seconds_per_step: float | None = None
 
     def report(self, step: int, values: dict[str, float]) -> dict[str, float]:
-        """Prints a line for this step; returns the rate as a metric, once it is known."""
+        """Prints a line for this step; returns the rate, once it is known."""
         now = time.monotonic()
         seconds = (now - self._time) / max(step - self._step, 1)
         is_first = self._seconds_per_step is None

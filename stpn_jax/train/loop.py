@@ -70,7 +70,7 @@ def run(
 
 
 def resume(state: TrainState, checkpoints: Checkpoints) -> TrainState:
-    """The newest checkpoint in place of a fresh state, or the state if there is none."""
+    """The newest checkpoint, or the fresh state where there is none."""
     if checkpoints.latest_step() is None:
         return state
     variables, progress = checkpoints.restore(state.variables, _progress(state))

@@ -17,9 +17,7 @@ class MetricsWriter:
 
         self._directory = epath.Path(directory)
         self._directory.mkdir(parents=True, exist_ok=True)
-        self._rows = [
-            row for row in read(self._directory) if row["step"] <= first_step
-        ]
+        self._rows = [row for row in read(self._directory) if row["step"] <= first_step]
         self._flush()
         self._board = tensorboardX.SummaryWriter(
             str(self._directory / "tensorboard"), purge_step=first_step + 1

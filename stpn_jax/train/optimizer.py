@@ -1,4 +1,4 @@
-"""SGD as Caffe has it, with learning-rate multipliers and freezing by parameter path."""
+"""SGD as Caffe has it, with rate multipliers and freezing by parameter path."""
 
 import re
 from collections.abc import Sequence

@@ -48,9 +48,7 @@ def make_train_step(
         gradient_of = jax.value_and_grad(objective, has_aux=True)
         (value, (updated, outputs)), gradients = gradient_of(state.params)
         gradients = jax.lax.pmean(gradients, parallel.AXIS)
-        updates, opt_state = transform.update(
-            gradients, state.opt_state, state.params
-        )
+        updates, opt_state = transform.update(gradients, state.opt_state, state.params)
         new_state = TrainState(
             step=state.step + 1,
             params=optax.apply_updates(state.params, updates),
@@ -78,14 +76,14 @@ def make_predict_step(
     """Class probabilities of one replica's samples."""
 
     def predict_step(variables: dict[str, Any], batch: Batch) -> Array:
-        outputs = network.apply(variables, batch)
+        outputs: Outputs = network.apply(variables, batch)  # type: ignore[assignment]
         return jax.nn.softmax(outputs.logits.astype(jnp.float32))
 
     return predict_step
 
 
 def sample_keys(seed: int, step: Array, count: int) -> Key[Array, "b"]:
-    """Keys by (seed, step, sample in the global batch): any device count draws alike."""
+    """Keys by (seed, step, sample in the global batch), on any number of devices."""
     first = jax.lax.axis_index(parallel.AXIS) * count
     at_step = jax.random.fold_in(jax.random.key(seed), step)
     return jax.vmap(lambda i: jax.random.fold_in(at_step, first + i))(jnp.arange(count))

@@ -12,7 +12,8 @@ from stpn_jax.models import fusion
 
 PLAIN = FusionConfig(kind="stcb", width=32, signed_sqrt=False, l2=False, scale=1.0)
 PATHWAYS = [
-    np.random.default_rng(i).normal(size=(2, 4, 4, 8)).astype(np.float32) for i in (0, 1)
+    np.random.default_rng(i).normal(size=(2, 4, 4, 8)).astype(np.float32)
+    for i in (0, 1)
 ]
 EXPECTED = {
     "stcb": 32,
@@ -23,7 +24,9 @@ EXPECTED = {
 
 def apply(config, pathways=PATHWAYS):
     module = fusion.Fusion(config, seed=(0,))
-    return jax.jit(lambda xs: module.init_with_output(jax.random.key(0), xs)[0])(pathways)
+    return jax.jit(lambda xs: module.init_with_output(jax.random.key(0), xs)[0])(
+        pathways
+    )
 
 
 @pytest.mark.parametrize("kind", fusion.FUSIONS)
@@ -53,4 +56,6 @@ def test_scale_multiplies():
 
 def test_sum_refuses_different_widths():
     with pytest.raises(UsageError, match="one width"):
-        apply(dataclasses.replace(PLAIN, kind="sum"), [PATHWAYS[0], PATHWAYS[1][..., :5]])
+        apply(
+            dataclasses.replace(PLAIN, kind="sum"), [PATHWAYS[0], PATHWAYS[1][..., :5]]
+        )

@@ -1,4 +1,4 @@
-"""STCB against Algorithm 1 in float64, the explicit outer product and its statistics."""
+"""STCB against Algorithm 1 in float64, the outer product and its statistics."""
 
 import jax
 import jax.numpy as jnp
@@ -113,12 +113,12 @@ def test_signed_sqrt_tends_to_the_signed_square_root_with_a_bounded_slope():
     y = compact_bilinear.signed_sqrt(x)
     np.testing.assert_allclose(y, np.sign(x) * np.sqrt(np.abs(x)), atol=0.031)
     slope = jax.vmap(jax.grad(compact_bilinear.signed_sqrt))(x)
-    np.testing.assert_allclose(slope.max(), 0.5 / compact_bilinear.SQRT_OFFSET, rtol=1e-5)
+    np.testing.assert_allclose(
+        slope.max(), 0.5 / compact_bilinear.SQRT_OFFSET, rtol=1e-5
+    )
 
 
 @pytest.mark.parametrize(("count", "sketches"), [(0, 0), (2, 1)])
 def test_wrong_numbers_of_pathways_and_sketches_are_refused(count, sketches):
     with pytest.raises(ValueError, match="pathways and"):
-        compact_bilinear.compact_bilinear(
-            vectors(count, 4), draw(sketches, 4, 8), 8
-        )
+        compact_bilinear.compact_bilinear(vectors(count, 4), draw(sketches, 4, 8), 8)

@@ -8,7 +8,9 @@ from reference import stcb
 from stpn_jax.ops import count_sketch
 
 
-@pytest.mark.parametrize("form", [count_sketch._by_matmul, count_sketch._by_segment_sum])
+@pytest.mark.parametrize(
+    "form", [count_sketch._by_matmul, count_sketch._by_segment_sum]
+)
 @pytest.mark.parametrize(("channels", "width"), [(7, 5), (16, 64), (33, 32)])
 def test_both_forms_equal_the_oracle(form, channels, width):
     sketch = count_sketch.draw((0, 1), channels, width)
@@ -33,7 +35,11 @@ def test_project_keeps_leading_axes_and_float32():
 
 
 def test_sketches_are_uniform_and_distinct():
-    draws = [count_sketch.draw((0, level, path), 4096, 8) for level in (0, 1) for path in (0, 1)]
+    draws = [
+        count_sketch.draw((0, level, path), 4096, 8)
+        for level in (0, 1)
+        for path in (0, 1)
+    ]
     for one in draws:
         assert np.abs(np.bincount(one.h, minlength=8) / 512 - 1).max() < 0.2
         assert abs(one.s.mean()) < 0.06

@@ -20,7 +20,9 @@ def boxes(*box):
 @pytest.mark.parametrize("height", [12, 16, 20])
 def test_enlarging_equals_opencv_inside_the_crop(height):
     images = canvas()
-    result = image.crop_resize(images, boxes(3, 5, 3 + height, 25), np.zeros(2, bool), 24)
+    result = image.crop_resize(
+        images, boxes(3, 5, 3 + height, 25), np.zeros(2, bool), 24
+    )
     for b in range(2):
         for n in range(3):
             crop = images[b, n, 3 : 3 + height, 5:25].astype(np.float32)
@@ -37,7 +39,9 @@ def test_pixels_outside_the_crop_have_no_weight():
 
 def test_halving_averages():
     ramp = np.broadcast_to(np.arange(32, dtype=np.uint8), (2, 1, 32, 32))
-    result = np.asarray(image.crop_resize(ramp, boxes(0, 0, 32, 32), np.zeros(2, bool), 16))
+    result = np.asarray(
+        image.crop_resize(ramp, boxes(0, 0, 32, 32), np.zeros(2, bool), 16)
+    )
     np.testing.assert_allclose(np.diff(result[0, 0, 0, 1:-1]), 2, atol=1e-4)
 
 

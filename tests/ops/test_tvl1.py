@@ -97,7 +97,7 @@ def test_constant_images_do_not_move():
     np.testing.assert_array_equal(found, np.zeros((2, 40, 40, 2)))
 
 
-def test_bytes_floats_batches_and_plain_python_agree():
+def test_bytes_floats_and_batches_agree():
     first, second = made_pair()
     alone = np.asarray(tvl1.flow(first, second, QUICK))
     pairs = [np.concatenate([images, images[:, ::-1]]) for images in (first, second)]

@@ -32,8 +32,8 @@ def main(path):
     current = state.create(variables, transform)
     for _ in range(3):
         current, metrics = update(current, parallel.shard(batch()))
-    leaves = jax.tree.leaves(current.params)
-    np.savez(path, loss=metrics["loss"], *map(np.asarray, leaves))
+    leaves = map(np.asarray, jax.tree.leaves(current.params))
+    np.savez(path, *leaves, loss=metrics["loss"])
 
 
 def batch():

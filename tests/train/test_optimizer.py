@@ -44,7 +44,9 @@ def caffe(params, gradients, steps):
 
 def test_updates_equal_caffes():
     rng = np.random.default_rng(0)
-    gradients = jax.tree.map(lambda p: rng.normal(size=p.shape).astype(np.float32), PARAMS)
+    gradients = jax.tree.map(
+        lambda p: rng.normal(size=p.shape).astype(np.float32), PARAMS
+    )
     transform = optimizer.make(stage(), PARAMS)
     state, params = transform.init(PARAMS), PARAMS
     for _ in range(5):
@@ -69,4 +71,6 @@ def test_frozen_parameters_get_no_gradient():
         return sum(x.sum() for x in jax.tree.leaves(stopped))
 
     gradients = jax.grad(total)(PARAMS)
-    assert (gradients["a"]["kernel"] == 1).all() and (gradients["b"]["kernel"] == 0).all()
+    assert (gradients["a"]["kernel"] == 1).all() and (
+        gradients["b"]["kernel"] == 0
+    ).all()
