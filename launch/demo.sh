@@ -45,7 +45,8 @@ else
 fi
 
 run=(python -m stpn_jax.main --config=configs/demo.py --workdir="$workdir/run"
-  --config.seed="$seed" --config.data.data_dir="$workdir/data")
+  --config.seed="$seed" --config.model.sketch_seed="$seed"
+  --config.data.data_dir="$workdir/data")
 step 'training and test'
 "${run[@]}"
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 
-import jax
 import numpy as np
 from etils import epath
 from flax import linen as nn
@@ -55,26 +54,6 @@ def open_experiment(
     path = epath.Path(directory)
     workdir.claim(path, config, dataset.meta)
     return Experiment(config, path, dataset, split, init_from)
-
-
-def describe(experiment: Experiment) -> str:
-    """What a run is going to do."""
-    config, split = experiment.config, experiment.split
-    classes = len(experiment.dataset.meta.classes)
-    lines = [
-        f"{config.data.dataset} split {config.data.split}: {classes} classes, "
-        f"{len(split.train)} training, {len(split.validation)} validation, "
-        f"{len(split.test)} test videos",
-        f"backbone {config.model.backbone}, weights {config.model.weights}, "
-        f"{jax.device_count()} x {jax.devices()[0].device_kind}",
-    ]
-    for stage in config.stages:
-        passes = stage.steps * stage.batch / max(len(split.train), 1)
-        lines.append(
-            f"stage {stage.name}: {stage.steps} steps of {stage.batch} snippets "
-            f"= {passes:.0f} passes over the training videos"
-        )
-    return "\n".join([*lines, f"workdir {experiment.directory}"])
 
 
 def build_network(

@@ -7,14 +7,14 @@ from stpn_jax import checkpoint, parallel
 from stpn_jax.arrays import Batch
 from stpn_jax.config import StageConfig
 from stpn_jax.data import pipeline
-from stpn_jax.experiment import initial, setup, testing, workdir
+from stpn_jax.experiment import forecast, initial, setup, testing, workdir
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.train import loop, optimizer, state, step
 
 
 def train(experiment: Experiment) -> None:
     """Runs the stages in order, each from where it stopped, then tests once."""
-    print(setup.describe(experiment), flush=True)
+    print(forecast.describe(experiment), flush=True)
     for stage in experiment.config.stages:
         train_stage(experiment, stage)
     if not (experiment.directory / workdir.RESULTS_JSON).exists():

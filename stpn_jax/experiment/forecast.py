@@ -1,0 +1,86 @@
+"""About how much time, memory and disk a run will take, said before it starts.
+
+Rough on purpose: the arithmetic is counted exactly, the speed is that of one matrix
+product scaled by what training reaches of it. The true rate is printed as it runs.
+"""
+
+import datetime
+import time
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from etils import epath
+
+from stpn_jax.arrays import Batch, Outputs
+from stpn_jax.config import StageConfig
+from stpn_jax.experiment import setup
+from stpn_jax.experiment.setup import Experiment
+
+# Measured on a two-core CPU: convolutional training against a matrix product.
+TRAINING_EFFICIENCY = 0.3
+# A backward pass costs about two forward passes.
+PASSES = 3
+MATRIX_SIDE = 1024
+
+
+def describe(experiment: Experiment) -> str:
+    """What the run is going to do and what that takes."""
+    config, split = experiment.config, experiment.split
+    lines = [
+        f"{config.data.dataset} split {config.data.split}: "
+        f"{len(experiment.dataset.meta.classes)} classes, {len(split.train)} training, "
+        f"{len(split.validation)} validation, {len(split.test)} test videos",
+        f"backbone {config.model.backbone}, weights {config.model.weights}, "
+        f"{jax.device_count()} x {jax.devices()[0].device_kind}",
+    ]
+    rate = _matmul_flops_per_second() * TRAINING_EFFICIENCY * jax.device_count()
+    seconds, memory, disk = 0.0, 0.0, 0
+    for stage in config.stages:
+        operations, traffic, size = _count(experiment, stage)
+        seconds += PASSES * operations * stage.steps / rate
+        # Half of a forward pass's traffic is writes, kept for the backward pass.
+        memory = max(memory, traffic / 2 / jax.device_count() + 4 * size)
+        disk += 2 * size * config.run.checkpoints
+        lines.append(_describe_stage(experiment, stage, size))
+    left = datetime.timedelta(seconds=round(seconds, -1))
+    lines.append(
+        f"roughly {left} of training (the rate is printed as it runs), "
+        f"{memory / 1e9 + 0.5:.1f} GB of memory and {disk / 1e9:.2f} GB of disk"
+    )
+    return "\n".join([*lines, f"workdir {epath.Path(experiment.directory)}"])
+
+
+def _describe_stage(experiment: Experiment, stage: StageConfig, size: int) -> str:
+    passes = stage.steps * stage.batch / max(len(experiment.split.train), 1)
+    return (
+        f"stage {stage.name}: {stage.steps} steps of {stage.batch} snippets = "
+        f"{passes:.0f} passes, {size / 4e6:.2f} M parameters"
+    )
+
+
+def _count(experiment: Experiment, stage: StageConfig) -> tuple[float, float, int]:
+    """Operations and bytes of a forward pass, bytes of the parameters."""
+    network = setup.build_network(experiment, stage, training=False)
+    batch = jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct((stage.batch, *x.shape[1:]), x.dtype),
+        setup.example_batch(experiment, stage),
+    )
+    variables = jax.eval_shape(network.init, jax.random.key(0), batch)
+
+    def forward(variables: dict, batch: Batch) -> jax.Array:
+        outputs: Outputs = network.apply(variables, batch)  # type: ignore[assignment]
+        return jnp.asarray(outputs.logits)
+
+    cost = jax.jit(forward).lower(variables, batch).cost_analysis() or {}
+    size = sum(4 * int(np.prod(x.shape)) for x in jax.tree.leaves(variables["params"]))
+    return cost.get("flops", 0.0), cost.get("bytes accessed", 0.0), size
+
+
+def _matmul_flops_per_second() -> float:
+    matrix = jnp.ones((MATRIX_SIDE, MATRIX_SIDE))
+    product = jax.jit(jnp.dot)
+    product(matrix, matrix).block_until_ready()
+    started = time.perf_counter()
+    product(matrix, matrix).block_until_ready()
+    return 2 * MATRIX_SIDE**3 / (time.perf_counter() - started)
