@@ -34,7 +34,7 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
             steps=count,
             drops=(count * 6 // 10, count * 85 // 100),
             batch=32,
-            learning_rate=0.02 if name == "pyramid" else 0.05,
+            learning_rate=0.01 if name == "pyramid" else 0.05,
             clip=20.0,
             dropout=0.2,
             batch_norm="trained",

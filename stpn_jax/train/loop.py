@@ -52,17 +52,21 @@ def run(
     for step in range(first + 1, stage.steps + 1):
         state, values = update(state, parallel.shard(next(batches)))
         is_last = step == stage.steps
+        saves = is_last or _due(step, config.checkpoint_every)
+        logs = is_last or _due(step, config.log_every)
         row: dict[str, float] = {}
-        if is_last or step in (first + 1, first + 2) or step % config.log_every == 0:
-            row = _fetch(values, stage, step)
-            row |= progress.report(step, row)
+        if logs or saves or step <= first + 2:
+            fetched = _fetch(values, stage, step)
+            if logs or step <= first + 2:
+                fetched |= progress.report(step, fetched)
+            row = fetched if logs else {}
         if is_last or _due(step, config.validate_every):
             started = time.monotonic()
             row |= validate(state)
             progress.skip(time.monotonic() - started)
-        if is_last or _due(step, config.checkpoint_every):
+        if saves:
             checkpoints.save(step, state.variables, _progress(state))
-        if writer and row and (is_last or step % config.log_every == 0):
+        if writer and row:
             writer.write(step, row)
     if writer:
         writer.close()
@@ -89,9 +93,10 @@ def _fetch(
     values: dict[str, jax.Array], stage: StageConfig, step: int
 ) -> dict[str, float]:
     row = {name: float(value) for name, value in values.items()}
-    if not math.isfinite(row["loss"]):
+    wrong = [name for name, value in row.items() if not math.isfinite(value)]
+    if wrong:
         raise UsageError(
-            f"stage {stage.name}: the loss is {row['loss']} at step {step}; the last "
-            "checkpoint is kept; lower learning_rate or clip"
+            f"stage {stage.name}: the {wrong[0]} is {row[wrong[0]]} at step {step}; the "
+            "last checkpoint is kept; lower learning_rate or clip"
         )
     return row

@@ -1,0 +1,45 @@
+"""Checkpoints: what is saved comes back, the newest first, the oldest are dropped."""
+
+import numpy as np
+import pytest
+
+from stpn_jax import checkpoint
+from stpn_jax.errors import UsageError
+
+
+def variables(value):
+    return {
+        "params": {"kernel": np.full((2, 3), value, np.float32)},
+        "batch_stats": {},
+        "sketches": {"h": np.arange(3, dtype=np.int32)},
+    }
+
+
+def progress(step):
+    return {"step": np.array(step, np.int32), "opt_state": (np.ones(2, np.float32), ())}
+
+
+def test_newest_comes_back_bit_for_bit(tmp_path):
+    checkpoints = checkpoint.Checkpoints(tmp_path, keep=2)
+    for step in (1, 2, 3):
+        checkpoints.save(step, variables(step), progress(step))
+    checkpoints.close()
+    again = checkpoint.Checkpoints(tmp_path, keep=2)
+    assert again.latest_step() == 3
+    restored, state = again.restore(variables(0), progress(0))
+    np.testing.assert_array_equal(restored["params"]["kernel"], np.full((2, 3), 3.0))
+    assert restored["sketches"]["h"].dtype == np.int32
+    assert int(state["step"]) == 3
+    again.close()
+    assert sorted(p.name for p in tmp_path.iterdir() if p.name.isdigit()) == ["2", "3"]
+    alone = checkpoint.restore_variables(tmp_path)
+    np.testing.assert_array_equal(alone["params"]["kernel"], np.full((2, 3), 3.0))
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_folder_without_checkpoint_is_named(tmp_path, exists):
+    folder = tmp_path / "run"
+    if exists:
+        folder.mkdir()
+    with pytest.raises(UsageError, match=f"{folder.name}.*no checkpoint"):
+        checkpoint.restore_variables(folder)
