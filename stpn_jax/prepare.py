@@ -14,6 +14,7 @@ from typing import NoReturn
 from stpn_jax.errors import UsageError
 
 DATASETS = ("ucf101", "hmdb51", "folder")
+_LARGEST_SIDE = 4096
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,12 +26,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         _run(_parse(argv))
     except UsageError as error:
-        print(f"prepare: {error}", file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(
-            "prepare: interrupted; the same command goes on from here", file=sys.stderr
-        )
+        print("error: interrupted; the same command goes on from here", file=sys.stderr)
         return 130
     return 0
 
@@ -44,9 +43,10 @@ def _run(options: argparse.Namespace) -> None:
         compilation_cache.enable()
         preparation.prepare(preparation.Arguments(**vars(options)), _say)
     if verify:
-        from stpn_jax.data import records
+        from stpn_jax.data import disk, records
 
-        count = records.verify(options.data_dir)
+        with disk.errors_told(options.data_dir):
+            count = records.verify(options.data_dir)
         _say(f"{options.data_dir}: the checksums of all {count} records are right")
 
 
@@ -61,6 +61,8 @@ class _Parser(argparse.ArgumentParser):
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     options = _parser().parse_args(argv)
+    if not options.data_dir:
+        raise UsageError("--data_dir is empty; it takes the folder for the records")
     if not options.verify and not (options.dataset and options.videos):
         raise UsageError("--dataset and --videos are needed; --help lists the options")
     return options
@@ -97,11 +99,16 @@ def _parser() -> _Parser:
 
 def _size(text: str) -> tuple[int, int]:
     width, _, height = text.partition("x")
-    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+    if not (width.isdecimal() and height.isdecimal()):
         raise argparse.ArgumentTypeError(
             f"expected WxH such as 340x256, found {text!r}"
         )
-    return int(width), int(height)
+    size = int(width), int(height)
+    if not 1 <= min(size) <= max(size) <= _LARGEST_SIDE:
+        raise argparse.ArgumentTypeError(
+            f"expected sides of 1 to {_LARGEST_SIDE} pixels, found {text!r}"
+        )
+    return size
 
 
 def _names(text: str) -> tuple[str, ...]:

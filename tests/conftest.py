@@ -8,9 +8,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import jaxtyping
 import pytest
 
-hook = jaxtyping.install_import_hook(
-    ["stpn_jax.ops", "stpn_jax.models", "stpn_jax.train", "stpn_jax.evaluation"],
-    "beartype.beartype",
+CHECKED = ["ops", "models", "train", "evaluation", "data", "weights", "export", "viz"]
+jaxtyping.install_import_hook(
+    [f"stpn_jax.{part}" for part in CHECKED], "beartype.beartype"
 )
 
 SHARED = pathlib.Path(__file__).resolve().parents[2] / "shared"

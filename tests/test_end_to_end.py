@@ -4,7 +4,6 @@ import csv
 import json
 import os
 import pathlib
-import re
 import signal
 import subprocess
 import sys
@@ -106,13 +105,25 @@ def test_finished_run_started_again_changes_nothing(finished, data):
     assert (workdir / "results.json").stat().st_mtime_ns == before
 
 
-@pytest.mark.parametrize("line", ["[spatial] 4/6", "[temporal] 4/6", "[pyramid] 4/6"])
-def test_killed_run_ends_with_the_same_parameters(finished, data, line):
+def test_run_killed_in_each_stage_ends_with_the_same_parameters(finished, data):
     reference, _ = finished
-    workdir = data.parent / f"killed-{re.sub(r'[^a-z]', '', line)}"
-    _, *arguments = train(data, workdir)
+    workdir = data.parent / "killed"
+    for line in ("[spatial] 4/6", "[temporal] 4/6", "[pyramid] 4/6"):
+        kill_at(line, train(data, workdir))
+        assert not (workdir / "results.json").exists()
+    run(*train(data, workdir))
+    for stage in ("spatial", "temporal", "pyramid"):
+        assert_same_variables(reference / stage, workdir / stage)
+        rows = (workdir / stage / "metrics.jsonl").read_text().splitlines()
+        assert [json.loads(row)["step"] for row in rows] == [2, 4, 6]
+    results = [(run / "results.json").read_text() for run in (reference, workdir)]
+    assert results[0] == results[1]
+
+
+def kill_at(line, command):
+    module, *arguments = command
     process = subprocess.Popen(
-        [sys.executable, "-m", "stpn_jax.main", *arguments],
+        [sys.executable, "-m", f"stpn_jax.{module}", *arguments],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -123,19 +134,6 @@ def test_killed_run_ends_with_the_same_parameters(finished, data, line):
         if printed.startswith(line):
             os.killpg(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-    assert not (workdir / "results.json").exists()
-    run(*train(data, workdir))
-    for stage in ("spatial", "temporal", "pyramid"):
-        assert_same_variables(reference / stage, workdir / stage)
-        metrics = "metrics.jsonl"
-        steps = [
-            json.loads(row)["step"]
-            for row in (workdir / stage / metrics).read_text().splitlines()
-        ]
-        assert steps == [2, 4, 6]
-    assert (reference / "results.json").read_text() == (
-        workdir / "results.json"
-    ).read_text()
 
 
 def assert_same_variables(one, other):
@@ -163,7 +161,7 @@ def test_exported_artifact_predicts(finished, data, videos):
     out = data.parent / "predictions"
     run("predict", f"--model={artifact}", clip, f"--out={out}")
     (answer,) = [json.loads(p.read_text()) for p in out.glob("*.json")]
-    assert len(answer["top"]) == 5
+    assert len(answer["predictions"]) == 5
     assert list(out.glob("*.png"))
 
 
@@ -178,16 +176,31 @@ def test_a_network_of_ones_own_is_a_start(finished, data):
     ("change", "message"),
     [
         (["--config.data.data_dir=nowhere"], "python -m stpn_jax.prepare"),
-        (["--config.data.size=(48, 48)"], "48x48"),
+        ([], "40x40"),
         (["--config.stages.spatial.stepz=3"], "steps"),
-        (["--config.stages.spatial.drops=3"], "drops"),
+        (["--config.data.tau=(1, 2, 3)"], "config.data.tau"),
         (["--config=configs/missing.py"], "configs/missing.py"),
         (["--config=configs/demo.py:missing"], "temporal3"),
-        (["--config.model.weights=missing.pth"], "missing.pth"),
+        (["--no_such_flag"], "no_such_flag"),
+        (
+            [
+                *SHORT,
+                "--config.model.backbone=bn_inception",
+                "--config.model.weights=missing.pth",
+            ],
+            "missing.pth",
+        ),
     ],
 )
 def test_bad_input_gets_one_line(data, tmp_path, change, message):
-    done = run(*train(data, tmp_path / "run", *change), check=False)
+    done = run(
+        "main",
+        "--config=configs/demo.py",
+        f"--config.data.data_dir={data}",
+        f"--workdir={tmp_path / 'run'}",
+        *change,
+        check=False,
+    )
     assert done.returncode == 2, done.stderr[-2000:]
     assert message in last_line(done)
     assert "Traceback" not in done.stderr

@@ -56,7 +56,7 @@ def run(capsys, *arguments):
     """Exit code, what was printed, and the one line of an error."""
     code = prepare.main([str(argument) for argument in arguments])
     out, err = capsys.readouterr()
-    lines = [line for line in err.splitlines() if line.startswith("prepare: ")]
+    lines = [line for line in err.splitlines() if line.startswith("error: ")]
     assert len(lines) == (code != 0)
     return code, out, "".join(lines)
 

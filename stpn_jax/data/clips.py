@@ -10,6 +10,7 @@ import itertools
 import json
 import os
 import time
+import zipfile
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -211,7 +212,10 @@ def _save(cache: epath.Path, encoded: Encoded, told: report.ClipReport) -> None:
 
 def _read_report(cache: epath.Path, task: Task) -> report.ClipReport | None:
     """What an earlier run told about a clip, if its file has not changed since."""
-    with cache.open("rb") as file, np.load(file) as arrays:
-        told = report.ClipReport.from_json(json.loads(str(arrays["report"])))
+    try:
+        with cache.open("rb") as file, np.load(file) as arrays:
+            told = report.ClipReport.from_json(json.loads(str(arrays["report"])))
+    except (ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None  # The power failed before the disk had it all.
     same = told.source_bytes == epath.Path(task.path).stat().length
     return told if same else None

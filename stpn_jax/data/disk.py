@@ -1,4 +1,4 @@
-"""What the disk has against a run of prepare, told in one line."""
+"""Files written whole, and what a disk has against that, told in one line."""
 
 import contextlib
 import errno
@@ -10,7 +10,7 @@ from stpn_jax.errors import UsageError
 
 
 @contextlib.contextmanager
-def errors_told(data_dir: epath.Path) -> Iterator[None]:
+def errors_told(data_dir: epath.PathLike) -> Iterator[None]:
     """Turns the errors of a disk into a line that tells what to do."""
     try:
         yield
@@ -22,9 +22,17 @@ def errors_told(data_dir: epath.Path) -> Iterator[None]:
             ) from error
         if isinstance(error, OSError):
             raise UsageError(
-                f"{error.filename or data_dir}: {error.strerror}"
+                f"{error.filename or data_dir}: {error.strerror}; mend that and run "
+                "the same command again"
             ) from error
         raise
+
+
+def write_whole(path: epath.Path, text: str) -> None:
+    """Writes under another name first: a killed run never leaves half a file."""
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(text)
+    partial.replace(path)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -77,14 +77,24 @@ def class_folders(videos: epath.PathLike) -> list[epath.Path]:
             f"{videos} has no folders: one folder of video files for each class is "
             "expected in it"
         )
+    for folder in folders:
+        if not _is_utf8(folder.name):
+            raise UsageError(
+                f"{videos}/{_readable(folder.name)}: the name of this class is not "
+                "UTF-8; rename the folder"
+            )
     return folders
 
 
-def files_in(folder: epath.Path) -> tuple[list[epath.Path], list[epath.Path]]:
-    """Video files by their ending, and other files; each sorted."""
-    files = sorted(p for p in folder.iterdir() if _is_shown(p) and not p.is_dir())
-    videos = [path for path in files if path.suffix.lower() in ENDINGS]
-    return videos, [path for path in files if path not in set(videos)]
+def files_in(folder: epath.Path) -> tuple[list[epath.Path], list[tuple[str, str]]]:
+    """The video files of a class, sorted, and (name, reason) of what is left out."""
+    videos, others = [], []
+    for path in sorted(filter(_is_shown, folder.iterdir())):
+        if reason := _why_not(path):
+            others.append((f"{folder.name}/{_readable(path.name)}", reason))
+        else:
+            videos.append(path)
+    return videos, others
 
 
 def official(
@@ -107,7 +117,7 @@ def official(
     unlisted: list[tuple[str, str]] = []
     for folder in class_folders(videos):
         found, others = files_in(folder)
-        unlisted += [not_a_video(path) for path in others]
+        unlisted += others
         found.sort(key=lambda p: (p.parent.name, p.name) not in lists.membership)
         for path in found:
             name = f"{folder.name}/{path.name}"
@@ -191,12 +201,24 @@ def _sorted(clips: Iterable[Clip]) -> tuple[Clip, ...]:
     return tuple(sorted(clips, key=lambda clip: clip.name))
 
 
-def not_a_video(path: epath.Path) -> tuple[str, str]:
-    """Name and reason of a file that is left out for its ending."""
-    return (
-        f"{path.parent.name}/{path.name}",
-        f"{path.suffix or 'it'} is no video ending",
-    )
+def _why_not(path: epath.Path) -> str:
+    """Why something in a class's folder is no clip; empty if it is one."""
+    if path.is_dir():
+        return "it is a folder: clips lie directly in the folder of their class"
+    if not _is_utf8(path.name):
+        return "its name is not UTF-8: rename it"
+    if path.suffix.lower() not in ENDINGS:
+        return f"{path.suffix or 'it'} is no video ending"
+    return ""
+
+
+def _is_utf8(name: str) -> bool:
+    """Whether a name can be written down; Python reads other bytes as surrogates."""
+    return _readable(name) == name
+
+
+def _readable(name: str) -> str:
+    return name.encode(errors="backslashreplace").decode()
 
 
 def _is_shown(path: epath.Path) -> bool:

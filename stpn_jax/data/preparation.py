@@ -99,6 +99,8 @@ def prepare(arguments: Arguments, say: Say) -> None:
             data_dir made with other arguments is in the way; the disk is full.
     """
     data_dir = epath.Path(arguments.data_dir)
+    if data_dir.exists() and not data_dir.is_dir():
+        raise UsageError(f"--data_dir={data_dir} is a file; give it a folder's name")
     with disk.errors_told(data_dir):
         if description := records.read_description(data_dir):
             _check_finished(arguments, description["prepared"])
@@ -168,7 +170,7 @@ def _encode(
     arguments: Arguments, tasks: Sequence[clips.Task], say: Say
 ) -> list[report.ClipReport]:
     """Encodes what is not yet in the cache, in workers, with progress."""
-    count = arguments.workers or workers.default_workers()
+    count = min(arguments.workers or workers.default_workers(), len(tasks))
     work = functools.partial(clips.process, settings=arguments.settings)
     with workers.Pool(count) as pool:
         for line in estimate.lines(tasks, arguments.settings, pool, arguments.data_dir):
@@ -236,11 +238,12 @@ def _fingerprint(chosen: listing.Listing) -> str:
 
 def _check_finished(arguments: Arguments, prepared: Mapping[str, Any]) -> None:
     """Raises UsageError unless a complete data_dir is what the arguments ask for."""
-    _check_same(arguments, prepared["settings"], _settings(arguments))
-    _check_same(arguments, prepared["selection"], arguments.selection)
+    _check_same(arguments, prepared.get("settings", {}), _settings(arguments))
+    _check_same(arguments, prepared.get("selection", {}), arguments.selection)
+    records.open_dataset(arguments.data_dir)
     if not epath.Path(arguments.videos).exists():
         return
-    if _fingerprint(_list(arguments)) != prepared["clips"]:
+    if _fingerprint(_list(arguments)) != prepared.get("clips"):
         raise UsageError(
             f"{arguments.data_dir} holds the records of other clips than those now in "
             f"{arguments.videos}; delete it or choose another --data_dir"
@@ -256,7 +259,7 @@ def _start(arguments: Arguments) -> None:
         )
     plan = data_dir / CACHE / _PLAN
     if plan.exists():
-        _check_same(arguments, json.loads(plan.read_text()), _settings(arguments))
+        _check_same(arguments, _read_plan(plan), _settings(arguments))
         return
     if (data_dir / arguments.dataset).exists():
         raise UsageError(
@@ -264,7 +267,17 @@ def _start(arguments: Arguments) -> None:
             "choose another --data_dir"
         )
     plan.parent.mkdir(parents=True, exist_ok=True)
-    plan.write_text(json.dumps(_settings(arguments)))
+    disk.write_whole(plan, json.dumps(_settings(arguments)))
+
+
+def _read_plan(plan: epath.Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(plan.read_text()))
+    except (ValueError, TypeError) as error:
+        raise UsageError(
+            f"{plan}: not the JSON that prepare wrote ({error}); delete {plan.parent} "
+            "and run the same command again"
+        ) from error
 
 
 def _check_same(

@@ -68,17 +68,19 @@ class Ranges:
     first: Int[np.ndarray, "n+1"]
     spans: UInt32[np.ndarray, "images 2"]
 
-    def read(self, video: int, positions: Sequence[int]) -> list[bytes]:
+    def read(
+        self, video: int, positions: Sequence[int] | Int[np.ndarray, "n"]
+    ) -> list[bytes]:
         """The images of a video at these positions, in the order given.
 
         Raises:
             IndexError: a position outside of the video.
         """
         first, last = int(self.first[video]), int(self.first[video + 1])
-        return [self._read(video, position, first, last) for position in positions]
+        return [self._read(video, int(position), first, last) for position in positions]
 
     def _read(self, video: int, position: int, first: int, last: int) -> bytes:
-        row = first + int(position)
+        row = first + position
         if not first <= row < last:
             raise IndexError(
                 f"video {video} has images 0 to {last - first - 1}, not {position}"

@@ -25,15 +25,17 @@ from typing import Any
 
 import numpy as np
 from etils import epath
-from jaxtyping import Int32
+from jaxtyping import Int, Int32
 
-from stpn_jax.data import ranges, tfrecord
+from stpn_jax.data import disk, ranges, tfrecord
 from stpn_jax.errors import UsageError
 
 VERSION = "1.0.0"
 IMAGES = ("frames", "flow_x", "flow_y")
 INDEX = "index.npz"
 DESCRIPTION = "dataset.json"
+_PLACES = ("shards", "shard_bytes", "shard", "record")
+_COLUMNS = ("name", "label", "group", "source", "num_frames", "membership")
 PREPARE = "python -m stpn_jax.prepare --dataset=DATASET --videos=VIDEOS"
 
 
@@ -90,12 +92,14 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.names)
 
-    def frames(self, video: int, positions: Sequence[int]) -> list[bytes]:
+    def frames(
+        self, video: int, positions: Sequence[int] | Int[np.ndarray, "n"]
+    ) -> list[bytes]:
         """JPEG files of the RGB frames at these positions."""
         return self.images["frames"].read(video, positions)
 
     def flows(
-        self, video: int, positions: Sequence[int]
+        self, video: int, positions: Sequence[int] | Int[np.ndarray, "n"]
     ) -> tuple[list[bytes], list[bytes]]:
         """JPEG files of the flow, x and y; position i leads from frame i to i + 1."""
         return (
@@ -139,7 +143,7 @@ def write_index(
     np.savez(buffer, **arrays)  # type: ignore[arg-type]
     (data_dir / INDEX).write_bytes(buffer.getvalue())
     description = {"meta": dataclasses.asdict(meta), "prepared": dict(prepared)}
-    (data_dir / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n")
+    disk.write_whole(data_dir / DESCRIPTION, json.dumps(description, indent=2) + "\n")
 
 
 def read_description(data_dir: epath.PathLike) -> dict[str, Any] | None:
@@ -148,12 +152,17 @@ def read_description(data_dir: epath.PathLike) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        return dict(json.loads(path.read_text()))
-    except ValueError as error:
-        raise UsageError(
-            f"{path}: not the JSON that prepare wrote ({error}); delete {data_dir} and "
-            "prepare it again"
-        ) from error
+        content = json.loads(path.read_text())
+        return {name: dict(content[name]) for name in ("meta", "prepared")}
+    except (ValueError, TypeError, KeyError) as error:
+        raise _foreign(path, error) from error
+
+
+def _foreign(path: epath.Path, error: Exception) -> UsageError:
+    return UsageError(
+        f"{path}: not the JSON that prepare wrote ({error}); delete {path.parent} and "
+        "prepare it again"
+    )
 
 
 def open_dataset(
@@ -236,15 +245,19 @@ def _meta(fields: Mapping[str, Any], data_dir: epath.Path) -> Meta:
             f"{data_dir}: records of version {fields.get('version')} where {VERSION} "
             "is expected; prepare another data_dir"
         )
-    size, classes = tuple(fields["size"]), tuple(fields["classes"])
-    return Meta(**{**fields, "size": size, "classes": classes})
+    try:
+        size, classes = tuple(fields["size"]), tuple(fields["classes"])
+        return Meta(**{**fields, "size": size, "classes": classes})
+    except (KeyError, TypeError) as error:
+        raise _foreign(data_dir / DESCRIPTION, error) from error
 
 
 def _load_index(data_dir: epath.Path, command: str) -> dict[str, np.ndarray]:
     try:
         with (data_dir / INDEX).open("rb") as file:
-            return dict(np.load(io.BytesIO(file.read())))
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            content = np.load(io.BytesIO(file.read()))
+            return {name: content[name] for name in (*_PLACES, *_COLUMNS, *IMAGES)}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise UsageError(
             f"{data_dir / INDEX}: missing or damaged; delete {data_dir} and make it "
             f"again with: {command}"

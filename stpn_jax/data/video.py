@@ -87,7 +87,7 @@ class Video:
         return np.ascontiguousarray(pixels)
 
 
-def resize(frame: Frame, size: tuple[int, int]) -> Frame:
+def resize(frame: Frame, size: tuple[int, int]) -> UInt8[np.ndarray, "y2 x2 3"]:
     """One frame resized to width and height, bilinear."""
     return cv2.resize(frame, size, interpolation=cv2.INTER_LINEAR)
 

@@ -6,13 +6,13 @@ product scaled by what training reaches of it. The true rate is printed as it ru
 
 import datetime
 import time
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from etils import epath
 
-from stpn_jax.arrays import Batch, Outputs
+from stpn_jax.arrays import Batch
 from stpn_jax.config import StageConfig
 from stpn_jax.experiment import setup
 from stpn_jax.experiment.setup import Experiment
@@ -22,6 +22,8 @@ TRAINING_EFFICIENCY = 0.3
 # A backward pass costs about two forward passes.
 PASSES = 3
 MATRIX_SIDE = 1024
+# Python, JAX, compiled programs and the batches that are ready.
+RUNTIME_GIGABYTES = 1.0
 
 
 def describe(experiment: Experiment) -> str:
@@ -37,16 +39,16 @@ def describe(experiment: Experiment) -> str:
     rate = _matmul_flops_per_second() * TRAINING_EFFICIENCY * jax.device_count()
     seconds, memory, disk = 0.0, 0.0, 0
     for stage in config.stages:
-        operations, traffic, size = _count(experiment, stage)
+        operations, maps, size = _count(experiment, stage)
         seconds += PASSES * operations * stage.steps / rate
-        # Half of a forward pass's traffic is writes, kept for the backward pass.
-        memory = max(memory, traffic / 2 / jax.device_count() + 4 * size)
+        memory = max(memory, maps / jax.device_count() + 4 * size)
         disk += 2 * size * config.run.checkpoints
         lines.append(_describe_stage(experiment, stage, size))
-    left = datetime.timedelta(seconds=round(seconds, -1))
+    duration = datetime.timedelta(seconds=round(seconds, -1))
     lines.append(
-        f"roughly {left} of training (the rate is printed as it runs), "
-        f"{memory / 1e9 + 0.5:.1f} GB of memory and {disk / 1e9:.2f} GB of disk"
+        f"roughly {duration} of training (the rate is printed as it runs), "
+        f"{memory / 1e9 + RUNTIME_GIGABYTES:.1f} GB of memory, "
+        f"{disk / 1e9:.2f} GB of disk"
     )
     return "\n".join([*lines, f"workdir {epath.Path(experiment.directory)}"])
 
@@ -59,8 +61,8 @@ def _describe_stage(experiment: Experiment, stage: StageConfig, size: int) -> st
     )
 
 
-def _count(experiment: Experiment, stage: StageConfig) -> tuple[float, float, int]:
-    """Operations and bytes of a forward pass, bytes of the parameters."""
+def _count(experiment: Experiment, stage: StageConfig) -> tuple[float, int, int]:
+    """Operations of a forward pass, bytes of its maps, bytes of the parameters."""
     network = setup.build_network(experiment, stage, training=False)
     batch = jax.tree.map(
         lambda x: jax.ShapeDtypeStruct((stage.batch, *x.shape[1:]), x.dtype),
@@ -68,13 +70,19 @@ def _count(experiment: Experiment, stage: StageConfig) -> tuple[float, float, in
     )
     variables = jax.eval_shape(network.init, jax.random.key(0), batch)
 
-    def forward(variables: dict, batch: Batch) -> jax.Array:
-        outputs: Outputs = network.apply(variables, batch)  # type: ignore[assignment]
-        return jnp.asarray(outputs.logits)
+    def forward(variables: dict, batch: Batch) -> tuple[Any, Any]:
+        # The captured outputs of all modules are what the backward pass keeps.
+        return network.apply(
+            variables, batch, mutable=["intermediates"], capture_intermediates=True
+        )
 
     cost = jax.jit(forward).lower(variables, batch).cost_analysis() or {}
-    size = sum(4 * int(np.prod(x.shape)) for x in jax.tree.leaves(variables["params"]))
-    return cost.get("flops", 0.0), cost.get("bytes accessed", 0.0), size
+    _, captured = jax.eval_shape(forward, variables, batch)
+    return cost.get("flops", 0.0), _bytes(captured), _bytes(variables["params"])
+
+
+def _bytes(tree: Any) -> int:
+    return sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(tree))
 
 
 def _matmul_flops_per_second() -> float:

@@ -96,7 +96,7 @@ def _fetch(
     wrong = [name for name, value in row.items() if not math.isfinite(value)]
     if wrong:
         raise UsageError(
-            f"stage {stage.name}: the {wrong[0]} is {row[wrong[0]]} at step {step}; the "
+            f"stage {stage.name}: {wrong[0]} is {row[wrong[0]]} at step {step}; the "
             "last checkpoint is kept; lower learning_rate or clip"
         )
     return row

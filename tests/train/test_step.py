@@ -26,4 +26,4 @@ def test_four_devices_equal_one(tmp_path):
     assert np.isfinite(one["loss"])
     for name in one.files:
         scale = max(np.abs(one[name]).max(), 1e-3)
-        np.testing.assert_allclose(four[name], one[name], atol=1e-5 * scale)
+        np.testing.assert_allclose(four[name], one[name], atol=1e-4 * scale)

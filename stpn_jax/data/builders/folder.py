@@ -114,7 +114,7 @@ def _find(folder: epath.Path, prefix: str, membership: tuple[str, ...]) -> _Foun
         for path in videos:
             name = f"{prefix}{label}/{path.name}"
             clips.append(listing.Clip(name, str(path), label, name, membership))
-        unlisted += [listing.not_a_video(path) for path in others]
+        unlisted += [(f"{prefix}{name}", reason) for name, reason in others]
     return clips, unlisted
 
 
