@@ -9,6 +9,7 @@ import functools
 import hashlib
 import json
 import re
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,6 +33,7 @@ from stpn_jax.ops import tvl1
 
 CACHE = ".clips"
 _PLAN = "plan.json"
+_LOG_SECONDS = 30.0  # between two lines of progress in a log file
 
 Say = Callable[[str], None]
 
@@ -176,7 +178,10 @@ def _encode(
         for line in estimate.lines(tasks, arguments.settings, pool, arguments.data_dir):
             say(line)
         done = pool.map(work, tasks, describe=lambda task: task.name)
-        bar = tqdm.tqdm(done, total=len(tasks), unit="clip", smoothing=0.05)
+        seconds = 0.1 if sys.stderr.isatty() else _LOG_SECONDS
+        bar = tqdm.tqdm(
+            done, total=len(tasks), unit="clip", smoothing=0.05, mininterval=seconds
+        )
         return sorted(bar, key=lambda clip: clip.name)
 
 

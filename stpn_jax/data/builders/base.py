@@ -98,7 +98,9 @@ class VideoRecords(  # type: ignore[call-arg]
 
     def _generate_examples(self, split: str) -> Iterator[tuple[str, dict[str, Any]]]:
         chosen = [e for e in self._examples if "_".join(e[0].membership) == split]
-        for clip, cache in tqdm.tqdm(chosen, split, unit="clip", leave=False):
+        for clip, cache in tqdm.tqdm(
+            chosen, split, unit="clip", leave=False, disable=None
+        ):
             yield clip.name, self._example(clip, clips.load(cache))
 
     def _example(self, clip: listing.Clip, encoded: clips.Encoded) -> dict[str, Any]:
