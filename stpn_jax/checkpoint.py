@@ -1,5 +1,7 @@
 """Orbax checkpoints of one stage: save, restore the newest, read variables only."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -37,15 +39,19 @@ class Checkpoints:
         self._manager.save(step, args=ocp.args.Composite(**items))
 
     def restore(self, variables: Any, progress: Any) -> tuple[Any, Any]:
-        """Newest checkpoint, in the structure, shapes and types of the arguments."""
+        """Newest checkpoint, in the structure, shapes and types of the arguments.
+
+        Raises:
+            UsageError: if it is damaged.
+        """
         abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, (variables, progress))
         items = {
             _VARIABLES: ocp.args.StandardRestore(abstract[0]),
             _PROGRESS: ocp.args.StandardRestore(abstract[1]),
         }
-        restored = self._manager.restore(
-            self.latest_step(), args=ocp.args.Composite(**items)
-        )
+        step = self.latest_step()
+        with _damage_told(self._directory / str(step)):
+            restored = self._manager.restore(step, args=ocp.args.Composite(**items))
         return restored[_VARIABLES], restored[_PROGRESS]
 
     def close(self) -> None:
@@ -58,11 +64,27 @@ def restore_variables(directory: epath.PathLike) -> dict[str, Any]:
     """Variables of the newest checkpoint of a folder, as it was saved.
 
     Raises:
-        UsageError: if the folder holds no checkpoint.
+        UsageError: if the folder holds no checkpoint, or the newest is damaged.
     """
     path = epath.Path(directory).absolute()
     steps = ocp.utils.checkpoint_steps(path) if path.exists() else []
     if not steps:
-        raise UsageError(f"{directory}: no checkpoint in this folder")
-    with ocp.StandardCheckpointer() as checkpointer:
-        return checkpointer.restore(path / str(max(steps)) / _VARIABLES)
+        raise UsageError(
+            f"{directory}: no checkpoint in this folder; train first, or name another"
+        )
+    newest = path / str(max(steps))
+    with _damage_told(newest), ocp.StandardCheckpointer() as checkpointer:
+        return checkpointer.restore(newest / _VARIABLES)
+
+
+@contextlib.contextmanager
+def _damage_told(checkpoint: epath.Path) -> Iterator[None]:
+    """Orbax raises whatever the first damaged file makes one of its parts raise."""
+    try:
+        yield
+    except Exception as error:
+        raise UsageError(
+            f"{checkpoint}: this checkpoint cannot be read ({type(error).__name__}); "
+            "delete its folder and run the same command again, which goes on from the "
+            "one before it, or from the start"
+        ) from error

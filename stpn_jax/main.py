@@ -1,7 +1,10 @@
 """The door: `python -m stpn_jax.main --config=configs/ucf101.py`."""
 
+import contextlib
+import difflib
 import pathlib
 import sys
+from typing import Any
 
 from absl import app, flags, logging
 from ml_collections import config_flags
@@ -66,16 +69,51 @@ def _parse_flags(arguments: list[str]) -> list[str]:
         if _CONFIG.value is not None:
             _CONFIG.value.items()  # A file that failed to load fails on first use.
     except Exception as error:
-        raise UsageError(_explain(error)) from error
+        raise UsageError(_explain(error, arguments)) from error
     return list(rest)
 
 
-def _explain(error: BaseException) -> str:
-    """One line: a config file's own exception, without those it was wrapped in."""
-    hints = isinstance(error, AttributeError)  # Wrapped to name the nearest field.
-    while not hints and (cause := error.__cause__ or error.__context__):
+def _explain(error: BaseException, arguments: list[str]) -> str:
+    """One line: the argument at fault and the exception that others were wrapped in."""
+    with contextlib.suppress(Exception):  # Of a file that cannot be loaded at all.
+        if unknown := _unknown_field(arguments):
+            return unknown
+    culprit = _culprit(error, arguments)
+    while cause := error.__cause__ or error.__context__:
         error = cause
-    return " ".join(str(error).replace("\\n", " ").replace("\\'", "'").split())
+    if isinstance(error, OSError):
+        return f"{culprit}there is no config file of that name that can be read"
+    return culprit + " ".join(str(error).split())
+
+
+def _unknown_field(arguments: list[str]) -> str:
+    """What is wrong with a --config.A.B=VALUE that sets no field; empty if none is."""
+    keys = [argument.partition("=")[0].split(".") for argument in arguments]
+    for _, *names in (key for key in keys if key[0] == "--config"):
+        node: Any = flags.FLAGS["config"].parser.parse(_file(arguments))
+        path = "config"
+        for name in names:
+            path = f"{path}.{name}"
+            if name.isidentifier() and name not in node:
+                nearest = difflib.get_close_matches(name, node, n=1, cutoff=0.0)
+                return f"{path}: no such field; did you mean {nearest[0]}?"
+            node = node[name]
+    return ""
+
+
+def _culprit(error: BaseException, arguments: list[str]) -> str:
+    """The argument that an error is about, for the head of its line."""
+    if isinstance(error, flags.UnrecognizedFlagError):
+        return ""  # It names the flag itself.
+    named = (a for a in arguments if str(error).startswith(f"flag {a}:"))
+    file = f"--config={_file(arguments)}"
+    return f"{next(named, file)}: "
+
+
+def _file(arguments: list[str]) -> str:
+    """The value of --config."""
+    values = (a.removeprefix("--config=") for a in arguments if "--config=" in a)
+    return next(values, "")
 
 
 def run() -> None:
@@ -83,8 +121,19 @@ def run() -> None:
     try:
         app.run(main, flags_parser=_parse_flags)
     except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(_fail(str(error), 2))
+    except OSError as error:
+        if not error.filename:
+            raise
+        line = f"{error.filename}: {error.strerror}; mend that or choose another place"
+        sys.exit(_fail(line, 2))
+    except KeyboardInterrupt:
+        sys.exit(_fail("interrupted; the same command goes on from here", 130))
+
+
+def _fail(line: str, status: int) -> int:
+    print(f"error: {line}", file=sys.stderr)
+    return status
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import jax
 import numpy as np
@@ -50,9 +50,9 @@ class Prediction:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit status."""
-    options = _parse(arguments)
-    compilation_cache.enable()
     try:
+        options = _parse(arguments)
+        compilation_cache.enable()
         model = artifact.load(options.model)
         if options.snippets:
             preprocessing = dataclasses.replace(
@@ -61,8 +61,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             model = dataclasses.replace(model, preprocessing=preprocessing)
         return run(model, options.videos, epath.Path(options.out), options.top_k)
     except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        return _fail(str(error), 2)
+    except OSError as error:
+        return _fail(f"{error.filename}: {error.strerror}; choose another --out", 2)
+    except KeyboardInterrupt:
+        return _fail("interrupted; the videos before this one are done", 130)
 
 
 def run(
@@ -274,12 +277,22 @@ def _plan(model: artifact.Artifact, paths: Sequence[str]) -> str:
     )
 
 
+def _fail(line: str, status: int) -> int:
+    _say(f"error: {line}")
+    return status
+
+
 def _say(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; --help lists the options")
+
+
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m stpn_jax.predict", description=__doc__.splitlines()[0]
     )
     parser.add_argument("--model", required=True, help="folder of an exported network")
@@ -293,9 +306,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _positive(text: str) -> int:
-    if (value := int(text)) < 1:
-        raise argparse.ArgumentTypeError(f"{text}: expected 1 or more")
-    return value
+    if not (text.isdecimal() and int(text)):
+        raise argparse.ArgumentTypeError(f"expected 1 or more, found {text!r}")
+    return int(text)
 
 
 if __name__ == "__main__":

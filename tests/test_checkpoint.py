@@ -43,3 +43,18 @@ def test_a_folder_without_checkpoint_is_named(tmp_path, exists):
         folder.mkdir()
     with pytest.raises(UsageError, match=f"{folder.name}.*no checkpoint"):
         checkpoint.restore_variables(folder)
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path):
+    checkpoints = checkpoint.Checkpoints(tmp_path, keep=2)
+    checkpoints.save(1, variables(1), progress(1))
+    checkpoints.close()
+    for path in (tmp_path / "1").rglob("*"):
+        if path.is_file():
+            path.write_bytes(path.read_bytes()[:3])
+    with pytest.raises(UsageError, match=r"/1: this checkpoint cannot be read.*delete"):
+        checkpoint.restore_variables(tmp_path)
+    again = checkpoint.Checkpoints(tmp_path, keep=2)
+    with pytest.raises(UsageError, match=r"/1: this checkpoint cannot be read.*delete"):
+        again.restore(variables(0), progress(0))
+    again.close()

@@ -157,6 +157,22 @@ def test_a_truncated_artifact_is_one_line(model, tmp_path, capsys):
     assert errors.startswith("error: ") and errors.count("\n") == 1
 
 
+def test_bad_arguments_are_one_line(model, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    arguments = [
+        [f"--model={model}"],
+        [f"--model={model}", "clip.avi", "--top_k=0"],
+        [f"--model={model}", "clip.avi", f"--out={tmp_path / 'file'}"],
+        [f"--model={tmp_path}", "clip.avi"],
+    ]
+    culprits = ("VIDEO", "--top_k", "file", "--mode=export")
+    for given, culprit in zip(arguments, culprits, strict=True):
+        assert predict.main(given) == 2
+        errors = capsys.readouterr().err
+        assert errors.startswith("error: ") and errors.count("\n") == 1
+        assert culprit in errors
+
+
 def test_computes_only_the_flows_that_it_needs(model, tmp_path, monkeypatch):
     path = write_clip(tmp_path / "long.avi", count=80)
     pairs = []

@@ -15,7 +15,7 @@ import pytest
 from reference import videos
 
 from stpn_jax import prepare
-from stpn_jax.data import builders, clips, flow, records, report, video, workers
+from stpn_jax.data import builders, clips, disk, flow, records, report, video, workers
 from stpn_jax.errors import UsageError
 from stpn_jax.ops import tvl1
 
@@ -162,7 +162,9 @@ def test_nothing_but_bad_clips(cheap_flow, tmp_path, capsys):
         (["--data_dir={out}", "--verify"], "holds no records"),
         (["{all}", "--dataset=kinetics"], "invalid choice: 'kinetics'"),
         (["{all}", "--size=340"], "expected WxH"),
-        (["{all}", "--size=0x4"], "expected WxH"),
+        (["{all}", "--size=0x4"], "sides of 1 to"),
+        (["{all}", "--size=99999x4"], "sides of 1 to"),
+        (["{all}", "--data_dir="], "--data_dir is empty"),
         (["{all}", "--limit=-1"], "expected a count"),
         (["{all}", "--jpeg_quality=101"], "1 to 100"),
         (["{all}", "--flow_bound=no"], "positive number"),
@@ -188,6 +190,29 @@ def test_bad_input_gets_one_line(folder, tmp_path, capsys, arguments, message):
     code, _, line = run(capsys, *full)
     assert (code, message in line) == (2, True), line
     assert not (out / records.DESCRIPTION).exists()
+
+
+def test_two_at_once_do_not_mix(folder, tmp_path, capsys):
+    pytest.importorskip("tensorflow")
+    (tmp_path / "out").mkdir()
+    with disk.alone_in(tmp_path / "out"):
+        code, _, line = run(capsys, *command(folder, tmp_path / "out"))
+    assert (code, "another prepare is at work" in line) == (2, True)
+
+
+def test_a_damaged_plan_and_a_damaged_clip(cheap_flow, folder, tmp_path, capsys):
+    plan = tmp_path / "out" / ".clips" / "plan.json"
+    plan.parent.mkdir(parents=True)
+    plan.write_text("{")
+    code, _, line = run(capsys, *command(folder, tmp_path / "out"))
+    assert (code, "plan.json: not the JSON" in line) == (2, True)
+    plan.unlink()
+    (plan.parent / clips.cache_name("run/0.avi")).write_bytes(b"PK")
+    assert run(capsys, *command(folder, tmp_path / "out"))[0] == 0
+    assert len(records.open_dataset(tmp_path / "out")) == 6
+    next((tmp_path / "out" / "folder").rglob("*.tfrecord*")).unlink()
+    code, _, line = run(capsys, *command(folder, tmp_path / "out"))
+    assert (code, "0 bytes where" in line) == (2, True)
 
 
 def test_a_folder_of_somebody_else_is_left_alone(folder, tmp_path, capsys):

@@ -2,6 +2,8 @@
 
 import contextlib
 import errno
+import fcntl
+import os
 from collections.abc import Iterator
 
 from etils import epath
@@ -26,6 +28,29 @@ def errors_told(data_dir: epath.PathLike) -> Iterator[None]:
                 "the same command again"
             ) from error
         raise
+
+
+@contextlib.contextmanager
+def alone_in(folder: epath.PathLike) -> Iterator[None]:
+    """Holds a local folder against other processes of this machine.
+
+    Raises:
+        UsageError: another one holds it.
+    """
+    if "://" in str(folder):
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise UsageError(
+            f"{folder}: another prepare is at work there; wait for its end, or choose "
+            "another --data_dir"
+        ) from error
+    finally:
+        os.close(descriptor)
 
 
 def write_whole(path: epath.Path, text: str) -> None:

@@ -112,7 +112,8 @@ def prepare(arguments: Arguments, say: Say) -> None:
         builders.require_tensorflow()
         chosen = _list(arguments)
         _start(arguments)
-        _run(arguments, chosen, say)
+        with disk.alone_in(data_dir):
+            _run(arguments, chosen, say)
 
 
 def _run(arguments: Arguments, chosen: listing.Listing, say: Say) -> None:
@@ -180,7 +181,12 @@ def _encode(
         done = pool.map(work, tasks, describe=lambda task: task.name)
         seconds = 0.1 if sys.stderr.isatty() else _LOG_SECONDS
         bar = tqdm.tqdm(
-            done, total=len(tasks), unit="clip", smoothing=0.05, mininterval=seconds
+            done,
+            total=len(tasks),
+            unit="clip",
+            smoothing=0.05,
+            mininterval=seconds,
+            maxinterval=max(seconds, 10),
         )
         return sorted(bar, key=lambda clip: clip.name)
 

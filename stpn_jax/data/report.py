@@ -120,7 +120,7 @@ class Report:
         return lines
 
 
-def gigabytes(count: float) -> str:
+def gigabytes(count: int | float) -> str:
     """A number of bytes for people."""
     unit, name = (1e9, "GB") if count >= 1e8 else (1e6, "MB")
     return f"{count / unit:.1f} {name}"

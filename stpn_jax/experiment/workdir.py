@@ -32,6 +32,8 @@ def claim(directory: epath.Path, config: Config, meta: records.Meta) -> None:
     Raises:
         UsageError: if it belongs to another config or other data, naming the fields.
     """
+    if directory.exists() and not directory.is_dir():
+        raise UsageError(f"--workdir={directory} is a file; give it a folder's name")
     directory.mkdir(parents=True, exist_ok=True)
     mine = {
         CONFIG: json.loads(configs.to_json(config)),
@@ -40,10 +42,20 @@ def claim(directory: epath.Path, config: Config, meta: records.Meta) -> None:
     for name, content in mine.items():
         path = directory / name
         if path.exists():
-            _check_same(path, json.loads(path.read_text()), content)
+            _check_same(path, _read_json(path), content)
     if parallel.is_first_host():
         for name, content in mine.items():
             _write_text(directory / name, json.dumps(content, indent=2, sort_keys=True))
+
+
+def _read_json(path: epath.Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text()))
+    except (ValueError, TypeError) as error:
+        raise UsageError(
+            f"{path}: not the JSON that main wrote ({error}); delete it if the workdir "
+            "is of this run, or choose another --workdir"
+        ) from error
 
 
 def _check_same(path: epath.Path, theirs: Any, mine: Any) -> None:

@@ -158,18 +158,30 @@ def load(directory: epath.PathLike) -> Artifact:
     """
     folder = epath.Path(directory)
     description = _description(folder)
+    try:
+        return _load(folder, description)
+    except (KeyError, TypeError, ValueError) as error:
+        raise UsageError(
+            f"{folder / DESCRIPTION}: damaged ({error!r}); export again"
+        ) from error
+
+
+def _load(folder: epath.Path, description: Mapping[str, Any]) -> Artifact:
     content = {
         name: _checked(folder / name, description) for name in (PROGRAM, WEIGHTS)
     }
     _check_platform(folder, description["platforms"])
     _check_convention(folder, description)
-    preprocessing = description["preprocessing"]
-    tuples = {name: tuple(preprocessing[name]) for name in ("size", "tau")}
+    exported = jax.export.deserialize(bytearray(content[PROGRAM]))
+    labels, fields = tuple(description["labels"]), description["preprocessing"]
+    tuples = {name: tuple(fields[name]) for name in ("size", "tau")}
+    preprocessing = Preprocessing(**fields | tuples)
+    _check_shapes(exported, labels, preprocessing)
     return Artifact(
-        labels=tuple(description["labels"]),
-        preprocessing=Preprocessing(**preprocessing | tuples),
+        labels=labels,
+        preprocessing=preprocessing,
         card=description["card"],
-        program=jax.jit(jax.export.deserialize(bytearray(content[PROGRAM])).call),
+        program=jax.jit(exported.call),
         weights=jax.device_put(_from_npz(content[WEIGHTS])),
     )
 
@@ -233,9 +245,10 @@ def _description(folder: epath.Path) -> dict[str, Any]:
         description = json.loads(path.read_text())
     except ValueError as error:
         raise UsageError(f"{path}: damaged ({error}); export again") from error
-    if description.get("format") != FORMAT:
+    found = description.get("format") if isinstance(description, dict) else None
+    if found != FORMAT:
         raise UsageError(
-            f"{path}: format {description.get('format')}, expected {FORMAT}; export "
+            f"{path}: format {found}, expected {FORMAT}; export "
             "again with this version of stpn_jax"
         )
     return description
@@ -252,6 +265,19 @@ def _checked(path: epath.Path, description: Mapping[str, Any]) -> bytes:
             f"{found[:12]}, expected {expected[:12]}); copy it again or export again"
         )
     return content
+
+
+def _check_shapes(
+    exported: jax.export.Exported, labels: Sequence[str], preprocessing: Preprocessing
+) -> None:
+    """Raises ValueError unless the description is of this program."""
+    expected = [x.shape[1:] for x in _arguments(preprocessing)]
+    found = [x.shape[1:] for x in exported.in_avals[-len(expected) :]]
+    if found != expected:
+        raise ValueError(f"the program takes {found}, the preprocessing {expected}")
+    classes = exported.out_avals[0].shape[1]
+    if classes != len(labels):
+        raise ValueError(f"the program has {classes} classes, not {len(labels)}")
 
 
 def _check_platform(folder: epath.Path, platforms: Sequence[str]) -> None:

@@ -1,6 +1,7 @@
 """The picture that answers "what is this video?": where it looked, what it says."""
 
 import io
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -35,7 +36,9 @@ def draw(
     left.set_title(_shorten(title), loc="left", fontsize=10, parse_math=False)
     bars.draw(right, labels, probabilities)
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=120)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # Drawn as a box, which is enough.
+        figure.savefig(buffer, format="png", dpi=120)
     return buffer.getvalue()
 
 

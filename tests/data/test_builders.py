@@ -1,5 +1,7 @@
 """Listing of each data set; plain tensorflow-datasets reads what is written."""
 
+import os
+
 import cv2
 import numpy as np
 import pytest
@@ -85,6 +87,17 @@ def test_missing_and_empty_folders(tmp_path, dataset):
     (tmp_path / "empty").mkdir()
     with pytest.raises(errors.UsageError, match="has no folders"):
         find(dataset, tmp_path / "empty", lists)
+
+
+def test_what_is_left_out_is_told(tmp_path):
+    videos = touch(tmp_path / "v", "run/a.avi", "run/inner/b.avi", "run/c.txt")
+    (videos / "run" / os.fsdecode(b"caf\xe9.avi")).write_bytes(b"x")
+    found = find("folder", videos)
+    assert [clip.name for clip in found.clips] == ["run/a.avi"]
+    reasons = dict(found.unlisted)
+    assert set(reasons) == {"run/inner", "run/c.txt", r"run/caf\udce9.avi"}
+    assert "UTF-8" in reasons[r"run/caf\udce9.avi"]
+    assert "folder" in reasons["run/inner"]
 
 
 def test_class_folders_without_videos(tmp_path):

@@ -181,6 +181,16 @@ def _garble_the_description(data_dir):
     return records.DESCRIPTION
 
 
+def _a_description_of_something_else(data_dir):
+    (data_dir / records.DESCRIPTION).write_text('{"meta": {}}')
+    return records.DESCRIPTION
+
+
+def _an_index_of_something_else(data_dir):
+    np.savez(data_dir / records.INDEX, x=np.zeros(3))
+    return records.INDEX
+
+
 def _another_version(data_dir):
     path = data_dir / records.DESCRIPTION
     path.write_text(path.read_text().replace(records.VERSION, "0.0.1"))
@@ -195,6 +205,8 @@ def _another_version(data_dir):
         _remove_the_index,
         _shorten_the_index,
         _garble_the_description,
+        _a_description_of_something_else,
+        _an_index_of_something_else,
         _another_version,
     ],
 )

@@ -133,7 +133,7 @@ def test_a_flow_only_network_has_no_frames(tmp_path):
         return flow.astype(jnp.float32).mean((1, 3, 4)), jnp.ones((flow.shape[0], 1, 1))
 
     preprocessing = dataclasses.replace(PREPROCESSING, frames=0)
-    artifact.write(tmp_path, program, {}, LABELS, preprocessing)
+    artifact.write(tmp_path, program, {}, (*LABELS, "walk"), preprocessing)
     rgb, flow, box, flip = snippets(2)
     probabilities, _ = artifact.load(tmp_path).predict(rgb[:, :0], flow, box, flip)
     assert probabilities.shape == (2, 4)
@@ -151,6 +151,24 @@ def test_a_truncated_file_is_named(folder, name):
 def test_a_missing_file_is_named(folder, name):
     (folder / name).unlink()
     with pytest.raises(UsageError, match=name):
+        artifact.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"labels": ["draw"]}, "the program has 3 classes, not 1"),
+        ({"preprocessing": {}}, "size"),
+        (
+            {"preprocessing": dataclasses.asdict(PREPROCESSING) | {"input_size": 8}},
+            "the program takes",
+        ),
+    ],
+)
+def test_an_edited_description_is_refused(folder, change, message):
+    path = folder / "artifact.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(UsageError, match=rf"artifact.json: damaged.*{message}"):
         artifact.load(folder)
 
 
