@@ -12,8 +12,9 @@ seed=0 workdir=
 while [ $# -gt 0 ]; do
   case $1 in
     --seed=* | --workdir=*) set -- "${1%%=*}" "${1#*=}" "${@:2}" ;;
-    --seed) seed=${2:?--seed needs a number} && shift 2 ;;
-    --workdir) workdir=${2:?--workdir needs a folder} && shift 2 ;;
+    --seed | --workdir) [ $# -gt 1 ] || die "$1 needs a value" ;;&
+    --seed) seed=$2 && shift 2 ;;
+    --workdir) workdir=$2 && shift 2 ;;
     *) die "$1: unknown argument; usage: bash launch/demo.sh [--seed N] [--workdir DIR]" ;;
   esac
 done

@@ -1,13 +1,19 @@
 """Every hyper-parameter as frozen dataclasses, made from a ConfigDict in one place."""
 
 import dataclasses
-import difflib
 import json
-import typing
+import re
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from stpn_jax import strict
 from stpn_jax.errors import UsageError
+
+Count = Annotated[int, strict.Bounds(1)]
+Natural = Annotated[int, strict.Bounds(0)]
+Positive = Annotated[float, strict.Bounds(1e-12)]
+NotNegative = Annotated[float, strict.Bounds(0)]
+Share = Annotated[float, strict.Bounds(0, 0.99)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,20 +43,20 @@ class DataConfig:
     dataset: Literal["ucf101", "hmdb51", "folder"]
     data_dir: str
     prepare: str
-    split: int
-    validation_fraction: float
-    validation_seed: int
-    size: tuple[int, int]
-    crop_size: int
-    crop_scales: tuple[float, ...]
-    max_distort: int
+    split: Count
+    validation_fraction: Share
+    validation_seed: Natural
+    size: tuple[Count, Count]
+    crop_size: Count
+    crop_scales: tuple[Positive, ...]
+    max_distort: Natural
     corner_crops: bool
     flip: bool
-    input_size: int
-    flow_length: int
-    tau: tuple[int, int]
-    threads: int
-    prefetch: int
+    input_size: Count
+    flow_length: Count
+    tau: tuple[Count, Count]
+    threads: Count
+    prefetch: Count
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,10 +72,10 @@ class FusionConfig:
     """
 
     kind: str
-    width: int
+    width: Count
     signed_sqrt: bool
     l2: bool
-    scale: float
+    scale: NotNegative
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,10 +98,10 @@ class ModelConfig:
     backbone: str
     weights: str
     dtype: Literal["float32", "bfloat16"]
-    sketch_seed: int
+    sketch_seed: Natural
     temporal: FusionConfig
     attention: FusionConfig
-    attention_hidden: int
+    attention_hidden: Count
     pyramid: FusionConfig
     sync_batch_norm: bool
 
@@ -127,19 +133,19 @@ class StageConfig:
 
     name: str
     network: Literal["spatial", "temporal", "pyramid"]
-    paths: int
+    paths: Natural
     init: tuple[str, ...]
-    steps: int
-    batch: int
-    learning_rate: float
-    drops: tuple[int, ...]
-    drop_factor: float
-    momentum: float
-    weight_decay: float
-    clip: float
-    dropout: float
+    steps: Count
+    batch: Count
+    learning_rate: Positive
+    drops: tuple[Count, ...]
+    drop_factor: Positive
+    momentum: Share
+    weight_decay: NotNegative
+    clip: Positive
+    dropout: Share
     batch_norm: Literal["frozen", "first", "trained"]
-    multipliers: tuple[tuple[str, float], ...]
+    multipliers: tuple[tuple[str, NotNegative], ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,12 +161,12 @@ class EvaluationConfig:
         batch: snippets a batch, over all devices; each has `views` samples.
     """
 
-    snippets: int
+    snippets: Count
     views: Literal[1, 2, 10]
-    frames: int
+    frames: Count
     centres: Literal["random", "even"]
-    seed: int
-    batch: int
+    seed: Natural
+    batch: Count
 
 
 @dataclasses.dataclass(frozen=True)
@@ -174,17 +180,17 @@ class RunConfig:
         checkpoints: how many are kept.
     """
 
-    log_every: int
-    validate_every: int
-    checkpoint_every: int
-    checkpoints: int
+    log_every: Count
+    validate_every: Natural
+    checkpoint_every: Count
+    checkpoints: Count
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
     """A whole experiment: one file in configs/ gives one of these."""
 
-    seed: int
+    seed: Natural
     data: DataConfig
     model: ModelConfig
     stages: tuple[StageConfig, ...]
@@ -196,10 +202,33 @@ def from_config_dict(config_dict: Mapping[str, Any]) -> Config:
     """Checks a ConfigDict (or a plain mapping) against the dataclasses above.
 
     Raises:
-        UsageError: for unknown keys (with the nearest known one), missing keys and
-            values of the wrong type; the message holds the dotted path.
+        UsageError: for unknown keys (with the nearest known one), missing keys, values
+            of the wrong type or out of range, and stages that do not fit together;
+            the message holds the dotted path.
     """
-    return _parse(Config, config_dict, "config")
+    config = strict.parse(Config, config_dict, "config")
+    if not config.stages:
+        raise UsageError("config.stages is empty: expected one stage or more")
+    for i, stage in enumerate(config.stages):
+        _check_stage(stage, {earlier.name for earlier in config.stages[:i]})
+    return config
+
+
+def _check_stage(stage: StageConfig, earlier: set[str]) -> None:
+    path = f"config.stages.{stage.name}"
+    if (stage.network == "spatial") != (stage.paths == 0):
+        raise UsageError(
+            f"{path}.paths = {stage.paths}: expected 0 for the spatial network, 1 or "
+            "more for the others"
+        )
+    for name in stage.init:
+        if name not in earlier:
+            raise UsageError(f"{path}.init: {name!r} is not the name of a stage before")
+    for pattern, _ in stage.multipliers:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise UsageError(f"{path}.multipliers: {pattern!r}: {error}") from error
 
 
 def to_json(config: Config) -> str:
@@ -223,68 +252,3 @@ def _flatten(value: Any, prefix: str) -> dict[str, Any]:
     for key, child in items:
         flat |= _flatten(child, f"{prefix}.{key}" if prefix else str(key))
     return flat
-
-
-def _parse(kind: Any, value: Any, path: str) -> Any:
-    if dataclasses.is_dataclass(kind):
-        return _parse_dataclass(kind, value, path)
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if origin is Literal:
-        if value not in arguments:
-            choices = ", ".join(map(repr, arguments))
-            raise UsageError(f"{path} = {value!r}: expected one of {choices}")
-        return value
-    if origin is tuple and hasattr(value, "items"):
-        named = [{"name": name, **child} for name, child in value.items()]
-        return _parse_tuple(arguments, named, path)
-    if origin is tuple:
-        return _parse_tuple(arguments, value, path)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise UsageError(f"{path} = {value!r}: expected {kind.__name__}")
-    return value
-
-
-def _parse_tuple(arguments: tuple[Any, ...], value: Any, path: str) -> tuple[Any, ...]:
-    if isinstance(value, str) or not hasattr(value, "__len__"):
-        raise UsageError(f"{path} = {value!r}: expected a tuple")
-    if arguments[-1] is Ellipsis:
-        arguments = (arguments[0],) * len(value)
-    if len(arguments) != len(value):
-        raise UsageError(f"{path} = {value!r}: expected {len(arguments)} values")
-    return tuple(
-        _parse(kind, item, f"{path}[{i}]")
-        for i, (kind, item) in enumerate(zip(arguments, value, strict=True))
-    )
-
-
-def _parse_dataclass(kind: Any, value: Any, path: str) -> Any:
-    if not (isinstance(value, Mapping) or hasattr(value, "items")):
-        raise UsageError(f"{path} = {value!r}: expected the fields of {kind.__name__}")
-    fields = typing.get_type_hints(kind)
-    given = dict(value.items())
-    for key in given:
-        if key not in fields:
-            nearest = difflib.get_close_matches(key, fields, n=1, cutoff=0.0)
-            raise UsageError(f"{path}.{key}: no such field; did you mean {nearest[0]}?")
-    missing = [name for name in fields if name not in given]
-    if missing:
-        raise UsageError(f"{path}: the fields {', '.join(missing)} are missing")
-    return kind(
-        **{name: _parse(fields[name], given[name], f"{path}.{name}") for name in fields}
-    )
-
-
-__all__ = [
-    "Config",
-    "DataConfig",
-    "EvaluationConfig",
-    "FusionConfig",
-    "ModelConfig",
-    "RunConfig",
-    "StageConfig",
-    "flatten",
-    "from_config_dict",
-    "to_json",
-]

@@ -34,6 +34,11 @@ def test_missing_key_is_named():
         ("data", "dataset", "kinetics"),
         ("data", "flip", 1),
         ("data", "input_size", 224.0),
+        ("data", "input_size", 0),
+        ("data", "validation_fraction", 2.0),
+        ("data", "threads", 0),
+        ("evaluation", "batch", 0),
+        ("run", "checkpoints", 0),
         ("evaluation", "views", 3),
         ("run", "log_every", True),
     ],
@@ -42,6 +47,24 @@ def test_wrong_values_are_named(section, field, value):
     given = demo.get_config().to_dict()
     given[section][field] = value
     with pytest.raises(UsageError, match=f"config.{section}.{field}"):
+        configs.from_config_dict(given)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("dropout", 1.5, "at most 0.99"),
+        ("learning_rate", -1.0, "at least"),
+        ("steps", 0, "at least 1"),
+        ("paths", 0, "paths = 0"),
+        ("init", ("spatial", "later"), "'later' is not the name of a stage before"),
+        ("multipliers", (("(", 1.0),), "multipliers"),
+    ],
+)
+def test_stages_are_checked(field, value, message):
+    given = demo.get_config().to_dict()
+    given["stages"]["pyramid"][field] = value
+    with pytest.raises(UsageError, match=message):
         configs.from_config_dict(given)
 
 

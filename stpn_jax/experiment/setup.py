@@ -9,10 +9,11 @@ from flax import linen as nn
 from stpn_jax import parallel
 from stpn_jax.arrays import Batch
 from stpn_jax.config import Config, StageConfig
-from stpn_jax.data import labels, records
+from stpn_jax.data import augment, labels, records
 from stpn_jax.data.sampling import SnippetShape
 from stpn_jax.experiment import workdir
 from stpn_jax.models import networks, settings
+from stpn_jax.weights import source
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,10 +45,13 @@ def open_experiment(
             or if the workdir belongs to another config.
     """
     data = config.data
+    if not init_from and any(not stage.init for stage in config.stages):
+        source.check(config.model.weights)
     for stage in config.stages:
         parallel.check_batch(stage.batch, f"stages[{stage.name}].batch")
     parallel.check_batch(config.evaluation.batch, "evaluation.batch")
     dataset = records.open_dataset(data.data_dir, data.size, data.prepare)
+    _check_crops(config, dataset.meta.size)
     split = labels.split_videos(
         dataset, data.split, data.validation_fraction, data.validation_seed
     )
@@ -56,13 +60,20 @@ def open_experiment(
     return Experiment(config, path, dataset, split, init_from)
 
 
+def _check_crops(config: Config, size: tuple[int, int]) -> None:
+    """Raises UsageError now, not after a stage, if a crop is larger than the frames."""
+    data = config.data
+    augment.train_view(np.random.default_rng(0), size, data)
+    augment.test_views(size, data.input_size, config.evaluation.views)
+
+
 def build_network(
     experiment: Experiment, stage: StageConfig, *, training: bool = True
 ) -> nn.Module:
     """The network of a stage; only training crops differ in size from the input."""
     data = experiment.config.data
     resize = training and any(
-        round(scale * data.crop_size) != data.input_size for scale in data.crop_scales
+        side != data.input_size for side in augment.crop_sides(data)
     )
     return networks.build(
         stage.network,

@@ -34,6 +34,12 @@ def locate(weights: str) -> epath.Path:
     return path
 
 
+def check(weights: str) -> None:
+    """Raises UsageError, as locate does, unless the weights are there or `none`."""
+    if weights != "none":
+        locate(weights)
+
+
 def _packaged(name: str) -> epath.Path:
     if name not in PACKAGES:
         known = ", ".join(PREFIX + known for known in PACKAGES)
