@@ -19,6 +19,6 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
         base.use_lite0(config)
     if variant == "lite0":
         config.data.data_dir = "data/ucf101_170x128"
-        base.shrink(config, steps=(150, 400, 150))
+        base.shrink(config, {"spatial": 150, "temporal": 400, "pyramid": 150})
     base.finish(config, variant, ("", "lite0", "lite0_224"))
     return config

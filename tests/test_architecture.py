@@ -43,7 +43,8 @@ ARROWS: dict[str, set[str]] = {
         "viz",
         "arrays",
     },
-    "main": {"compilation_cache", "experiment", "config", "parallel"},
+    "config_flag": {"config"},
+    "main": {"compilation_cache", "config_flag", "experiment"},
     "experiment": {
         "checkpoint",
         "config",
