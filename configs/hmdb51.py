@@ -21,6 +21,6 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
         base.use_lite0(config)
     if variant == "lite0":
         config.data.data_dir = "data/hmdb51_170x128"
-        base.shrink(config, {"spatial": 300, "temporal": 500, "pyramid": 200})
+        base.shrink(config, {"spatial": 500, "temporal": 800, "pyramid": 300})
     base.finish(config, variant, ("", "lite0", "lite0_224"))
     return config
