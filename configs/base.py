@@ -36,7 +36,6 @@ def data() -> ml_collections.ConfigDict:
     return ordered(
         dataset="",
         data_dir="",
-        prepare="",
         split=1,
         validation_fraction=0.1,
         validation_seed=0,
@@ -149,8 +148,8 @@ def shrink(config: ml_collections.ConfigDict, steps: dict[str, int]) -> None:
     """Sizes and steps for a machine with a few cores and no accelerator.
 
     With so few steps the streams need higher rates than TSN's, above all their new
-    classifiers, and batch statistics of their own: with ImageNet's, the flow stream dies
-    within ten steps. The pyramid keeps the paper's rate and the streams' statistics.
+    classifiers, and batch statistics of their own: with those of ImageNet, the flow
+    stream dies within ten steps. The pyramid keeps the paper's rate and the streams' statistics.
     """
     config.data.update(
         size=(170, 128), crop_size=128, crop_scales=(1.0, 0.875, 0.75), input_size=112
@@ -170,17 +169,8 @@ def shrink(config: ml_collections.ConfigDict, steps: dict[str, int]) -> None:
     config.run.update(log_every=10, validate_every=100, checkpoint_every=50)
 
 
-def finish(
-    config: ml_collections.ConfigDict, variant: str, known: tuple[str, ...]
-) -> None:
-    """Checks the variant's name and writes down how its data are prepared."""
+def check(variant: str, known: tuple[str, ...]) -> None:
+    """Raises ValueError with the known variants where there is no such one."""
     if variant not in known:
         names = ", ".join(name for name in known if name)
         raise ValueError(f"no variant {variant!r}: expected one of {names}")
-    width, height = config.data.size
-    dataset = config.data.dataset
-    splits = "" if dataset == "folder" else f" --splits=SPLITS/{dataset}"
-    config.data.prepare = (
-        f"python -m stpn_jax.prepare --dataset={dataset} --videos=VIDEOS/{dataset}"
-        f"{splits} --data_dir={config.data.data_dir} --size={width}x{height}"
-    )

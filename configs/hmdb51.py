@@ -12,6 +12,7 @@ from configs import base
 
 def get_config(variant: str = "") -> ml_collections.ConfigDict:
     """The config of a variant."""
+    base.check(variant, ("", "lite0", "lite0_224"))
     config = base.get_config()
     config.data.dataset = "hmdb51"
     config.data.data_dir = "data/hmdb51"
@@ -22,5 +23,4 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
     if variant == "lite0":
         config.data.data_dir = "data/hmdb51_170x128"
         base.shrink(config, {"spatial": 500, "temporal": 800, "pyramid": 300})
-    base.finish(config, variant, ("", "lite0", "lite0_224"))
     return config

@@ -12,6 +12,7 @@ from configs import base
 
 def get_config(variant: str = "") -> ml_collections.ConfigDict:
     """The config of a variant."""
+    base.check(variant, ("", "lite0", "lite0_224"))
     config = base.get_config()
     config.data.dataset = "ucf101"
     config.data.data_dir = "data/ucf101"
@@ -20,5 +21,4 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
     if variant == "lite0":
         config.data.data_dir = "data/ucf101_170x128"
         base.shrink(config, {"spatial": 150, "temporal": 400, "pyramid": 150})
-    base.finish(config, variant, ("", "lite0", "lite0_224"))
     return config

@@ -23,7 +23,6 @@ class DataConfig:
     Attributes:
         dataset: ucf101, hmdb51 or folder.
         data_dir: where `python -m stpn_jax.prepare` wrote the records.
-        prepare: the command that makes data_dir, printed where it is missing.
         split: official split, counted from 1.
         validation_fraction: share of the training sources kept for validation.
         validation_seed: draws which sources those are.
@@ -42,7 +41,6 @@ class DataConfig:
 
     dataset: Literal["ucf101", "hmdb51", "folder"]
     data_dir: str
-    prepare: str
     split: Count
     validation_fraction: Share
     validation_seed: Natural

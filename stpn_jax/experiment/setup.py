@@ -8,7 +8,7 @@ from flax import linen as nn
 
 from stpn_jax import parallel
 from stpn_jax.arrays import Batch
-from stpn_jax.config import Config, StageConfig
+from stpn_jax.config import Config, DataConfig, StageConfig
 from stpn_jax.data import augment, labels, records
 from stpn_jax.data.sampling import SnippetShape
 from stpn_jax.experiment import workdir
@@ -50,7 +50,7 @@ def open_experiment(
     for stage in config.stages:
         parallel.check_batch(stage.batch, f"stages[{stage.name}].batch")
     parallel.check_batch(config.evaluation.batch, "evaluation.batch")
-    dataset = records.open_dataset(data.data_dir, data.size, data.prepare)
+    dataset = records.open_dataset(data.data_dir, data.size, prepare_command(data))
     _check_crops(config, dataset.meta.size)
     split = labels.split_videos(
         dataset, data.split, data.validation_fraction, data.validation_seed
@@ -58,6 +58,16 @@ def open_experiment(
     path = epath.Path(directory)
     workdir.claim(path, config, dataset.meta)
     return Experiment(config, path, dataset, split, init_from)
+
+
+def prepare_command(data: DataConfig) -> str:
+    """The command that makes data_dir; the folders of videos and lists are the user's."""
+    width, height = data.size
+    splits = "" if data.dataset == "folder" else " --splits=SPLITS"
+    return (
+        f"python -m stpn_jax.prepare --dataset={data.dataset} --videos=VIDEOS{splits} "
+        f"--data_dir={data.data_dir} --size={width}x{height}"
+    )
 
 
 def _check_crops(config: Config, size: tuple[int, int]) -> None:

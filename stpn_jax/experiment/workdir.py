@@ -18,7 +18,7 @@ CONFIG, DATASET = "config.json", "dataset.json"
 RESULTS_JSON, RESULTS_TABLE, SCORES = "results.json", "results.md", "scores.npz"
 
 # Fields that may change between two starts: they do not change the result.
-FREE_FIELDS = ("run.", "data.threads", "data.prefetch", "data.data_dir", "data.prepare")
+FREE_FIELDS = ("run.", "data.threads", "data.prefetch", "data.data_dir")
 
 
 def checkpoints(stage_directory: epath.Path) -> epath.Path:

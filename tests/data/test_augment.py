@@ -13,7 +13,6 @@ SIZE = (340, 256)
 SETTINGS = config.DataConfig(
     dataset="folder",
     data_dir="",
-    prepare="",
     split=1,
     validation_fraction=0.0,
     validation_seed=0,

@@ -16,7 +16,6 @@ SHAPE = sampling.SnippetShape(frames=1, paths=3, flow_length=4, tau=(1, 5))
 SETTINGS = config.DataConfig(
     dataset="folder",
     data_dir="made",
-    prepare="",
     split=1,
     validation_fraction=0.0,
     validation_seed=0,
