@@ -149,7 +149,8 @@ def shrink(config: ml_collections.ConfigDict, steps: dict[str, int]) -> None:
 
     With so few steps the streams need higher rates than TSN's, above all their new
     classifiers, and batch statistics of their own: with those of ImageNet, the flow
-    stream dies within ten steps. The pyramid keeps the paper's rate and the streams' statistics.
+    stream dies within ten steps. The pyramid keeps the paper's rate and the streams'
+    statistics.
     """
     config.data.update(
         size=(170, 128), crop_size=128, crop_scales=(1.0, 0.875, 0.75), input_size=112

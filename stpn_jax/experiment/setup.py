@@ -61,7 +61,7 @@ def open_experiment(
 
 
 def prepare_command(data: DataConfig) -> str:
-    """The command that makes data_dir; the folders of videos and lists are the user's."""
+    """The command that makes data_dir; VIDEOS and SPLITS are the user's folders."""
     width, height = data.size
     splits = "" if data.dataset == "folder" else " --splits=SPLITS"
     return (

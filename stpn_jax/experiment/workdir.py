@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -87,11 +88,18 @@ def write_results(
 
 
 def print_files(directory: epath.Path) -> None:
-    """Names what a run has written."""
+    """Names every file of a run; a checkpoint is named as one."""
     print(f"written to {directory}:")
-    for path in sorted(directory.iterdir()):
-        inside = f" ({len(list(path.iterdir()))} entries)" if path.is_dir() else ""
-        print(f"  {path.name}{inside}")
+    for path in _files(directory):
+        print(f"  {path.relative_to(directory)}")
+
+
+def _files(folder: epath.Path) -> Iterator[epath.Path]:
+    for path in sorted(folder.iterdir()):
+        if path.is_dir() and folder != checkpoints(folder.parent):
+            yield from _files(path)
+        else:
+            yield path
 
 
 def _write_text(path: epath.Path, text: str) -> None:
