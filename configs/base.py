@@ -6,6 +6,13 @@ The paper leaves much of the recipe open; each choice made for it says so here.
 import ml_collections
 
 TSN_SCALES = (1.0, 0.875, 0.75, 0.66)
+# TSN's learning-rate multipliers: biases of layers twice, and more for the first layer
+# of the flow stream, which starts from images.
+BIASES = ((r"(?<!_bn)/bias$", 2.0),)
+FLOW_START = (
+    ("^temporal/backbone/conv1_7x7_s2/kernel", 5.0),
+    ("^temporal/backbone/conv1_7x7_s2/bias", 10.0),
+)
 
 
 def get_config() -> ml_collections.ConfigDict:
@@ -81,7 +88,7 @@ def stage(**fields) -> ml_collections.ConfigDict:
         "momentum": 0.9,
         "weight_decay": 5e-4,
         "batch_norm": "first",
-        "multipliers": (),
+        "multipliers": BIASES,
     }
     return ordered(**(defaults | fields))
 
@@ -115,6 +122,7 @@ def temporal_stage(
         drops=drops,
         clip=20.0,
         dropout=0.7,
+        multipliers=FLOW_START + BIASES,
     )
 
 
@@ -139,7 +147,12 @@ def evaluation() -> ml_collections.ConfigDict:
 
 
 def use_lite0(config: ml_collections.ConfigDict) -> None:
-    """EfficientNet-Lite0, whose ImageNet weights come with the installation."""
+    """EfficientNet-Lite0, whose ImageNet weights come with the installation.
+
+    Its convolutions have no biases, so TSN's multipliers have little to act on.
+    """
+    for one in config.stages.values():
+        one.multipliers = ()
     config.model.backbone = "efficientnet_lite0"
     config.model.weights = "package:efficientnet-lite0"
 

@@ -39,6 +39,7 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
             clip=20.0,
             dropout=0.2,
             batch_norm="trained",
+            multipliers=(),
         )
     config.evaluation.update(snippets=2, views=1, frames=1, centres="even", batch=32)
     config.run.update(log_every=20, validate_every=100, checkpoint_every=50)

@@ -109,10 +109,14 @@ def snippet_shape(config: Config, stage: StageConfig, frames: int) -> SnippetSha
 
 
 def example_batch(experiment: Experiment, stage: StageConfig) -> Batch:
-    """A batch of one blank snippet, for shapes."""
-    data = experiment.config.data
-    shape = snippet_shape(experiment.config, stage, frames=1)
-    side = data.input_size
+    """A batch of one blank snippet of a stage."""
+    config = experiment.config
+    shape = snippet_shape(config, stage, frames=1)
+    return blank_batch(shape, config.data.input_size)
+
+
+def blank_batch(shape: SnippetShape, side: int) -> Batch:
+    """One blank snippet on a canvas of this side, for shapes."""
     return Batch(
         rgb=np.zeros((1, shape.frames, 3, side, side), np.uint8),
         flow=np.zeros((1, shape.paths, 2 * shape.flow_length, side, side), np.uint8),

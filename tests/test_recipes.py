@@ -1,0 +1,43 @@
+"""The multipliers of the shipped recipes reach the parameters they are meant for."""
+
+import jax
+import pytest
+from flax import traverse_util
+
+from configs import hmdb51, ucf101
+from stpn_jax import config as configs
+from stpn_jax.experiment import setup
+from stpn_jax.models import networks, settings
+from stpn_jax.train import optimizer
+
+
+def factors(module, variant, name):
+    config = configs.from_config_dict(module.get_config(variant))
+    (stage,) = (stage for stage in config.stages if stage.name == name)
+    made = settings.from_config(
+        config.model, stage, classes=5, input_size=64, resize=False, axis_name=None
+    )
+    shape = setup.snippet_shape(config, stage, frames=1)
+    batch = setup.blank_batch(shape, 64)
+    variables = jax.eval_shape(
+        networks.build(stage.network, made).init, jax.random.key(0), batch
+    )
+    tree = optimizer.multipliers(stage.multipliers, variables["params"])
+    return traverse_util.flatten_dict(tree, sep="/")
+
+
+def test_tsn_multipliers_on_bn_inception():
+    flat = factors(ucf101, "", "temporal")
+    assert flat["temporal/backbone/conv1_7x7_s2/kernel"] == 5
+    assert flat["temporal/backbone/conv1_7x7_s2/bias"] == 10
+    assert flat["temporal/backbone/conv2_3x3/kernel"] == 1
+    assert flat["temporal/backbone/conv2_3x3/bias"] == 2
+    assert flat["temporal/backbone/conv1_7x7_s2_bn/bias"] == 1
+    assert flat["classifier/dense/bias"] == 2
+
+
+@pytest.mark.parametrize("module", [ucf101, hmdb51])
+def test_small_recipe_moves_the_classifier_faster(module):
+    flat = factors(module, "lite0", "temporal")
+    fast = {name for name, factor in flat.items() if factor == 5}
+    assert fast == {"classifier/dense/kernel", "classifier/dense/bias"}
