@@ -28,6 +28,17 @@ def map_forward(step: Callable[..., Any]) -> Callable[..., Any]:
     return jax.pmap(step, AXIS, in_axes=(None, 0))
 
 
+def replicate(tree: Any) -> Any:
+    """Puts a tree on all devices, as map_update returns it.
+
+    Elsewhere the first update would be compiled for one layout and the second for
+    another.
+    """
+    mesh = jax.sharding.Mesh(np.array(jax.devices()), (AXIS,))
+    everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
+    return jax.device_put(tree, everywhere)
+
+
 def check_batch(size: int, name: str) -> None:
     """Raises UsageError, naming sizes that do fit, if devices cannot share a batch."""
     devices = jax.device_count()

@@ -80,6 +80,8 @@ def finished(data):
 def test_training_says_what_it_does_and_writes_its_files(finished):
     workdir, printed = finished
     assert "13 classes, 26 training, 13 validation, 13 test videos" in printed
+    assert "of training" in printed and "GB of memory" in printed
+    assert "  pyramid/metrics.jsonl" in printed
     for stage in ("spatial", "temporal", "pyramid"):
         assert f"[{stage}] 6/6" in printed
         rows = (workdir / stage / "metrics.jsonl").read_text().splitlines()

@@ -40,7 +40,7 @@ def train_stage(experiment: Experiment, stage: StageConfig) -> None:
         update = step.make_train_step(network, transform, factors, config.seed)
         first = loop.resume(state.create(variables, transform), checkpoints)
         loop.run(
-            first,
+            parallel.replicate(first),
             parallel.map_update(update),
             train_batches(experiment, stage, int(first.step)),
             stage=stage,

@@ -23,15 +23,15 @@ class Progress:
         is_first = self._seconds_per_step is None
         self._seconds_per_step = seconds
         self._step, self._time = step, now
-        left = datetime.timedelta(seconds=round((self._last - step) * seconds))
         shown = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
-        rate = {} if is_first else {"snippets_per_second": self._batch / seconds}
-        speed = "compiled" if is_first else f"{self._batch / seconds:.0f} snippets/s"
-        print(
-            f"[{self._name}] {step}/{self._last}  {shown}  {speed}  {left} left",
-            flush=True,
-        )
-        return rate
+        start = f"[{self._name}] {step}/{self._last}  {shown}"
+        if is_first:
+            print(f"{start}  compiled in {seconds:.0f} s", flush=True)
+            return {}
+        rate = self._batch / seconds
+        left = datetime.timedelta(seconds=round((self._last - step) * seconds))
+        print(f"{start}  {rate:.0f} snippets/s  {left} left", flush=True)
+        return {"snippets_per_second": rate}
 
     def skip(self, seconds: float) -> None:
         """Leaves out of the rate what was not training (validation)."""
