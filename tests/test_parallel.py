@@ -1,4 +1,4 @@
-"""Devices: what cannot be shared is refused, what is replicated is compiled for once."""
+"""Devices: what cannot be shared is refused, what is replicated compiles once."""
 
 import jax
 import jax.numpy as jnp
