@@ -90,6 +90,6 @@ def _culprit(error: BaseException, arguments: list[str]) -> str:
 
 
 def _file(arguments: list[str]) -> str:
-    """The value of --config."""
-    values = (a.removeprefix("--config=") for a in arguments if "--config=" in a)
-    return next(values, "")
+    """The value of --config, of which the last one counts."""
+    values = [a.removeprefix("--config=") for a in arguments if "--config=" in a]
+    return values[-1] if values else ""
