@@ -26,7 +26,7 @@ step() { say "[$((SECONDS / 60)) min $((SECONDS % 60)) s] $*"; }
 
 say "demo with seed $seed in $workdir: draws 702 videos of 13 classes, computes their
    flow, trains the three stages, tests them, exports the network and asks it about
-   held-out clips. On two cores about 10 minutes, 2 GB of memory, 300 MB of disk."
+   held-out clips. On two cores about 7 minutes, 2 GB of memory, 300 MB of disk."
 set_up
 
 step 'videos'

@@ -30,7 +30,9 @@ def main(arguments: list[str]) -> None:
     compilation_cache.enable()
     logging.set_verbosity(logging.WARNING)
     experiment = setup.open_experiment(
-        config, _WORKDIR.value or f"runs/{config_flag.name()}", _INIT_FROM.value
+        config,
+        _WORKDIR.value or f"runs/{config_flag.name()}",
+        _INIT_FROM.value if _MODE.value == "train" else None,
     )
     if _MODE.value == "train":
         training.train(experiment)

@@ -172,6 +172,9 @@ def test_a_network_of_ones_own_is_a_start(finished, data):
     again = data.parent / "from-own"
     done = run(*train(data, again, f"--init_from={workdir / 'pyramid'}"))
     assert "[pyramid] 6/6" in done.stdout
+    run(*train(data, again, "--mode=evaluate"))
+    done = run(*train(data, again), check=False)
+    assert done.returncode == 2 and "init_from was" in last_line(done)
 
 
 @pytest.mark.parametrize(

@@ -36,16 +36,22 @@ class Experiment:
 
 
 def open_experiment(
-    config: Config, directory: epath.PathLike, init_from: str = ""
+    config: Config, directory: epath.PathLike, init_from: str | None = None
 ) -> Experiment:
     """Opens the records and the workdir.
+
+    Args:
+        config: what to do.
+        directory: the workdir, made if it is not there.
+        init_from: where training starts from in place of the ImageNet weights, or
+            empty; None for what does not train.
 
     Raises:
         UsageError: if there are no fitting records (with the command that makes them),
             or if the workdir belongs to another config.
     """
     data = config.data
-    if not init_from and any(not stage.init for stage in config.stages):
+    if init_from == "" and any(not stage.init for stage in config.stages):
         source.check(config.model.weights)
     for stage in config.stages:
         parallel.check_batch(stage.batch, f"stages[{stage.name}].batch")
@@ -56,8 +62,8 @@ def open_experiment(
         dataset, data.split, data.validation_fraction, data.validation_seed
     )
     path = epath.Path(directory)
-    workdir.claim(path, config, dataset.meta)
-    return Experiment(config, path, dataset, split, init_from)
+    workdir.claim(path, config, dataset.meta, init_from)
+    return Experiment(config, path, dataset, split, init_from or "")
 
 
 def prepare_command(data: DataConfig) -> str:

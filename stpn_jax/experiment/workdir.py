@@ -27,8 +27,17 @@ def checkpoints(stage_directory: epath.Path) -> epath.Path:
     return stage_directory / "checkpoints"
 
 
-def claim(directory: epath.Path, config: Config, meta: records.Meta) -> None:
+def claim(
+    directory: epath.Path, config: Config, meta: records.Meta, init_from: str | None
+) -> None:
     """Writes whose workdir this is, or checks it.
+
+    Args:
+        directory: the workdir.
+        config: of the run.
+        meta: of its data.
+        init_from: checkpoint that it starts from, or empty; None where it starts from
+            what is there, so that this does not matter.
 
     Raises:
         UsageError: if it belongs to another config or other data, naming the fields.
@@ -37,16 +46,16 @@ def claim(directory: epath.Path, config: Config, meta: records.Meta) -> None:
         raise UsageError(f"--workdir={directory} is a file; give it a folder's name")
     directory.mkdir(parents=True, exist_ok=True)
     mine = {
-        CONFIG: json.loads(configs.to_json(config)),
+        CONFIG: json.loads(configs.to_json(config)) | {"init_from": init_from or ""},
         DATASET: json.loads(json.dumps(dataclasses.asdict(meta))),
     }
+    free = FREE_FIELDS if init_from is not None else (*FREE_FIELDS, "init_from")
     for name, content in mine.items():
         path = directory / name
         if path.exists():
-            _check_same(path, _read_json(path), content)
-    if parallel.is_first_host():
-        for name, content in mine.items():
-            _write_text(directory / name, json.dumps(content, indent=2, sort_keys=True))
+            _check_same(path, _read_json(path), content, free)
+        elif parallel.is_first_host():
+            _write_text(path, json.dumps(content, indent=2, sort_keys=True))
 
 
 def _read_json(path: epath.Path) -> dict[str, Any]:
@@ -59,17 +68,19 @@ def _read_json(path: epath.Path) -> dict[str, Any]:
         ) from error
 
 
-def _check_same(path: epath.Path, theirs: Any, mine: Any) -> None:
+def _check_same(
+    path: epath.Path, theirs: Any, mine: Any, free: tuple[str, ...]
+) -> None:
     old, new = configs.flatten(theirs), configs.flatten(mine)
     differing = [
         f"{key} was {old.get(key)!r} and is {new.get(key)!r}"
         for key in sorted(old.keys() | new.keys())
-        if old.get(key) != new.get(key) and not key.startswith(FREE_FIELDS)
+        if old.get(key) != new.get(key) and not key.startswith(free)
     ]
     if differing:
         raise UsageError(
             f"{path}: this workdir belongs to another run: {'; '.join(differing[:5])}; "
-            "choose another --workdir"
+            "give the same flags, or choose another --workdir"
         )
 
 

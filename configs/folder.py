@@ -1,0 +1,23 @@
+"""Videos of your own, one folder a class: EfficientNet-Lite0 from ImageNet.
+
+    configs/folder.py              for two cores, records of 170x128 pixels
+    configs/folder.py:lite0_224    for accelerators, records of 340x256 pixels
+
+Steps and rates are those of configs/ucf101.py; more clips want more steps.
+"""
+
+import ml_collections
+
+from configs import base
+
+
+def get_config(variant: str = "") -> ml_collections.ConfigDict:
+    """The config of a variant; --config.data.data_dir names the records."""
+    base.check(variant, ("", "lite0_224"))
+    config = base.get_config()
+    base.use_lite0(config)
+    config.data.dataset = "folder"
+    config.data.data_dir = "data/mine"
+    if not variant:
+        base.shrink(config, {"spatial": 150, "temporal": 400, "pyramid": 150})
+    return config
