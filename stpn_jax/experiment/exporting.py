@@ -1,7 +1,6 @@
 """The last stage's network as an artifact that runs without this package."""
 
 import dataclasses
-import json
 from typing import Any
 
 import jax
@@ -68,7 +67,7 @@ def preprocessing(experiment: Experiment, stage: StageConfig) -> artifact.Prepro
 def model_card(experiment: Experiment, stage: StageConfig) -> dict[str, Any]:
     """What a user of the artifact should know about the network."""
     results = experiment.directory / workdir.RESULTS_JSON
-    rows = json.loads(results.read_text()) if results.exists() else {}
+    rows = workdir.read_json(results) if results.exists() else {}
     return {
         "network": stage.network,
         "model": dataclasses.asdict(experiment.config.model),

@@ -53,12 +53,17 @@ def claim(
     for name, content in mine.items():
         path = directory / name
         if path.exists():
-            _check_same(path, _read_json(path), content, free)
+            _check_same(path, read_json(path), content, free)
         elif parallel.is_first_host():
             _write_text(path, json.dumps(content, indent=2, sort_keys=True))
 
 
-def _read_json(path: epath.Path) -> dict[str, Any]:
+def read_json(path: epath.Path) -> dict[str, Any]:
+    """The content of one of the JSON files above.
+
+    Raises:
+        UsageError: if it is damaged.
+    """
     try:
         return dict(json.loads(path.read_text()))
     except (ValueError, TypeError) as error:
