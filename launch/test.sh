@@ -4,7 +4,7 @@ set -euo pipefail
 # shellcheck source=launch/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-say 'ruff, mypy and pytest: about 10 minutes on two cores, plus the first install'
+say 'ruff, mypy and pytest: about 6 minutes on two cores, plus the first install'
 set_up dev
 failed=()
 check() { "$@" || failed+=("$1 $2"); }
