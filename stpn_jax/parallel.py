@@ -31,8 +31,8 @@ def map_forward(step: Callable[..., Any]) -> Callable[..., Any]:
 def replicate(tree: Any) -> Any:
     """Puts a tree on all devices, as map_update returns it.
 
-    Elsewhere the first update would be compiled for one layout and the second for
-    another.
+    Left elsewhere it would be copied for every batch, and the first update compiled for
+    one layout, the second for another.
     """
     mesh = jax.sharding.Mesh(np.array(jax.devices()), (AXIS,))
     everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())

@@ -30,7 +30,7 @@ def evaluate(experiment: Experiment) -> dict[str, scores.Metrics]:
             experiment,
             stage,
             make_forward(experiment, stage),
-            initial.restore(experiment.directory / stage.name),
+            parallel.replicate(initial.restore(experiment.directory / stage.name)),
             videos,
             experiment.config.evaluation,
         )
