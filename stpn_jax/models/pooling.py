@@ -1,4 +1,4 @@
-"""Pooling as Caffe has it: sizes round up, averages count the padding."""
+"""Pooling with Caffe's or torch's sizes; averages count the padding."""
 
 import jax
 import jax.numpy as jnp
@@ -8,17 +8,26 @@ from stpn_jax.arrays import Array
 
 
 def max_pool(
-    x: Float[Array, "n y x c"], side: int, stride: int, padding: int = 0
+    x: Float[Array, "n y x c"],
+    side: int,
+    stride: int,
+    padding: int = 0,
+    round_up: bool = True,
 ) -> Float[Array, "n y2 x2 c"]:
-    """Maximum over square windows; the last window may stick out of the map.
+    """Maximum over square windows.
 
     Args:
         x: a map.
         side: of the window.
         stride: step along rows and columns.
         padding: at each border; never wins.
+        round_up: the last window may stick out of the map (Caffe); else what no whole
+            window covers is left out (torch).
     """
-    pads = [_pads(size, side, stride, padding) for size in x.shape[1:3]]
+    if round_up:
+        pads = [_pads(size, side, stride, padding) for size in x.shape[1:3]]
+    else:
+        pads = [(padding, padding)] * 2
     lowest = jnp.array(-jnp.inf, x.dtype)
     return jax.lax.reduce_window(
         x,

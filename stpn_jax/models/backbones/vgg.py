@@ -1,0 +1,53 @@
+"""VGG-16 (Simonyan and Zisserman 2015) up to pool5; its hidden layers are a head's."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from jaxtyping import Float
+
+from stpn_jax.arrays import Array
+from stpn_jax.models import layers, pooling
+
+CHANNELS = 512
+WIDTHS = ((64, 64), (128, 128), (256,) * 3, (512,) * 3, (512,) * 3)
+# fc6 and fc7, which see the 7x7 map of a 224x224 image.
+HIDDEN = (4096, 4096)
+GRID = 7
+
+
+class VGG16(nn.Module):
+    """Thirteen 3x3 convolutions and five poolings: 512 channels at 1/32 of the side.
+
+    Layers are named as in the authors' Caffe model: conv1_1, ..., conv5_3.
+
+    Attributes:
+        caffe: poolings round their size up, as Caffe's do, else down, as torch's.
+        batch_norm: not used, there is none; every backbone has the field.
+        axis_name: not used.
+        dtype: of activations.
+    """
+
+    caffe: bool = False
+    batch_norm: layers.Mode = "trained"
+    axis_name: str | None = None
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "n y x c"], train: bool = False
+    ) -> Float[Array, "n y2 x2 512"]:
+        for block, widths in enumerate(WIDTHS, 1):
+            for index, width in enumerate(widths, 1):
+                conv = layers.Conv(
+                    width,
+                    kernel=3,
+                    padding=1,
+                    use_bias=True,
+                    dtype=self.dtype,
+                    name=f"conv{block}_{index}",
+                )
+                x = jax.nn.relu(conv(x))
+            x = pooling.max_pool(x, 2, 2, round_up=self.caffe)
+        return x
