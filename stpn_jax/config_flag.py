@@ -3,6 +3,7 @@
 import contextlib
 import difflib
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 from absl import flags
@@ -12,50 +13,79 @@ from stpn_jax import config as configs
 from stpn_jax.config import Config
 from stpn_jax.errors import UsageError
 
-_CONFIG = config_flags.DEFINE_config_file(
-    "config", None, "Config file; variants as FILE:NAME.", lock_config=True
-)
+
+def define(
+    values: flags.FlagValues = flags.FLAGS, arguments: list[str] | None = None
+) -> None:
+    """Adds the flag: once, before the arguments (sys.argv, or these) are parsed."""
+    config_flags.DEFINE_config_file(
+        "config",
+        None,
+        "Config file; variants as FILE:NAME.",
+        lock_config=True,
+        flag_values=values,
+        sys_argv=arguments,
+    )
 
 
-def config() -> Config:
-    """The config that the flags describe.
+def config(values: flags.FlagValues = flags.FLAGS) -> Config:
+    """The config that the parsed flags describe.
 
     Raises:
         UsageError: there is no --config, or a field of it is wrong.
     """
-    if _CONFIG.value is None:
+    if values["config"].value is None:
         raise UsageError("--config=FILE is needed, for example configs/ucf101.py")
-    return configs.from_config_dict(_CONFIG.value)
+    return configs.from_config_dict(values["config"].value)
 
 
-def name() -> str:
+def name(values: flags.FlagValues = flags.FLAGS) -> str:
     """Name of the config file without its ending, and of the variant."""
-    path, _, variant = config_flags.get_config_filename(
-        flags.FLAGS["config"]
-    ).partition(":")
+    path, _, variant = config_flags.get_config_filename(values["config"]).partition(":")
     stem = pathlib.Path(path).stem
     return f"{stem}-{variant}" if variant else stem
 
 
-def parse(arguments: list[str]) -> list[str]:
+def load(file: str, overrides: Sequence[str]) -> Config:
+    """The config of a file, for a program that reads several.
+
+    Args:
+        file: FILE or FILE:VARIANT.
+        overrides: arguments of the form --config.A.B=VALUE.
+
+    Raises:
+        UsageError: for every failure, as it is the user's to mend.
+    """
+    values = flags.FlagValues()
+    arguments = ["", f"--config={file}", *overrides]
+    define(values, arguments)
+    parse(arguments, values)
+    return config(values)
+
+
+def parse(
+    arguments: Sequence[str], values: flags.FlagValues = flags.FLAGS
+) -> list[str]:
     """Parses all flags and loads the config file: the flags_parser of absl.app.run.
 
     Raises:
         UsageError: for every failure, as it is the user's to mend.
     """
     try:
-        rest = flags.FLAGS(arguments)
-        if _CONFIG.value is not None:
-            _CONFIG.value.items()  # A file that failed to load fails on first use.
+        rest = values(arguments)
+        if values["config"].value is not None:
+            values["config"].value.items()  # A failed load shows on first use.
     except Exception as error:
-        raise UsageError(_explain(error, arguments)) from error
+        raise UsageError(_explain(error, arguments, values)) from error
     return list(rest)
 
 
-def _explain(error: BaseException, arguments: list[str]) -> str:
+def _explain(
+    error: BaseException, arguments: Sequence[str], values: flags.FlagValues
+) -> str:
     """One line: the argument at fault and the exception that others were wrapped in."""
     with contextlib.suppress(Exception):  # Of a file that cannot be loaded at all.
-        if unknown := _unknown_field(arguments):
+        if unknown := _unknown_field(arguments, values):
             return unknown
     culprit = _culprit(error, arguments)
     while cause := error.__cause__ or error.__context__:
@@ -65,11 +95,11 @@ def _explain(error: BaseException, arguments: list[str]) -> str:
     return culprit + " ".join(str(error).split())
 
 
-def _unknown_field(arguments: list[str]) -> str:
+def _unknown_field(arguments: Sequence[str], values: flags.FlagValues) -> str:
     """What is wrong with a --config.A.B=VALUE that sets no field; empty if none is."""
     keys = [argument.partition("=")[0].split(".") for argument in arguments]
     for _, *names in (key for key in keys if key[0] == "--config"):
-        node: Any = flags.FLAGS["config"].parser.parse(_file(arguments))
+        node: Any = values["config"].parser.parse(_file(arguments))
         path = "config"
         for name in names:
             path = f"{path}.{name}"
@@ -80,7 +110,7 @@ def _unknown_field(arguments: list[str]) -> str:
     return ""
 
 
-def _culprit(error: BaseException, arguments: list[str]) -> str:
+def _culprit(error: BaseException, arguments: Sequence[str]) -> str:
     """The argument that an error is about, for the head of its line."""
     if isinstance(error, flags.UnrecognizedFlagError):
         return ""  # It names the flag itself.
@@ -89,7 +119,7 @@ def _culprit(error: BaseException, arguments: list[str]) -> str:
     return f"{next(named, file)}: "
 
 
-def _file(arguments: list[str]) -> str:
+def _file(arguments: Sequence[str]) -> str:
     """The value of --config, of which the last one counts."""
     values = [a.removeprefix("--config=") for a in arguments if "--config=" in a]
     return values[-1] if values else ""

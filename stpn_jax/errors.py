@@ -1,8 +1,36 @@
-"""The exception that means: the input is at fault, and here is what to do."""
+"""Errors that a user can mend, and how a command tells them."""
+
+import sys
+from collections.abc import Callable
 
 
 class UsageError(Exception):
     """Names the file, field or clip, what was expected, what was found, what to do.
 
-    The doors (main, prepare, predict) print it as a single line and exit with 2.
+    The doors (main, table, prepare, predict) print it as one line and exit with 2.
     """
+
+
+def guard(command: Callable[[], object]) -> int:
+    """Runs a command that goes on where it stopped; its exit status.
+
+    An error of the user's is one line and status 2, an interruption 130; every other
+    exception passes, with its traceback.
+    """
+    try:
+        command()
+    except UsageError as error:
+        return _fail(str(error), 2)
+    except OSError as error:
+        if not error.filename:
+            raise
+        line = f"{error.filename}: {error.strerror}; mend that or choose another place"
+        return _fail(line, 2)
+    except KeyboardInterrupt:
+        return _fail("interrupted; the same command goes on from here", 130)
+    return 0
+
+
+def _fail(line: str, status: int) -> int:
+    print(f"error: {line}", file=sys.stderr)
+    return status

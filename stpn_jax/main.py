@@ -1,13 +1,15 @@
 """The door: `python -m stpn_jax.main --config=configs/ucf101.py`."""
 
+import functools
 import sys
 
 from absl import app, flags, logging
 
-from stpn_jax import compilation_cache, config_flag
+from stpn_jax import compilation_cache, config_flag, errors
 from stpn_jax.errors import UsageError
 from stpn_jax.experiment import exporting, setup, testing, training, workdir
 
+config_flag.define()
 _WORKDIR = flags.DEFINE_string(
     "workdir", None, "Folder of the run [default: runs/ and the config's name]."
 )
@@ -16,6 +18,9 @@ _MODE = flags.DEFINE_enum(
 )
 _INIT_FROM = flags.DEFINE_string(
     "init_from", "", "Checkpoint folder to start from in place of ImageNet weights."
+)
+_STREAMS = flags.DEFINE_string(
+    "streams", "", "Folder of the single streams, for runs that share them."
 )
 _OUT = flags.DEFINE_string(
     "out", None, "Folder of the exported artifact [default: WORKDIR/artifact]."
@@ -33,6 +38,7 @@ def main(arguments: list[str]) -> None:
         config,
         _WORKDIR.value or f"runs/{config_flag.name()}",
         _INIT_FROM.value if _MODE.value == "train" else None,
+        _STREAMS.value,
     )
     if _MODE.value == "train":
         training.train(experiment)
@@ -47,22 +53,8 @@ def main(arguments: list[str]) -> None:
 
 def run() -> None:
     """Runs main; an error of the user's is one line and exit status 2."""
-    try:
-        app.run(main, flags_parser=config_flag.parse)
-    except UsageError as error:
-        sys.exit(_fail(str(error), 2))
-    except OSError as error:
-        if not error.filename:
-            raise
-        line = f"{error.filename}: {error.strerror}; mend that or choose another place"
-        sys.exit(_fail(line, 2))
-    except KeyboardInterrupt:
-        sys.exit(_fail("interrupted; the same command goes on from here", 130))
-
-
-def _fail(line: str, status: int) -> int:
-    print(f"error: {line}", file=sys.stderr)
-    return status
+    command = functools.partial(app.run, main, flags_parser=config_flag.parse)
+    sys.exit(errors.guard(command))
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ ARROWS: dict[str, set[str]] = {
     "strict": set(),
     "ops": {"arrays"},
     "weights": {"arrays"},
+    "weights.__main__": {"weights", "models.backbones"},
     "export": {"arrays"},
     "viz": {"arrays"},
     "parallel": {"arrays"},
@@ -45,6 +46,7 @@ ARROWS: dict[str, set[str]] = {
     },
     "config_flag": {"config"},
     "main": {"compilation_cache", "config_flag", "experiment"},
+    "table": {"compilation_cache", "config", "config_flag", "evaluation", "experiment"},
     "experiment": {
         "checkpoint",
         "config",
@@ -133,8 +135,9 @@ def _resolve(module: str | None, name: str) -> str:
 
 
 def part(name: str) -> str:
-    """The row of ARROWS that a module belongs to."""
-    return name.removeprefix(f"{PACKAGE}.").split(".")[0]
+    """The row of ARROWS that a module belongs to; the door of a part has its own."""
+    inner = name.removeprefix(f"{PACKAGE}.")
+    return inner if inner.endswith(".__main__") else inner.split(".")[0]
 
 
 def within(name: str, prefix: str) -> bool:

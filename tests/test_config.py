@@ -55,7 +55,7 @@ def test_wrong_values_are_named(section, field, value):
     [
         ("dropout", 1.5, "at most 0.99"),
         ("learning_rate", -1.0, "at least"),
-        ("steps", 0, "at least 1"),
+        ("steps", -1, "at least 0"),
         ("paths", 0, "paths = 0"),
         ("init", ("spatial", "later"), "'later' is not the name of a stage before"),
         ("multipliers", (("(", 1.0),), "multipliers"),

@@ -16,14 +16,17 @@ from stpn_jax.export import artifact
 
 
 def export(experiment: Experiment, out: epath.PathLike) -> list[epath.Path]:
-    """Writes the artifact of the last stage, which must be a pyramid.
+    """Writes the artifact of the last stage, which must be a pyramid with attention.
 
     Raises:
         UsageError: if it is not, or is not trained yet.
     """
     stage = experiment.config.stages[-1]
-    if stage.network != "pyramid":
-        raise UsageError(f"stage {stage.name}: only a pyramid network can be exported")
+    attends = experiment.config.model.attention_from != "none"
+    if stage.network != "pyramid" or not attends:
+        raise UsageError(
+            f"stage {stage.name}: only a pyramid network with attention can be exported"
+        )
     network = setup.build_network(experiment, stage, training=False)
 
     def program(
@@ -32,13 +35,13 @@ def export(experiment: Experiment, out: epath.PathLike) -> list[epath.Path]:
         unused = jnp.zeros(flip.shape, jnp.int32)
         batch = Batch(rgb, flow, box, flip, unused, unused > 0, unused)
         outputs: Outputs = network.apply(variables, batch)  # type: ignore[assignment]
-        assert outputs.attention is not None  # It is a pyramid.
+        assert outputs.attention is not None  # It attends.
         return jax.nn.softmax(outputs.logits), outputs.attention
 
     return artifact.write(
         out,
         program,
-        initial.restore(experiment.directory / stage.name),
+        initial.restore(experiment.folder(stage)),
         labels=experiment.dataset.meta.classes,
         preprocessing=preprocessing(experiment, stage),
         card=model_card(experiment, stage),
@@ -73,6 +76,11 @@ def model_card(experiment: Experiment, stage: StageConfig) -> dict[str, Any]:
         "model": dataclasses.asdict(experiment.config.model),
         "dataset": experiment.config.data.dataset,
         "split": experiment.config.data.split,
+        "weights": {
+            one.name: workdir.read_json(path)
+            for one in experiment.config.stages
+            if (path := experiment.folder(one) / workdir.WEIGHTS).exists()
+        },
         "mean_class_accuracy": {
             name: row["mean_class_accuracy"] for name, row in rows.items()
         },

@@ -26,6 +26,7 @@ class Experiment:
         dataset: the records.
         split: video indices of the official split: train, validation, test.
         init_from: checkpoint that takes the place of the ImageNet weights, or "".
+        streams: folder of the single streams, where runs share them.
     """
 
     config: Config
@@ -33,10 +34,19 @@ class Experiment:
     dataset: records.Dataset
     split: labels.Split
     init_from: str
+    streams: epath.Path
+
+    def folder(self, stage: StageConfig) -> epath.Path:
+        """Where a stage's checkpoints, metrics and scores lie."""
+        parent = self.streams if workdir.is_single_stream(stage) else self.directory
+        return parent / stage.name
 
 
 def open_experiment(
-    config: Config, directory: epath.PathLike, init_from: str | None = None
+    config: Config,
+    directory: epath.PathLike,
+    init_from: str | None = None,
+    streams: epath.PathLike = "",
 ) -> Experiment:
     """Opens the records and the workdir.
 
@@ -45,14 +55,16 @@ def open_experiment(
         directory: the workdir, made if it is not there.
         init_from: where training starts from in place of the ImageNet weights, or
             empty; None for what does not train.
+        streams: folder of the single streams, for runs that share them; by default
+            the workdir.
 
     Raises:
         UsageError: if there are no fitting records (with the command that makes them),
             or if the workdir belongs to another config.
     """
     data = config.data
-    if init_from == "" and any(not stage.init for stage in config.stages):
-        source.check(config.model.weights)
+    if init_from == "":
+        check_weights(config)
     for stage in config.stages:
         parallel.check_batch(stage.batch, f"stages[{stage.name}].batch")
     parallel.check_batch(config.evaluation.batch, "evaluation.batch")
@@ -63,7 +75,17 @@ def open_experiment(
     )
     path = epath.Path(directory)
     workdir.claim(path, config, dataset.meta, init_from)
-    return Experiment(config, path, dataset, split, init_from or "")
+    shared = epath.Path(streams) if streams else path
+    if streams:
+        workdir.claim_streams(shared, config, dataset.meta, init_from)
+    return Experiment(config, path, dataset, split, init_from or "", shared)
+
+
+def check_weights(config: Config) -> None:
+    """Raises UsageError if a stage starts from a weight file that is not there."""
+    if any(not stage.init for stage in config.stages):
+        for file in filter(None, (config.model.weights, config.model.flow_weights)):
+            source.check(file)
 
 
 def prepare_command(data: DataConfig) -> str:
@@ -135,5 +157,9 @@ def blank_batch(shape: SnippetShape, side: int) -> Batch:
 
 
 def stage_seed(config: Config, stage: StageConfig) -> int:
-    """Distinct for every stage of a run."""
-    return config.seed * len(config.stages) + config.stages.index(stage)
+    """Distinct for the streams and what is built on them.
+
+    It does not depend on the place among the stages: runs can share their streams.
+    """
+    offsets = {"spatial": 0, "temporal": 1}
+    return config.seed * 3 + offsets.get(stage.name, 2)

@@ -23,17 +23,7 @@ def evaluate(experiment: Experiment) -> dict[str, scores.Metrics]:
     videos = experiment.split.test
     if not len(videos):
         raise UsageError(f"{experiment.config.data.data_dir}: no test videos")
-    rows = {}
-    for stage in experiment.config.stages:
-        print(f"[{stage.name}] testing {len(videos)} videos", flush=True)
-        rows[stage.name] = score(
-            experiment,
-            stage,
-            make_forward(experiment, stage),
-            parallel.replicate(initial.restore(experiment.directory / stage.name)),
-            videos,
-            experiment.config.evaluation,
-        )
+    rows = {stage.name: test(experiment, stage) for stage in experiment.config.stages}
     rows |= two_stream_averages(experiment.config, rows)
     results = {name: measure(experiment, row, videos) for name, row in rows.items()}
     if parallel.is_first_host():
@@ -49,6 +39,31 @@ def evaluate(experiment: Experiment) -> dict[str, scores.Metrics]:
         )
         print(tables.results(results), flush=True)
     return results
+
+
+def test(experiment: Experiment, stage: StageConfig) -> np.ndarray:
+    """Class probabilities of the test videos by a stage's network.
+
+    A stream that runs share is tested once: its folder keeps the scores.
+    """
+    videos = experiment.split.test
+    folder = experiment.folder(stage)
+    is_shared = folder.parent != experiment.directory
+    if is_shared and (known := workdir.read_scores(folder)) is not None:
+        print(f"[{stage.name}] tested before", flush=True)
+        return known
+    print(f"[{stage.name}] testing {len(videos)} videos", flush=True)
+    found = score(
+        experiment,
+        stage,
+        make_forward(experiment, stage),
+        parallel.replicate(initial.restore(folder)),
+        videos,
+        experiment.config.evaluation,
+    )
+    if is_shared and parallel.is_first_host():
+        workdir.write_scores(folder, {stage.name: found})
+    return found
 
 
 def make_forward(experiment: Experiment, stage: StageConfig) -> protocol.Forward:

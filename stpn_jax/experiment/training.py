@@ -25,7 +25,7 @@ def train(experiment: Experiment) -> None:
 def train_stage(experiment: Experiment, stage: StageConfig) -> None:
     """Trains one stage, or does nothing if its last checkpoint is there."""
     config = experiment.config
-    directory = experiment.directory / stage.name
+    directory = experiment.folder(stage)
     checkpoints = checkpoint.Checkpoints(
         workdir.checkpoints(directory), config.run.checkpoints
     )

@@ -11,15 +11,19 @@ from etils import epath
 
 from stpn_jax import config as configs
 from stpn_jax import parallel
-from stpn_jax.config import Config
+from stpn_jax.config import Config, StageConfig
 from stpn_jax.data import records
 from stpn_jax.errors import UsageError
+from stpn_jax.evaluation import scores
 
 CONFIG, DATASET = "config.json", "dataset.json"
 RESULTS_JSON, RESULTS_TABLE, SCORES = "results.json", "results.md", "scores.npz"
+WEIGHTS = "weights.json"
 
 # Fields that may change between two starts: they do not change the result.
 FREE_FIELDS = ("run.", "data.threads", "data.prefetch", "data.data_dir")
+# Fields that a single stream has no part for.
+FUSION_FIELDS = ("model.temporal", "model.attention", "model.pyramid", "model.sketch")
 
 
 def checkpoints(stage_directory: epath.Path) -> epath.Path:
@@ -27,8 +31,31 @@ def checkpoints(stage_directory: epath.Path) -> epath.Path:
     return stage_directory / "checkpoints"
 
 
-def claim(
+def is_single_stream(stage: StageConfig) -> bool:
+    """Whether a stage trains one stream from the start: runs can share that."""
+    alone = stage.network in ("spatial", "temporal") and stage.paths <= 1
+    return alone and not stage.init
+
+
+def claim_streams(
     directory: epath.Path, config: Config, meta: records.Meta, init_from: str | None
+) -> None:
+    """Claims the folder of each single stream for its part of the config.
+
+    Raises:
+        UsageError: as claim.
+    """
+    for stage in filter(is_single_stream, config.stages):
+        part = dataclasses.replace(config, stages=(stage,))
+        claim(directory / stage.name, part, meta, init_from, FUSION_FIELDS)
+
+
+def claim(
+    directory: epath.Path,
+    config: Config,
+    meta: records.Meta,
+    init_from: str | None,
+    unused: tuple[str, ...] = (),
 ) -> None:
     """Writes whose workdir this is, or checks it.
 
@@ -38,6 +65,7 @@ def claim(
         meta: of its data.
         init_from: checkpoint that it starts from, or empty; None where it starts from
             what is there, so that this does not matter.
+        unused: beginnings of the fields that do not matter here.
 
     Raises:
         UsageError: if it belongs to another config or other data, naming the fields.
@@ -49,7 +77,7 @@ def claim(
         CONFIG: json.loads(configs.to_json(config)) | {"init_from": init_from or ""},
         DATASET: json.loads(json.dumps(dataclasses.asdict(meta))),
     }
-    free = FREE_FIELDS if init_from is not None else (*FREE_FIELDS, "init_from")
+    free = (*FREE_FIELDS, *unused, *(() if init_from is not None else ("init_from",)))
     for name, content in mine.items():
         path = directory / name
         if path.exists():
@@ -96,11 +124,40 @@ def write_results(
     per_video: dict[str, np.ndarray],
 ) -> None:
     """Writes metrics as JSON and markdown, and every video's probabilities."""
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **per_video)
-    (directory / SCORES).write_bytes(buffer.getvalue())
+    write_scores(directory, per_video)
     _write_text(directory / RESULTS_TABLE, table)
     _write_text(directory / RESULTS_JSON, json.dumps(results, indent=2))
+
+
+def write_scores(directory: epath.Path, per_video: dict[str, np.ndarray]) -> None:
+    """Writes arrays that have a row for every test video."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **per_video)
+    draft = directory / f".{SCORES}.draft"
+    draft.write_bytes(buffer.getvalue())
+    draft.replace(directory / SCORES)
+
+
+def read_scores(stage_directory: epath.Path) -> np.ndarray | None:
+    """The probabilities that a shared stage was tested with, or None before that."""
+    path = stage_directory / SCORES
+    if not path.exists():
+        return None
+    with np.load(io.BytesIO(path.read_bytes())) as arrays:
+        return arrays[stage_directory.name]
+
+
+def write_weights(stage_directory: epath.Path, notes: dict[str, Any]) -> None:
+    """Writes which weight files a stage started from, if any."""
+    if notes and parallel.is_first_host():
+        stage_directory.mkdir(parents=True, exist_ok=True)
+        _write_text(stage_directory / WEIGHTS, json.dumps(notes, indent=2))
+
+
+def read_results(directory: epath.Path) -> dict[str, scores.Metrics]:
+    """The metrics that write_results wrote, by row."""
+    rows = read_json(directory / RESULTS_JSON)
+    return {name: scores.Metrics(**row) for name, row in rows.items()}
 
 
 def print_files(directory: epath.Path) -> None:

@@ -1,5 +1,7 @@
 """Attention level: motion tells the image map where to look (section 3.3)."""
 
+import dataclasses
+
 import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Float
@@ -9,17 +11,25 @@ from stpn_jax.config import FusionConfig
 from stpn_jax.models import fusion, layers
 from stpn_jax.ops import attention_pool
 
+SOURCES = {
+    "both": ("spatial", "temporal"),
+    "temporal": ("temporal",),
+    "spatial": ("spatial",),
+}
+
 
 class SpatiotemporalAttention(nn.Module):
-    """Scores every location from both maps and pools the image map by the scores.
+    """Scores every location and pools the image map by the scores.
 
     Attributes:
         config: fusion of image map and motion map.
+        source: a key of SOURCES: the maps that the scores are made from.
         hidden: channels of the first of the two 1x1 convolutions.
         seed: draws the sketches.
     """
 
     config: FusionConfig
+    source: str
     hidden: int
     seed: tuple[int, ...]
 
@@ -35,7 +45,13 @@ class SpatiotemporalAttention(nn.Module):
         motions = jnp.broadcast_to(
             motion[:, None], (*images.shape[:2], *motion.shape[1:])
         )
-        fused = fusion.Fusion(self.config, self.seed, name="fusion")([images, motions])
+        maps = {"spatial": images, "temporal": motions}
+        pathways = [maps[name] for name in SOURCES[self.source]]
+        config = self.config
+        if len(pathways) == 1:
+            # A single map is handed on, normalised like a fused one.
+            config = dataclasses.replace(config, kind="concatenation")
+        fused = fusion.Fusion(config, self.seed, name="fusion")(pathways)
         hidden = nn.relu(layers.Dense(self.hidden, name="hidden")(fused))
         scores = layers.Dense(1, name="score")(hidden)[..., 0]
         weights = attention_pool.attention_weights(scores)

@@ -1,5 +1,6 @@
 """Fusion of m pathways at each location, which Tables 3 to 5 compare."""
 
+import functools
 import math
 from collections.abc import Sequence
 
@@ -11,6 +12,9 @@ from stpn_jax.arrays import Array
 from stpn_jax.config import FusionConfig
 from stpn_jax.errors import UsageError
 from stpn_jax.ops import compact_bilinear, count_sketch
+
+# Two maps of ResNet, 2048 x 2048; the classifier behind it has a row for each.
+MAX_BILINEAR_WIDTH = 2048**2
 
 
 class Fusion(nn.Module):
@@ -85,6 +89,30 @@ class Concatenation(nn.Module):
         return jnp.concatenate([x.astype(jnp.float32) for x in pathways], axis=-1)
 
 
+class Bilinear(nn.Module):
+    """The whole outer product of the pathways, which compact bilinear approximates."""
+
+    config: FusionConfig
+    seed: tuple[int, ...]
+
+    def __call__(
+        self, pathways: Sequence[Float[Array, "*n _"]]
+    ) -> Float[Array, "*n d"]:
+        width = math.prod(x.shape[-1] for x in pathways)
+        if width > MAX_BILINEAR_WIDTH:
+            widths = " x ".join(str(x.shape[-1]) for x in pathways)
+            raise UsageError(
+                f"fusion by bilinear: {widths} = {width} products a location, more "
+                f"than {MAX_BILINEAR_WIDTH}; use stcb, or fewer pathways"
+            )
+        return functools.reduce(_outer, (x.astype(jnp.float32) for x in pathways))
+
+
+def _outer(x: Array, y: Array) -> Array:
+    product = x[..., :, None] * y[..., None, :]
+    return product.reshape(*x.shape[:-1], -1)
+
+
 class Sum(nn.Module):
     """The element-wise sum of pathways of one width."""
 
@@ -94,14 +122,35 @@ class Sum(nn.Module):
     def __call__(
         self, pathways: Sequence[Float[Array, "*n c"]]
     ) -> Float[Array, "*n c"]:
-        widths = [x.shape[-1] for x in pathways]
-        if len(set(widths)) > 1:
-            raise UsageError(f"fusion by sum needs pathways of one width, not {widths}")
-        return sum((x.astype(jnp.float32) for x in pathways[1:]), start=pathways[0])
+        return functools.reduce(jnp.add, _of_one_width("sum", pathways))
+
+
+class Product(nn.Module):
+    """The element-wise product of pathways of one width.
+
+    It merges the segments of Deep Temporal Linear Encoding (Diba et al. 2017).
+    """
+
+    config: FusionConfig
+    seed: tuple[int, ...]
+
+    def __call__(
+        self, pathways: Sequence[Float[Array, "*n c"]]
+    ) -> Float[Array, "*n c"]:
+        return functools.reduce(jnp.multiply, _of_one_width("product", pathways))
+
+
+def _of_one_width(kind: str, pathways: Sequence[Array]) -> list[Array]:
+    widths = [x.shape[-1] for x in pathways]
+    if len(set(widths)) > 1:
+        raise UsageError(f"fusion by {kind} needs pathways of one width, not {widths}")
+    return [x.astype(jnp.float32) for x in pathways]
 
 
 FUSIONS = {
     "stcb": CompactBilinear,
     "concatenation": Concatenation,
     "sum": Sum,
+    "product": Product,
+    "bilinear": Bilinear,
 }

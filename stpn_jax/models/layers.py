@@ -124,15 +124,15 @@ Dense = nn.Dense
 
 
 def dropout(
-    x: Float[Array, "b c"], keys: Key[Array, " b"], rate: float
-) -> Float[Array, "b c"]:
+    x: Float[Array, "b *c"], keys: Key[Array, " b"], rate: float
+) -> Float[Array, "b *c"]:
     """Zeroes entries with probability `rate` and scales the others by 1 / (1 - rate).
 
     Each row draws from its own key, so a sample's mask does not depend on which
     device or which place in the batch it falls.
 
     Args:
-        x: one feature vector a sample.
+        x: the features of each sample.
         keys: one key a sample.
         rate: in [0, 1); 0 returns x.
     """

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from stpn_jax.arrays import Batch
+from stpn_jax.models.attended import AttendedNetwork
 from stpn_jax.models.settings import Settings
 from stpn_jax.models.single_stream import SpatialNetwork, TemporalNetwork
 from stpn_jax.models.stpn import SpatiotemporalPyramid
@@ -12,6 +13,7 @@ from stpn_jax.models.stpn import SpatiotemporalPyramid
 NETWORKS = {
     "spatial": SpatialNetwork,
     "temporal": TemporalNetwork,
+    "attended": AttendedNetwork,
     "pyramid": SpatiotemporalPyramid,
 }
 

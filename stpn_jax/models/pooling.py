@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Float
 
 from stpn_jax.arrays import Array
@@ -28,7 +29,8 @@ def max_pool(
         pads = [_pads(size, side, stride, padding) for size in x.shape[1:3]]
     else:
         pads = [(padding, padding)] * 2
-    lowest = jnp.array(-jnp.inf, x.dtype)
+    # A numpy scalar: with a traced one JAX knows no gradient.
+    lowest = np.array(-np.inf, x.dtype)
     return jax.lax.reduce_window(
         x,
         lowest,
@@ -50,10 +52,31 @@ def average_pool(
         padding: zeros at each border.
     """
     pads = ((0, 0), (padding, padding), (padding, padding), (0, 0))
-    zero = jnp.zeros((), x.dtype)
+    zero = np.zeros((), x.dtype)
     window = (1, side, side, 1)
     total = jax.lax.reduce_window(x, zero, jax.lax.add, window, (1, 1, 1, 1), pads)
     return total / side**2
+
+
+def adaptive_average_pool(
+    x: Float[Array, "n y x c"], grid: int
+) -> Float[Array, "n grid grid c"]:
+    """Means over a grid of cells that cover the map, as torch has it.
+
+    Cell i reaches from floor(i * size / grid) to ceil((i + 1) * size / grid): on a map
+    of the grid's size nothing changes, on a smaller one cells repeat.
+    """
+    rows, columns = (_cells(size, grid) for size in x.shape[1:3])
+    return jnp.einsum("iy,jx,nyxc->nijc", rows, columns, x)
+
+
+def _cells(size: int, grid: int) -> np.ndarray:
+    """Weights [grid size] of the positions in each cell."""
+    weights = np.zeros((grid, size), np.float32)
+    for i in range(grid):
+        first, last = i * size // grid, -(-(i + 1) * size // grid)
+        weights[i, first:last] = 1 / (last - first)
+    return weights
 
 
 def _pads(size: int, side: int, stride: int, padding: int) -> tuple[int, int]:

@@ -9,7 +9,10 @@ from stpn_jax.models import fusion
 
 
 class PyramidFusion(nn.Module):
-    """Fuses the pooled spatial, pooled temporal and attended spatial features."""
+    """Fuses the pooled spatial, the pooled temporal and the attended features.
+
+    Without an attention level there are only the first two (Table 3; Table 6, B and C).
+    """
 
     config: FusionConfig
     seed: tuple[int, ...]
@@ -19,7 +22,9 @@ class PyramidFusion(nn.Module):
         self,
         spatial: Float[Array, "b c"],
         temporal: Float[Array, "b d"],
-        attended: Float[Array, "b c"],
+        attended: Float[Array, "b c"] | None,
     ) -> Float[Array, "b _"]:
-        pathways = [spatial, temporal, attended]
+        pathways = [spatial, temporal]
+        if attended is not None:
+            pathways.append(attended)
         return fusion.Fusion(self.config, self.seed, name="fusion")(pathways)

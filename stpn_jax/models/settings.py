@@ -71,10 +71,16 @@ class Settings:
             self.model.temporal, self._seed(TEMPORAL_LEVEL), name=name
         )
 
+    @property
+    def has_attention(self) -> bool:
+        """Whether the pyramid has its second level."""
+        return self.model.attention_from != "none"
+
     def attention(self, name: str) -> attention.SpatiotemporalAttention:
         """The second level of the pyramid."""
         return attention.SpatiotemporalAttention(
             self.model.attention,
+            self.model.attention_from,
             self.model.attention_hidden,
             self._seed(ATTENTION_LEVEL),
             name=name,
@@ -87,8 +93,10 @@ class Settings:
         )
 
     def classifier(self, name: str) -> classifier.Classifier:
-        """Dropout and the linear classifier."""
-        return classifier.Classifier(self.classes, self.dropout, name=name)
+        """The backbone's hidden layers, if any, dropout and the linear classifier."""
+        return classifier.Classifier(
+            self.classes, self.dropout, self.backbone.hidden, name=name
+        )
 
     def _seed(self, level: int) -> tuple[int, ...]:
         return (self.model.sketch_seed, level)

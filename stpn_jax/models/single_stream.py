@@ -1,15 +1,15 @@
-"""The two baselines: one stream, average pooling, one classifier (Table 2, Table 4)."""
+"""The two baselines: one stream and a classifier (Table 2, Table 4)."""
 
 from flax import linen as nn
 from jaxtyping import Key
 
 from stpn_jax.arrays import Array, Batch, Outputs
-from stpn_jax.models import inputs
+from stpn_jax.models import classifier, inputs
 from stpn_jax.models.settings import Settings
 
 
 class SpatialNetwork(nn.Module):
-    """Spatial stream alone; the pooled features of several frames are averaged."""
+    """Spatial stream alone; the features of several frames are averaged."""
 
     settings: Settings
 
@@ -17,16 +17,20 @@ class SpatialNetwork(nn.Module):
     def __call__(
         self, batch: Batch, keys: Key[Array, "b"] | None = None, *, train: bool = False
     ) -> Outputs:
-        maps = self.settings.stream("spatial")(
-            inputs.rgb(batch, *self.settings.view, self.settings.backbone.rgb), train
-        )
-        pooled = maps.mean(axis=(1, 2, 3))
-        logits = self.settings.classifier("classifier")(pooled, keys)
-        return Outputs(logits, None, {"spatial": pooled})
+        make = self.settings
+        frames = inputs.rgb(batch, *make.view, make.backbone.rgb)
+        maps = make.stream("spatial")(frames, train)
+        features = classifier.stream_features(maps, make.backbone.grid)
+        logits = make.classifier("classifier")(features, keys)
+        return Outputs(logits, None, {"spatial": maps.mean(axis=(1, 2, 3))})
 
 
 class TemporalNetwork(nn.Module):
-    """Temporal stream alone: one path, or K paths and their fusion."""
+    """Temporal stream alone: one path, or K paths and their fusion.
+
+    Hidden layers see the grid of one path, as in the image network that they come from,
+    but the average of a fused map, which is many times as wide.
+    """
 
     settings: Settings
 
@@ -34,10 +38,11 @@ class TemporalNetwork(nn.Module):
     def __call__(
         self, batch: Batch, keys: Key[Array, "b"] | None = None, *, train: bool = False
     ) -> Outputs:
-        maps = self.settings.stream("temporal")(
-            inputs.flow(batch, *self.settings.view, self.settings.backbone.flow), train
-        )
-        motion = self.settings.temporal_fusion("temporal_fusion")(maps)
-        pooled = motion.mean(axis=(1, 2))
-        logits = self.settings.classifier("classifier")(pooled, keys)
-        return Outputs(logits, None, {"temporal": pooled})
+        make = self.settings
+        stacks = inputs.flow(batch, *make.view, make.backbone.flow)
+        paths = make.stream("temporal")(stacks, train)
+        motion = make.temporal_fusion("temporal_fusion")(paths)[:, None]
+        grid = make.backbone.grid if paths.shape[1] == 1 else 0
+        features = classifier.stream_features(motion, grid)
+        logits = make.classifier("classifier")(features, keys)
+        return Outputs(logits, None, {"temporal": motion.mean(axis=(1, 2, 3))})

@@ -9,7 +9,10 @@ from stpn_jax.models.settings import Settings
 
 
 class SpatiotemporalPyramid(nn.Module):
-    """Two streams, three levels of fusion, one loss."""
+    """Two streams, three levels of fusion, one loss.
+
+    With `attention_from = "none"` the second level is left out (Table 6, B and C).
+    """
 
     settings: Settings
 
@@ -35,15 +38,17 @@ class SpatiotemporalPyramid(nn.Module):
         paths = make.stream("temporal")(stacks, train)
 
         motion = make.temporal_fusion("temporal_fusion")(paths)
-        weights, attended = make.attention("attention")(images, motion)
-
         features = {
             "spatial": images.mean(axis=(1, 2, 3)),
             "temporal": motion.mean(axis=(1, 2)),
-            "attended": attended.mean(axis=1),
         }
+        weights = None
+        if make.has_attention:
+            maps, vectors = make.attention("attention")(images, motion)
+            weights, features["attended"] = maps.mean(axis=1), vectors.mean(axis=1)
+
         fused = make.pyramid_fusion("pyramid_fusion")(
-            features["spatial"], features["temporal"], features["attended"]
+            features["spatial"], features["temporal"], features.get("attended")
         )
-        logits = make.classifier("classifier")(fused, keys)
-        return Outputs(logits, weights.mean(axis=1), features | {"fused": fused})
+        logits = make.classifier("classifier")(fused[:, None], keys)
+        return Outputs(logits, weights, features | {"fused": fused})

@@ -29,7 +29,7 @@ def run(
     checkpoints: Checkpoints,
     validate: Callable[[TrainState], dict[str, float]],
 ) -> TrainState:
-    """Trains from state.step to stage.steps.
+    """Trains from state.step to stage.steps; without steps, saves what there is.
 
     Args:
         state: where to go on.
@@ -68,6 +68,8 @@ def run(
             checkpoints.save(step, state.variables, _progress(state))
         if writer and row:
             writer.write(step, row)
+    if not stage.steps:
+        checkpoints.save(0, state.variables, _progress(state))
     if writer:
         writer.close()
     return state

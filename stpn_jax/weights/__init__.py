@@ -1,55 +1,96 @@
-"""ImageNet weights as variables of a backbone, strictly and without torch."""
+"""Weights of other people's networks and of our own as variables of a backbone."""
 
+import dataclasses
 from typing import Any
 
-import numpy as np
-
 from stpn_jax.errors import UsageError
-from stpn_jax.weights import graft, source, tables, torch_file
+from stpn_jax.weights import channels, formats, graft, own, source, tables
 
 COLLECTIONS = ("params", "batch_stats")
 
 
-def load(backbone: str, weights: str, in_channels: int = 3) -> dict[str, Any]:
-    """Reads ImageNet weights for a backbone.
+@dataclasses.dataclass(frozen=True)
+class Pretrained:
+    """What a weight file holds for a backbone.
+
+    Attributes:
+        variables: {params, batch_stats} of the backbone; batch_stats may be empty.
+        hidden: VGG's fully connected layers as far as the file has them: fc6 and fc7,
+            each {kernel, bias}; fc6 sees a map flattened in the order y, x, c.
+        classifier: kernel [c classes] and bias, or None if the file has none.
+        checksum: SHA-256 of the file, hex.
+        layout: name of the table that knew the file's names.
+    """
+
+    variables: dict[str, Any]
+    hidden: dict[str, Any]
+    classifier: dict[str, Any] | None
+    checksum: str
+    layout: str
+
+
+def load(backbone: str, weights: str, in_channels: int = 3) -> Pretrained:
+    """Reads weights for a backbone.
 
     Args:
-        backbone: a row of tables.TABLES.
+        backbone: a row of tables.TABLES; any other backbone can read what this package
+            exported itself.
         weights: path of a file, or `package:NAME`.
-        in_channels: 3 for RGB; other numbers inflate the first convolution.
+        in_channels: 3 for RGB, 2L for flow; see channels.fit for what fits. The order
+            of colours stays the file's, which the backbone's normalisation follows.
 
     Returns:
-        {params, batch_stats} of the backbone, for graft.graft to check.
+        Variables for graft.graft to check, and what the file has besides.
 
     Raises:
         UsageError: no such file or package, unreadable, or for another network.
     """
-    variables = _variables(backbone, weights)
-    *parents, leaf = tables.TABLES[backbone].first_kernel.split("/")
-    layer = variables
-    for name in parents:
-        layer = layer.get(name, {})
-    if leaf not in layer:
-        raise UsageError(f"{weights}: the first convolution is missing")
-    layer[leaf] = graft.inflate(layer[leaf], in_channels)
-    return {name: variables.get(name, {}) for name in COLLECTIONS}
+    file = formats.read(source.locate(weights))
+    layout, tree = _read(backbone, file, in_channels)
+    params = channels.fit_first(
+        backbone, tree.get("params", {}), in_channels, file.path
+    )
+    return Pretrained(
+        variables={"params": params, "batch_stats": tree.get("batch_stats", {})},
+        hidden=tree.get("hidden", {}),
+        classifier=tree.get("classifier"),
+        checksum=file.checksum,
+        layout=layout,
+    )
 
 
-def load_classifier(backbone: str, weights: str) -> dict[str, np.ndarray]:
-    """Reads the ImageNet classifier: kernel [c 1000] and bias [1000].
+def _read(
+    backbone: str, file: formats.WeightFile, in_channels: int
+) -> tuple[str, dict[str, Any]]:
+    """The layout of a file and its collections."""
+    if own.matches(file.tensors):
+        return own.LAYOUT, own.choose(file, in_channels)
+    for table in tables.TABLES.get(backbone, ()):
+        if not graft.unknown(table, file.tensors):
+            return table.layout, graft.convert(table, file.tensors, file.path)
+    raise UsageError(f"{file.path}: {_why_not(backbone, file)}")
 
-    Raises:
-        UsageError: as load, or the file holds no classifier.
-    """
-    variables = _variables(backbone, weights)
-    if "classifier" not in variables:
-        raise UsageError(f"{weights}: holds no ImageNet classifier")
-    return variables["classifier"]
 
-
-def _variables(backbone: str, weights: str) -> dict[str, Any]:
+def _why_not(backbone: str, file: formats.WeightFile) -> str:
+    """Why no table of a backbone reads a file, and which other backbone's does."""
+    for other, known in tables.TABLES.items():
+        for table in known:
+            if not graft.unknown(table, file.tensors):
+                return (
+                    f"does not fit {backbone}; this looks like {other} "
+                    f"({table.layout}): set model.backbone = '{other}'"
+                )
     if backbone not in tables.TABLES:
-        known = ", ".join(tables.TABLES)
-        raise UsageError(f"no weights can be read for {backbone}; only for {known}")
-    path = source.locate(weights)
-    return graft.convert(tables.TABLES[backbone], torch_file.read(path), str(path))
+        known_names = ", ".join(tables.TABLES)
+        return (
+            f"{backbone} reads only what stpn_jax exported; other files can be read "
+            f"for {known_names}"
+        )
+    fewest = min(
+        (graft.unknown(table, file.tensors) for table in tables.TABLES[backbone]),
+        key=len,
+    )
+    return (
+        f"{graft.some(fewest)} belong to no layer of {backbone}; is it a file for "
+        "another network? python -m stpn_jax.weights inspect FILE tells"
+    )

@@ -1,43 +1,74 @@
 """Puts loaded weights in the place of a network's own, all of them or none."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 from flax import traverse_util
-from jaxtyping import Float
 
 from stpn_jax.errors import UsageError
-from stpn_jax.weights import tables
+from stpn_jax.weights.tables import rows
 
 NAMED = 5
 
 
-def convert(
-    table: tables.Table, tensors: Mapping[str, np.ndarray], source: str
-) -> dict[str, Any]:
-    """Renames and transposes a file's tensors into collections of variables.
+class Differences(NamedTuple):
+    """Between the variables that a network has and those of a file, by name."""
+
+    missing: list[str]
+    extra: list[str]
+    misshapen: list[str]
+
+    def __str__(self) -> str:
+        """The kinds that there are, each with its first names."""
+        kinds = self._asdict().items()
+        return "; ".join(f"{kind}: {some(names)}" for kind, names in kinds if names)
+
+
+def unknown(table: rows.Table, tensors: rows.Tensors) -> list[str]:
+    """Names of the tensors that no row of the table knows."""
+    return [n for n in table.prepare(tensors) if rows.place(table, n) is None]
+
+
+def convert(table: rows.Table, tensors: rows.Tensors, source: str) -> dict[str, Any]:
+    """Renames and transposes the tensors that a table knows into collections.
 
     Args:
         table: of the backbone.
-        tensors: by the file's names.
+        tensors: by the file's names; those that no row knows are left out.
         source: the file, for the message.
 
     Raises:
-        UsageError: names the tensors that the table does not know.
+        UsageError: names a tensor that its row cannot transform, or two that would be
+            the same variable.
     """
-    places = {name: tables.place(table, name) for name in tensors}
-    unknown = [name for name, place in places.items() if place is None]
-    if unknown:
-        raise UsageError(
-            f"{source}: {_some(unknown)} belong to no layer of this backbone; "
-            "is it a file for another network?"
-        )
     flat: dict[str, np.ndarray] = {}
-    for name, place in places.items():
-        if place is not None and place[0] is not None:
-            flat[place[0]] = _float32(name, tensors[name], place[1], source)
+    for name, tensor in table.prepare(tensors).items():
+        path, transform = rows.place(table, name) or (None, rows.as_stored)
+        if path in flat:
+            raise UsageError(f"{source}: {name} is not the only tensor for {path}")
+        if path is not None:
+            flat[path] = _float32(name, tensor, transform, source)
     return traverse_util.unflatten_dict(flat, sep="/")
+
+
+def compare(template: Mapping[str, Any], found: Mapping[str, Any]) -> Differences:
+    """What keeps loaded variables from taking the place of the template's.
+
+    Args:
+        template: nested variables, or their shapes as jax.eval_shape gives them.
+        found: nested variables.
+    """
+    expected, loaded = _flat(template), _flat(found)
+    return Differences(
+        missing=[name for name in expected if name not in loaded],
+        extra=[name for name in loaded if name not in expected],
+        misshapen=[
+            f"{name} is {shape(loaded[name])}, expected {shape(leaf)}"
+            for name, leaf in expected.items()
+            if name in loaded and loaded[name].shape != leaf.shape
+        ],
+    )
 
 
 def graft(template: Any, loaded: Mapping[str, Any], source: str) -> dict[str, Any]:
@@ -51,57 +82,38 @@ def graft(template: Any, loaded: Mapping[str, Any], source: str) -> dict[str, An
     Raises:
         UsageError: names every missing, extra and misshapen variable.
     """
-    expected = traverse_util.flatten_dict(dict(template), sep="/")
-    found = traverse_util.flatten_dict(dict(loaded), sep="/")
-    wrong = [
-        f"{name} is {_shape(found[name])}, expected {_shape(leaf)}"
-        for name, leaf in expected.items()
-        if name in found and found[name].shape != leaf.shape
-    ]
-    complaints = {
-        "missing": [name for name in expected if name not in found],
-        "extra": [name for name in found if name not in expected],
-        "misshapen": wrong,
-    }
-    if any(complaints.values()):
-        text = "; ".join(f"{k}: {_some(v)}" for k, v in complaints.items() if v)
-        raise UsageError(f"{source}: does not fit the network: {text}")
+    differences = compare(template, loaded)
+    if any(differences):
+        raise UsageError(f"{source}: does not fit the network: {differences}")
+    found = _flat(loaded)
     return traverse_util.unflatten_dict(
-        {name: np.asarray(found[name], leaf.dtype) for name, leaf in expected.items()},
+        {name: np.asarray(found[name], x.dtype) for name, x in _flat(template).items()},
         sep="/",
     )
 
 
-def inflate(kernel: Float[np.ndarray, "k k 3 d"], channels: int) -> np.ndarray:
-    """Cross-modality start: the mean over R, G, B, once for each flow channel.
-
-    Wang et al. 2016 (TSN), section 3.2; the kernel keeps its scale, so a response to
-    2L equal flow channels is 2L / 3 times that to a grey image.
-
-    Args:
-        kernel: of a first convolution.
-        channels: of the new input; 3 returns the kernel.
-    """
-    if channels == kernel.shape[2]:
-        return kernel
-    return np.repeat(kernel.mean(2, keepdims=True), channels, axis=2)
-
-
-def _float32(
-    name: str, tensor: np.ndarray, transform: tables.Transform, source: str
-) -> np.ndarray:
-    try:
-        return np.ascontiguousarray(transform(tensor), np.float32)
-    except ValueError as error:
-        raise UsageError(
-            f"{source}: {name} has shape {_shape(tensor)}, which does not fit"
-        ) from error
-
-
-def _shape(leaf: Any) -> str:
+def shape(leaf: Any) -> str:
+    """As 3x3x64x64."""
     return "x".join(map(str, leaf.shape)) or "a scalar"
 
 
-def _some(names: list[str]) -> str:
+def some(names: Iterable[str]) -> str:
+    """The first names and how many more there are."""
+    names = list(names)
     rest = len(names) - NAMED
     return ", ".join(names[:NAMED]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _flat(tree: Mapping[str, Any]) -> dict[str, Any]:
+    return traverse_util.flatten_dict(dict(tree), sep="/")
+
+
+def _float32(
+    name: str, tensor: np.ndarray, transform: rows.Transform, source: str
+) -> np.ndarray:
+    try:
+        return np.ascontiguousarray(transform(tensor), np.float32)
+    except (ValueError, IndexError) as error:
+        raise UsageError(
+            f"{source}: {name} has shape {shape(tensor)}, which does not fit"
+        ) from error

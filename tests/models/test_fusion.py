@@ -19,6 +19,8 @@ EXPECTED = {
     "stcb": 32,
     "concatenation": 16,
     "sum": 8,
+    "product": 8,
+    "bilinear": 64,
 }
 
 
@@ -41,6 +43,15 @@ def test_plain_kinds_are_what_they_say():
     np.testing.assert_allclose(
         apply(dataclasses.replace(PLAIN, kind="sum")), sum(PATHWAYS), rtol=1e-6
     )
+    np.testing.assert_allclose(
+        apply(dataclasses.replace(PLAIN, kind="product")),
+        PATHWAYS[0] * PATHWAYS[1],
+        rtol=1e-6,
+    )
+    outer = np.einsum("byxc,byxd->byxcd", *PATHWAYS).reshape(2, 4, 4, -1)
+    np.testing.assert_allclose(
+        apply(dataclasses.replace(PLAIN, kind="bilinear")), outer, rtol=1e-6
+    )
 
 
 def test_normalisation_gives_unit_root_mean_square_at_each_location():
@@ -54,8 +65,14 @@ def test_scale_multiplies():
     )
 
 
-def test_sum_refuses_different_widths():
-    with pytest.raises(UsageError, match="one width"):
-        apply(
-            dataclasses.replace(PLAIN, kind="sum"), [PATHWAYS[0], PATHWAYS[1][..., :5]]
-        )
+@pytest.mark.parametrize("kind", ("sum", "product"))
+def test_element_wise_kinds_refuse_different_widths(kind):
+    pathways = [PATHWAYS[0], PATHWAYS[1][..., :5]]
+    with pytest.raises(UsageError, match=f"{kind} needs pathways of one width"):
+        apply(dataclasses.replace(PLAIN, kind=kind), pathways)
+
+
+def test_bilinear_refuses_what_no_classifier_could_read():
+    pathways = [np.zeros((1, 2048), np.float32)] * 3
+    with pytest.raises(UsageError, match="2048 x 2048 x 2048"):
+        apply(dataclasses.replace(PLAIN, kind="bilinear"), pathways)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from stpn_jax import errors
-from stpn_jax.weights import torch_file
+from stpn_jax.weights import formats, torch_file
 
 FIRST = np.arange(24, dtype=np.float32)
 SECOND = np.array([7, -1], np.int64)
@@ -33,6 +33,7 @@ class _Storage:
 class _Call:
     def __init__(self, function, *arguments):
         self.function, self.arguments = function, arguments
+        self.state = None
 
 
 class _Pickler(pickle._Pickler):
@@ -54,6 +55,9 @@ class _Pickler(pickle._Pickler):
             self.save(value.function)
             self.save(value.arguments)
             self.write(pickle.REDUCE)
+            if value.state is not None:
+                self.save(value.state)
+                self.write(pickle.BUILD)
         else:
             super().save(value, save_persistent_id)
 
@@ -112,9 +116,13 @@ def _write(tmp_path, data):
     return path
 
 
+def _read(path):
+    return formats.read(path).tensors
+
+
 @FORMATS
 def test_reads_views_with_their_strides(tmp_path, encode):
-    found = torch_file.read(_write(tmp_path, encode(_state_dict())))
+    found = _read(_write(tmp_path, encode(_state_dict())))
     np.testing.assert_array_equal(found["plain"], FIRST.reshape(2, 3, 4))
     expected = FIRST[2:].reshape(-1)[[[0, 8], [1, 9], [2, 10], [3, 11]]]
     np.testing.assert_array_equal(found["turned"], expected)
@@ -127,7 +135,7 @@ def test_reads_views_with_their_strides(tmp_path, encode):
 def test_unwraps_checkpoints_of_parallel_training(tmp_path, encode):
     tensors = {f"module.{name}": value for name, value in _state_dict().items()}
     path = _write(tmp_path, encode({"epoch": 3, "state_dict": tensors}))
-    assert list(torch_file.read(path)) == ["plain", "turned", "counts"]
+    assert list(_read(path)) == ["plain", "turned", "counts"]
 
 
 @FORMATS
@@ -136,7 +144,7 @@ def test_truncated_file_is_named(tmp_path, encode, share):
     data = encode(_state_dict())
     path = _write(tmp_path, data[: int(share * len(data))])
     with pytest.raises(errors.UsageError, match=r"network\.pth"):
-        torch_file.read(path)
+        _read(path)
 
 
 def test_every_truncation_and_many_flipped_bytes_end_in_a_usage_error(tmp_path):
@@ -150,7 +158,7 @@ def test_every_truncation_and_many_flipped_bytes_end_in_a_usage_error(tmp_path):
     for content in damaged:
         path = _write(tmp_path, content)
         try:
-            torch_file.read(path)
+            _read(path)
         except errors.UsageError as error:
             assert "network.pth" in str(error)
 
@@ -172,7 +180,7 @@ def test_malicious_pickle_runs_nothing(tmp_path, encode, module, name):
     tree = _state_dict() | {"bad": _Call(_Global(module, name), f"touch {mark}")}
     path = _write(tmp_path, encode(tree))
     with pytest.raises(errors.UsageError, match=f"network.pth.*{name}"):
-        torch_file.read(path)
+        _read(path)
     assert not mark.exists()
 
 
@@ -189,7 +197,7 @@ def test_a_pickle_cannot_alter_the_reader(tmp_path, encode):
         b"ctorch._utils\n_rebuild_tensor_v2\n}X\x01\x00\x00\x00aK\x01sb",
     )
     with pytest.raises(errors.UsageError):
-        torch_file.read(_write(tmp_path, patched))
+        _read(_write(tmp_path, patched))
 
 
 @FORMATS
@@ -209,15 +217,51 @@ def test_views_outside_their_storage_are_refused(
     tree = {"bad": _tensor("FloatStorage", "0", 24, offset, shape, strides)}
     tree |= {"counts": _state_dict()["counts"]}
     with pytest.raises(errors.UsageError, match=r"bad|argument"):
-        torch_file.read(_write(tmp_path, encode(tree)))
+        _read(_write(tmp_path, encode(tree)))
 
 
 @pytest.mark.parametrize("tree", ([1, 2], {}, {"epoch": 3}))
 def test_files_without_tensors_are_refused(tmp_path, tree):
     with pytest.raises(errors.UsageError, match=r"network\.pth"):
-        torch_file.read(_write(tmp_path, _zip(tree)))
+        _read(_write(tmp_path, _zip(tree)))
 
 
-def test_missing_file_is_named(tmp_path):
-    with pytest.raises(errors.UsageError, match=r"absent\.pth"):
-        torch_file.read(tmp_path / "absent.pth")
+@FORMATS
+def test_reads_parameters_as_torch_before_04_wrote_them(tmp_path, encode):
+    """Of torch/autograd/variable.py and torch/tensor.py, release 0.3."""
+    data = _Call(
+        _Global("torch._utils", "_rebuild_tensor"),
+        *(_Storage("FloatStorage", "0", 24), 1, (2, 3), (3, 1)),
+    )
+    parameter = _Call(_Global("torch.nn.parameter", "Parameter"), data)
+    parameter.state = (True, False, OrderedDict())
+    tree = _state_dict() | {"weight": parameter}
+    found = _read(_write(tmp_path, encode(tree)))
+    np.testing.assert_array_equal(found["weight"], FIRST[1:7].reshape(2, 3))
+    np.testing.assert_array_equal(found["plain"], FIRST.reshape(2, 3, 4))
+
+
+class _Attack:
+    def __init__(self, command):
+        self.command = command
+
+    def __reduce__(self):
+        return os.system, (self.command,)
+
+
+@FORMATS
+@pytest.mark.parametrize("place", ("weight", "state_dict", "epoch"))
+def test_os_system_is_not_run(tmp_path, encode, place):
+    mark = tmp_path / "ran"
+    tree = {**_state_dict(), place: _Attack(f"touch {mark}")}
+    with pytest.raises(errors.UsageError, match=r"network\.pth.*system"):
+        _read(_write(tmp_path, encode(tree)))
+    assert not mark.exists()
+
+
+def test_a_bare_pickle_is_not_run(tmp_path):
+    mark = tmp_path / "ran"
+    path = _write(tmp_path, pickle.dumps(_Attack(f"touch {mark}")))
+    with pytest.raises(errors.UsageError, match=r"network\.pth.*system"):
+        _read(path)
+    assert not mark.exists()

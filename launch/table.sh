@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Runs the rows of one of the paper's tables and writes them beside its numbers:
+#
+#   bash launch/table.sh 6 --config=configs/ucf101.py [--workdir=DIR] [--config.X=VALUE]
+#
+# N is 2 to 7, or extra; arguments go to stpn_jax.table. Rows share their streams;
+# started again, it goes on where it stopped.
+set -euo pipefail
+# shellcheck source=launch/common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+set_up
+exec python -m stpn_jax.table "$@"

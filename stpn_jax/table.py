@@ -1,0 +1,204 @@
+"""The door to the paper's tables: `python -m stpn_jax.table 6 --config=FILE ...`.
+
+Runs a table's rows on the data of a config and writes them beside the paper's numbers.
+"""
+
+import argparse
+import dataclasses
+import re
+import sys
+from collections.abc import Iterator, Sequence
+
+import jax
+from absl import logging
+from etils import epath
+
+from stpn_jax import compilation_cache, config_flag, errors
+from stpn_jax.config import Config
+from stpn_jax.errors import UsageError
+from stpn_jax.evaluation import paper, tables
+from stpn_jax.experiment import setup, training, workdir
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One row on one split of one data set.
+
+    Attributes:
+        row: of the table.
+        config: of the run.
+        directory: its workdir.
+        streams: folder of the single streams that rows share.
+    """
+
+    row: paper.Row
+    config: Config
+    directory: epath.Path
+    streams: epath.Path
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Runs what is not finished yet, then writes the table."""
+    options, overrides = _parse(arguments)
+    root = epath.Path(options.workdir or f"runs/table{options.table}")
+    runs = list(
+        plan(
+            select(paper.TABLES[options.table], options.rows),
+            options.config,
+            options.splits,
+            overrides,
+            root,
+        )
+    )
+    check(runs, overrides)
+    compilation_cache.enable()
+    logging.set_verbosity(logging.WARNING)
+    for index, run in enumerate(runs, 1):
+        print(f"\n== [{index}/{len(runs)}] {run.row.variant}: {run.directory}")
+        opened = setup.open_experiment(run.config, run.directory, "", run.streams)
+        training.train(opened)
+        jax.clear_caches()
+    write(options.table, runs, root)
+
+
+def select(table: paper.Table, names: Sequence[str]) -> paper.Table:
+    """The table with these rows only, or all of them.
+
+    Raises:
+        UsageError: a name is no row's.
+    """
+    variants = [row.variant for row in table.rows]
+    for name in names:
+        if name not in variants:
+            known = ", ".join(variants)
+            raise UsageError(f"--rows: {name!r}: expected some of {known}")
+    rows = tuple(row for row in table.rows if not names or row.variant in names)
+    return dataclasses.replace(table, rows=rows)
+
+
+def check(runs: Sequence[Run], overrides: Sequence[str]) -> None:
+    """Finds what would fail in a late row before the first one starts.
+
+    Raises:
+        UsageError: a weight file is missing, or an override is for a stage of no row.
+    """
+    stages = {stage.name for run in runs for stage in run.config.stages}
+    for override in overrides:
+        if _stage(override) not in ("", *stages):
+            known = ", ".join(sorted(stages))
+            raise UsageError(f"{override}: no row has that stage; they have {known}")
+    for run in runs:
+        setup.check_weights(run.config)
+
+
+def plan(
+    table: paper.Table,
+    files: Sequence[str],
+    splits: Sequence[int],
+    overrides: Sequence[str],
+    root: epath.Path,
+) -> Iterator[Run]:
+    """The runs of a table, row by row, for each config file and each split.
+
+    Args:
+        table: what to run.
+        files: FILE or FILE:VARIANT of each data set.
+        splits: official splits, or empty for the table's.
+        overrides: --config.A.B=VALUE, where a row has that field's stage.
+        root: folder of the table.
+
+    Raises:
+        UsageError: a config cannot be read.
+    """
+    for row in table.rows:
+        for file in files:
+            config = load(
+                f"{file}{',' if ':' in file else ':'}{row.variant}", overrides
+            )
+            for split in splits or default_splits(table, config):
+                data = dataclasses.replace(config.data, split=split)
+                folder = root / f"{data.dataset}-split{split}"
+                yield Run(
+                    row,
+                    dataclasses.replace(config, data=data),
+                    folder / row.variant,
+                    folder / f"streams-{config.model.backbone}",
+                )
+
+
+def load(file: str, overrides: Sequence[str]) -> Config:
+    """The config of a row, with the overrides of the stages that it has."""
+    stages = [stage.name for stage in config_flag.load(file, ()).stages]
+    fitting = [one for one in overrides if _stage(one) in ("", *stages)]
+    return config_flag.load(file, fitting)
+
+
+def _stage(override: str) -> str:
+    """The stage that an override is for, or nothing."""
+    match = re.match(r"--config\.stages\.(\w+)", override)
+    return match[1] if match else ""
+
+
+def default_splits(table: paper.Table, config: Config) -> Sequence[int]:
+    """The official splits of the table; folders of videos have but one."""
+    if config.data.dataset == "folder" or not table.splits:
+        return (config.data.split,)
+    return table.splits
+
+
+def write(name: str, runs: Sequence[Run], root: epath.Path) -> None:
+    """Writes tableN.md from the results of the runs, and prints it."""
+    found = [
+        tables.Run(
+            run.row.variant,
+            run.config.data.dataset,
+            workdir.read_results(run.directory),
+        )
+        for run in runs
+    ]
+    table = paper.TABLES[name]
+    text = tables.comparison(table, found)
+    path = root / f"table{name}.md"
+    path.write_text(f"Table {name}: {table.title}\n\n{text}")
+    print(f"\nTable {name}: {table.title}\n\n{text}\nwritten {path}")
+
+
+def _parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+    """Options, and the overrides of config fields.
+
+    Raises:
+        UsageError: an argument is none of these, or a stage is in no row.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m stpn_jax.table", description=__doc__, allow_abbrev=False
+    )
+    parser.add_argument("table", choices=list(paper.TABLES))
+    parser.add_argument(
+        "--config",
+        action="append",
+        required=True,
+        metavar="FILE[:VARIANT]",
+        help="config of the data; again for a second data set (table 7)",
+    )
+    parser.add_argument("--workdir", help="folder of the runs [runs/tableN]")
+    parser.add_argument(
+        "--rows",
+        type=lambda text: text.split(","),
+        default=[],
+        help="only these variants, with commas",
+    )
+    parser.add_argument(
+        "--splits",
+        type=lambda text: [int(one) for one in text.split(",")],
+        default=[],
+        help="official splits, with commas [the config's; table 7: 1,2,3]",
+    )
+    options, rest = parser.parse_known_args(arguments)
+    for one in rest:
+        if not one.startswith("--config."):
+            raise UsageError(f"unknown argument {one!r}; fields: --config.A.B=VALUE")
+    return options, rest
+
+
+if __name__ == "__main__":
+    sys.exit(errors.guard(lambda: main(sys.argv[1:])))

@@ -1,0 +1,56 @@
+"""Our own variables, as an artifact's weights.npz names them or in the same manner."""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from flax import traverse_util
+
+from stpn_jax.errors import UsageError
+from stpn_jax.weights import formats
+
+LAYOUT = "stpn_jax"
+COLLECTIONS = ("params", "batch_stats", "sketches", "hidden", "classifier")
+IN_STREAM = re.compile(r"(params|batch_stats)/(spatial|temporal)/backbone/(.+)")
+IMAGE_CHANNELS = 3
+
+
+def matches(names: Iterable[str]) -> bool:
+    """Whether names of tensors are paths of our variables: params/..., and so on."""
+    return all(name.split("/")[0] in COLLECTIONS and "/" in name for name in names)
+
+
+def streams(file: formats.WeightFile) -> dict[str, dict[str, Any]]:
+    """The backbones in a file: collections by stream, or under "" a backbone alone.
+
+    Of an exported network (params/spatial/backbone/...) only the backbones are taken;
+    fusion, attention and classifier are of no use to another network. A backbone alone
+    has params/... and batch_stats/..., and may have hidden/... and classifier/...
+
+    Raises:
+        UsageError: a name is that of an array and of a folder of arrays.
+    """
+    found: dict[str, dict[str, np.ndarray]] = {}
+    for name, tensor in file.tensors.items():
+        match = IN_STREAM.fullmatch(name)
+        if match:
+            collection, stream, path = match.groups()
+            found.setdefault(stream, {})[f"{collection}/{path}"] = tensor
+    found = found or {"": file.tensors}
+    return {stream: _nested(flat, file.path) for stream, flat in found.items()}
+
+
+def choose(file: formats.WeightFile, in_channels: int) -> dict[str, Any]:
+    """The stream for an input: spatial for images, temporal for flow, else the only."""
+    found = streams(file)
+    wanted = "spatial" if in_channels == IMAGE_CHANNELS else "temporal"
+    return found.get(wanted) or next(iter(found.values()))
+
+
+def _nested(flat: dict[str, np.ndarray], source: str) -> dict[str, Any]:
+    parts = [name.split("/") for name in flat]
+    folders = {"/".join(one[:i]) for one in parts for i in range(len(one))}
+    if clash := folders & flat.keys():
+        raise UsageError(f"{source}: {min(clash)} is an array and a folder of arrays")
+    return traverse_util.unflatten_dict(flat, sep="/")

@@ -1,0 +1,133 @@
+"""Every row of the paper's tables builds, takes a step and makes a forward pass."""
+
+import functools
+import importlib
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from configs import demo, rows
+from stpn_jax import config as configs
+from stpn_jax import parallel
+from stpn_jax.evaluation import paper
+from stpn_jax.experiment import workdir
+from stpn_jax.models import networks, settings
+from stpn_jax.train import optimizer, state, step
+from tests.reference import snippets
+
+SIDE, CLASSES = 32, 5
+
+
+def row_config(row):
+    return configs.from_config_dict(demo.get_config(row))
+
+
+def network(config, stage):
+    made = settings.from_config(
+        config.model,
+        stage,
+        classes=CLASSES,
+        input_size=SIDE,
+        resize=False,
+        axis_name=parallel.AXIS,
+    )
+    return networks.build(stage.network, made)
+
+
+def random_variables(net, batch):
+    """In the place of networks.initialise, which takes minutes for all of them."""
+    rng = np.random.default_rng(0)
+
+    def fill(path, leaf):
+        name = path[-1].key
+        if name == "h":
+            return rng.integers(0, 64, leaf.shape, leaf.dtype)
+        if name == "s":
+            return rng.choice([-1, 1], leaf.shape).astype(leaf.dtype)
+        if name in ("scale", "var"):
+            return np.ones(leaf.shape, leaf.dtype)
+        if name in ("bias", "mean"):
+            return np.zeros(leaf.shape, leaf.dtype)
+        spread = (2 / max(np.prod(leaf.shape[:-1]), 1)) ** 0.5
+        return spread * rng.standard_normal(leaf.shape, leaf.dtype)
+
+    shapes = jax.eval_shape(net.init, jax.random.key(0), batch)
+    filled = jax.tree_util.tree_map_with_path(fill, dict(shapes))
+    return {"batch_stats": {}, "sketches": {}} | filled
+
+
+@functools.cache
+def distinct_stages():
+    """Row and stage of every network that is not that of a row before."""
+    found = {}
+    for row in rows.ROWS:
+        config = row_config(row)
+        for stage in config.stages:
+            key = json.dumps([configs.to_json(config), repr(stage)])
+            if workdir.is_single_stream(stage):
+                key = json.dumps([config.model.backbone, stage.network])
+            found.setdefault(key, (row, stage.name))
+    return tuple(found.values())
+
+
+@pytest.mark.parametrize(("row", "name"), distinct_stages())
+def test_row_takes_a_step_and_makes_a_forward_pass(row, name):
+    config = row_config(row)
+    (stage,) = (stage for stage in config.stages if stage.name == name)
+    net = network(config, stage)
+    frames = 0 if stage.network == "temporal" else 1
+    batch = snippets.batch(frames=frames, paths=stage.paths, side=SIDE, classes=CLASSES)
+    variables = random_variables(net, batch)
+    transform = optimizer.make(stage, variables["params"])
+    factors = optimizer.multipliers(stage.multipliers, variables["params"])
+    update = parallel.map_update(step.make_train_step(net, transform, factors, 0))
+    fresh = state.create(variables, transform)
+    before = jax.tree.map(np.array, fresh.params)
+    trained, metrics = update(parallel.replicate(fresh), parallel.shard(batch))
+    assert np.isfinite(metrics["loss"])
+    moved = jax.tree.map(lambda a, b: bool((a != b).any()), before, trained.params)
+    assert moved["classifier"]["dense"]["bias"]
+    forward = parallel.map_forward(step.make_predict_step(net))
+    probabilities = forward(trained.variables, parallel.shard(batch))
+    np.testing.assert_allclose(probabilities.sum(-1), 1, rtol=1e-4)
+
+
+def test_the_papers_tables_name_every_row_and_its_results():
+    named = {row.variant for table in paper.TABLES.values() for row in table.rows}
+    assert named == set(rows.ROWS)
+    for number, table in paper.TABLES.items():
+        for row in table.rows:
+            assert number == "extra" or row.variant.startswith(f"table{number}_")
+            assert len(row.numbers) == max(len(table.columns), len(table.datasets))
+            stages = [stage.name for stage in row_config(row.variant).stages]
+            for result in row.results:
+                assert all(one in stages for one in parts(result))
+
+
+def parts(result):
+    return result.removeprefix("average of ").split(" and ")
+
+
+def test_rows_are_listed_in_their_docstring():
+    for row in rows.ROWS:
+        assert f" {row}" in rows.__doc__
+
+
+@pytest.mark.parametrize("own", ("", "lite0", "lite0_224"))
+def test_a_row_follows_the_files_own_variant(own):
+    module = importlib.import_module("configs.ucf101")
+    joined = f"{own},table6_b" if own else "table6_b"
+    config = configs.from_config_dict(module.get_config(joined))
+    whole = configs.from_config_dict(module.get_config(own))
+    assert config.model.backbone == whole.model.backbone
+    assert config.stages[2].steps == whole.stages[2].steps
+    assert (config.stages[2].paths, config.model.attention_from) == (1, "none")
+
+
+def test_vgg_has_the_papers_schedule():
+    module = importlib.import_module("configs.ucf101")
+    stage = configs.from_config_dict(module.get_config("table7_vgg16")).stages[2]
+    assert (stage.learning_rate, stage.steps) == (0.01, 30000)
+    assert stage.drops == (10000, 20000)
