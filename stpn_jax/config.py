@@ -214,6 +214,11 @@ def from_config_dict(config_dict: Mapping[str, Any]) -> Config:
             the message holds the dotted path.
     """
     config = strict.parse(Config, config_dict, "config")
+    if config.model.flow_weights and config.model.weights == "none":
+        raise UsageError(
+            "config.model.flow_weights is given and config.model.weights = 'none'; "
+            "name the spatial stream's weights too"
+        )
     if not config.stages:
         raise UsageError("config.stages is empty: expected one stage or more")
     for i, stage in enumerate(config.stages):

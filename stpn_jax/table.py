@@ -8,6 +8,7 @@ import dataclasses
 import re
 import sys
 from collections.abc import Iterator, Sequence
+from typing import NoReturn
 
 import jax
 from absl import logging
@@ -58,7 +59,8 @@ def main(arguments: Sequence[str]) -> None:
         opened = setup.open_experiment(run.config, run.directory, "", run.streams)
         training.train(opened)
         jax.clear_caches()
-    write(options.table, runs, root)
+        text = write(options.table, runs[:index], root)
+    print(f"\n{text}\nwritten to {root / file_name(options.table)}")
 
 
 def select(table: paper.Table, names: Sequence[str]) -> paper.Table:
@@ -146,8 +148,8 @@ def default_splits(table: paper.Table, config: Config) -> Sequence[int]:
     return table.splits
 
 
-def write(name: str, runs: Sequence[Run], root: epath.Path) -> None:
-    """Writes tableN.md from the results of the runs, and prints it."""
+def write(name: str, runs: Sequence[Run], root: epath.Path) -> str:
+    """Writes tableN.md from the results of finished runs, and returns its text."""
     found = [
         tables.Run(
             run.row.variant,
@@ -157,10 +159,26 @@ def write(name: str, runs: Sequence[Run], root: epath.Path) -> None:
         for run in runs
     ]
     table = paper.TABLES[name]
-    text = tables.comparison(table, found)
-    path = root / f"table{name}.md"
-    path.write_text(f"Table {name}: {table.title}\n\n{text}")
-    print(f"\nTable {name}: {table.title}\n\n{text}\nwritten {path}")
+    text = f"Table {name}: {table.title}\n\n{tables.comparison(table, found)}"
+    (root / file_name(name)).write_text(text)
+    return text
+
+
+def file_name(table: str) -> str:
+    """Of a table's markdown, in the folder of its runs."""
+    return f"table{table}.md"
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; --help lists the options")
+
+
+def _numbers(text: str) -> list[int]:
+    names = text.split(",")
+    if not all(name.isdecimal() and int(name) for name in names):
+        raise argparse.ArgumentTypeError(f"expected 1,2,3 or some, found {text!r}")
+    return list(map(int, names))
 
 
 def _parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -169,7 +187,7 @@ def _parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     Raises:
         UsageError: an argument is none of these, or a stage is in no row.
     """
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m stpn_jax.table", description=__doc__, allow_abbrev=False
     )
     parser.add_argument("table", choices=list(paper.TABLES))
@@ -189,7 +207,7 @@ def _parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     )
     parser.add_argument(
         "--splits",
-        type=lambda text: [int(one) for one in text.split(",")],
+        type=_numbers,
         default=[],
         help="official splits, with commas [the config's; table 7: 1,2,3]",
     )

@@ -4,14 +4,19 @@ import csv
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
 
+import jax
 import numpy as np
 import pytest
 
+from stpn_jax import checkpoint
+
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+STAGES = ("spatial", "temporal", "pyramid")
 SHORT = [
     "--config.data.size=(40, 40)",
     "--config.data.crop_size=32",
@@ -26,7 +31,7 @@ SHORT = [
     "--config.run.checkpoint_every=2",
     *(
         f"--config.stages.{stage}.{field}={value}"
-        for stage in ("spatial", "temporal", "pyramid")
+        for stage in STAGES
         for field, value in (("steps", 6), ("batch", 4), ("drops", "(4,)"))
     ),
 ]
@@ -42,10 +47,10 @@ def run(module, *arguments, check=True, cwd=ROOT):
     return done
 
 
-def train(data, workdir, *more):
+def train(data, workdir, *more, config="configs/demo.py"):
     return (
         "main",
-        "--config=configs/demo.py",
+        f"--config={config}",
         f"--config.data.data_dir={data}",
         f"--workdir={workdir}",
         *SHORT,
@@ -82,7 +87,7 @@ def test_training_says_what_it_does_and_writes_its_files(finished):
     assert "13 classes, 26 training, 13 validation, 13 test videos" in printed
     assert "of training" in printed and "GB of memory" in printed
     assert "  pyramid/metrics.jsonl" in printed
-    for stage in ("spatial", "temporal", "pyramid"):
+    for stage in STAGES:
         assert f"[{stage}] 6/6" in printed
         rows = (workdir / stage / "metrics.jsonl").read_text().splitlines()
         assert [json.loads(row)["step"] for row in rows] == [2, 4, 6]
@@ -114,7 +119,7 @@ def test_run_killed_in_each_stage_ends_with_the_same_parameters(finished, data):
         kill_at(line, train(data, workdir))
         assert not (workdir / "results.json").exists()
     run(*train(data, workdir))
-    for stage in ("spatial", "temporal", "pyramid"):
+    for stage in STAGES:
         assert_same_variables(reference / stage, workdir / stage)
         rows = (workdir / stage / "metrics.jsonl").read_text().splitlines()
         assert [json.loads(row)["step"] for row in rows] == [2, 4, 6]
@@ -139,10 +144,6 @@ def kill_at(line, command):
 
 
 def assert_same_variables(one, other):
-    import jax
-
-    from stpn_jax import checkpoint
-
     trees = [checkpoint.restore_variables(p / "checkpoints") for p in (one, other)]
     for a, b in zip(*map(jax.tree.leaves, trees), strict=True):
         np.testing.assert_array_equal(a, b)
@@ -187,7 +188,7 @@ def test_a_network_of_ones_own_is_a_start(finished, data):
         (["--mode=trian"], "--mode=trian"),
         (["--config.data.tau=(1, 2, 3)"], "config.data.tau"),
         (["--config=configs/missing.py"], "configs/missing.py"),
-        (["--config=configs/demo.py:missing"], "temporal3"),
+        (["--config=configs/demo.py:missing"], "table6_b"),
         (["--no_such_flag"], "no_such_flag"),
         (
             [
@@ -211,6 +212,84 @@ def test_bad_input_gets_one_line(data, tmp_path, change, message):
     assert done.returncode == 2, done.stderr[-2000:]
     assert message in last_line(done)
     assert "Traceback" not in done.stderr
+
+
+def test_a_tables_rows_share_their_streams(finished, data):
+    workdir, _ = finished
+    folder = data.parent / "table"
+    rows = ["table", "6", "--config=configs/demo.py", f"--workdir={folder}", *SHORT]
+    rows.append(f"--config.data.data_dir={data}")
+    done = run(*rows, "--rows=table6_a,table6_d")
+    assert done.stdout.count("finished before") == 2
+    assert done.stdout.count("tested before") == 2
+    *_, a, b, c, d = (folder / "table6.md").read_text().splitlines()
+    assert a.startswith("| A: two streams | ") and " | 91.7 | " in a
+    assert d.startswith("| D: C + attention | ") and " | 94.2 | " in d
+    assert " | - | 93.2 | " in b and " | - | 93.6 | " in c
+    split = folder / "folder-split1"
+    for stage in ("spatial", "temporal"):
+        assert_same_variables(workdir / stage, split / "streams-tiny" / stage)
+    assert_same_variables(workdir / "pyramid", split / "table6_d" / "pyramid")
+    done = run(*rows, "--rows=table6_a,table6_d", "--config.seed=3", check=False)
+    assert done.returncode == 2 and "seed was 0 and is 3" in last_line(done)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["6", "--rows=table5_stcb"], "expected some of table6_a"),
+        (["4", "--config.stages.pyramid.steps=1"], "no row has that stage"),
+        (["6", "--config.stages.spatial.stepz=1"], "did you mean steps?"),
+        (["6", "--mode=train"], "unknown argument '--mode=train'"),
+        (["6", "--splits=one"], "--splits"),
+        (["2", "--config.model.weights=missing.pth"], "missing.pth"),
+    ],
+)
+def test_a_table_refuses_bad_input(tmp_path, arguments, message):
+    table, *more = arguments
+    done = run(
+        "table",
+        table,
+        "--config=configs/demo.py",
+        f"--workdir={tmp_path / 'table'}",
+        *more,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert message in last_line(done)
+    assert "Traceback" not in done.stderr
+
+
+def test_the_readmes_backbone_trains_from_outside_the_package(data, tmp_path):
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    (code,) = (block for block in blocks if "BACKBONES[" in block)
+    (tmp_path / "mine.py").write_text(code)
+    done = run(
+        *train(data, tmp_path / "run", config=tmp_path / "mine.py"),
+        *(f"--config.stages.{stage}.steps=1" for stage in STAGES),
+        *(f"--config.stages.{stage}.drops=()" for stage in STAGES),
+    )
+    assert "[pyramid] 1/1" in done.stdout
+    assert "backbone mine, weights none" in done.stdout
+
+
+def test_a_stage_without_steps_takes_over_what_it_starts_from(finished, data):
+    workdir, _ = finished
+    again = data.parent / "without-steps"
+    run(
+        *train(data, again, f"--init_from={workdir / 'pyramid'}"),
+        *(f"--config.stages.{stage}.steps=0" for stage in STAGES),
+    )
+    for stage in STAGES:
+        assert (again / stage / "checkpoints" / "0").exists()
+    old, new = (
+        checkpoint.restore_variables(folder / "pyramid" / "checkpoints")
+        for folder in (workdir, again)
+    )
+    for stream in ("spatial", "temporal"):
+        trees = (tree["params"][stream] for tree in (old, new))
+        for a, b in zip(*map(jax.tree.leaves, trees), strict=True):
+            np.testing.assert_array_equal(a, b)
 
 
 def last_line(done):

@@ -76,3 +76,50 @@ def test_bilinear_refuses_what_no_classifier_could_read():
     pathways = [np.zeros((1, 2048), np.float32)] * 3
     with pytest.raises(UsageError, match="2048 x 2048 x 2048"):
         apply(dataclasses.replace(PLAIN, kind="bilinear"), pathways)
+
+
+def test_compact_bilinear_is_bilinear_in_the_mean_over_seeds():
+    """Its inner products have bilinear pooling's as mean, and the predicted variance.
+
+    The variance of a product of two count sketches with hashes of their own follows
+    from their differences being uniform: see predicted_variance.
+    """
+    rng = np.random.default_rng(0)
+    x, y = (
+        [np.abs(rng.normal(size=(1, width))).astype(np.float32) for width in (24, 16)]
+        for _ in range(2)
+    )
+    config = dataclasses.replace(PLAIN, width=64)
+    exact = inner(dataclasses.replace(config, kind="bilinear"), x, y, seed=0)
+    draws = np.array([inner(config, x, y, seed) for seed in range(600)])
+    variance = predicted_variance(x, y, config.width)
+    assert abs(draws.mean() - exact) < 4 * (variance / len(draws)) ** 0.5
+    assert 0.75 < draws.var() / variance < 1.3
+
+
+def inner(config, x, y, seed):
+    module = fusion.Fusion(config, seed=(seed,))
+    one, other = (module.init_with_output(jax.random.key(0), v)[0] for v in (x, y))
+    return float(np.vdot(one, other))
+
+
+def predicted_variance(x, y, width):
+    """Of the inner product of two sketched pairs; width is even.
+
+    With N_i(r) the sum over unequal positions j, k of x_i[j] y_i[k] s[j] s[k] where
+    h[j] - h[k] = r, the inner product is the sum over r of (<x_1, y_1> [r = 0] +
+    N_1(r)) (<x_2, y_2> [r = 0] + N_2(-r)); E N_i(r) N_i(q) is same / width for q = r
+    plus swapped / width for q = -r.
+    """
+    means, same, swapped = [], [], []
+    for a, b in zip(x, y, strict=True):
+        a, b = a[0].astype(float), b[0].astype(float)
+        equal = np.sum(a**2 * b**2)
+        means.append(a @ b)
+        same.append((a @ a) * (b @ b) - equal)
+        swapped.append((a @ b) ** 2 - equal)
+    at_zero = [(p + q) / width for p, q in zip(same, swapped, strict=True)]
+    own_inverse = 2  # r = 0 and r = width / 2.
+    both = (width - own_inverse) * (np.prod(same) + np.prod(swapped))
+    both += own_inverse * (same[0] + swapped[0]) * (same[1] + swapped[1])
+    return means[0] ** 2 * at_zero[1] + means[1] ** 2 * at_zero[0] + both / width**2

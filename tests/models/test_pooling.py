@@ -1,5 +1,6 @@
 """Pooling against Caffe's definition, window by window."""
 
+import jax
 import numpy as np
 import pytest
 
@@ -31,3 +32,32 @@ def test_average_pool_counts_the_padding():
     assert found[0, 0] == pytest.approx(4 / 9)
     assert found[0, 1] == pytest.approx(6 / 9)
     assert found[1, 1] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("size", (7, 14, 6, 3, 1, 9))
+def test_adaptive_average_has_torchs_cells(size):
+    x = np.random.default_rng(0).normal(size=(2, size, size + 1, 3)).astype(np.float32)
+    pooled = pooling.adaptive_average_pool(x, 7)
+    for i in range(7):
+        for j in range(7):
+            rows = slice(i * size // 7, -(-(i + 1) * size // 7))
+            columns = slice(j * (size + 1) // 7, -(-(j + 1) * (size + 1) // 7))
+            mean = x[:, rows, columns].mean((1, 2))
+            np.testing.assert_allclose(pooled[:, i, j], mean, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "size, side, padding, up, down", ((112, 3, 1, 57, 56), (13, 2, 0, 7, 6))
+)
+def test_sizes_round_up_or_down(size, side, padding, up, down):
+    x = np.zeros((1, size, size, 1), np.float32)
+    assert pooling.max_pool(x, side, 2, padding).shape[1] == up
+    assert pooling.max_pool(x, side, 2, padding, round_up=False).shape[1] == down
+
+
+def test_gradients_through_poolings():
+    x = np.random.default_rng(0).normal(size=(1, 5, 5, 1)).astype(np.float32)
+    slope = jax.jit(jax.grad(lambda x: pooling.max_pool(x, 3, 2).sum()))(x)
+    assert slope.sum() == 4
+    slope = jax.jit(jax.grad(lambda x: pooling.average_pool(x, 3, 1).sum()))(x)
+    np.testing.assert_allclose(slope[0, 2, 2, 0], 1, rtol=1e-6)
