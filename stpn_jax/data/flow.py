@@ -13,7 +13,7 @@ from stpn_jax.arrays import Array
 from stpn_jax.ops import tvl1
 
 BOUND = 20.0
-"""Displacement in pixels that becomes 255; its negative becomes 0 (TSN, FACTS 2.4)."""
+"""Displacement in pixels that becomes 255; its negative becomes 0 (TSN)."""
 
 CHUNK = 16
 """Pairs of frames of one call, so that one compiled program serves every video."""

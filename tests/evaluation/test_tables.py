@@ -21,10 +21,8 @@ def test_each_column_has_the_papers_number_beside_it():
     header, _, vgg, resnet50, *_ = lines(
         "2", [tables.Run("table2_resnet50", "hmdb51", results)]
     )
-    columns = ["spatial", "temporal", "two-stream"]
-    assert header == ["row", columns[0], "paper", columns[1], "paper", columns[2]] + [
-        "paper"
-    ]
+    assert header[::2] == ["row", "paper", "paper", "paper"]
+    assert header[1::2] == ["spatial", "temporal", "two-stream"]
     assert resnet50 == ["ResNet-50", "50.0", "83.7", "60.0", "84.9", "75.5", "90.3"]
     assert vgg == ["VGG-16", "-", "80.5", "-", "85.4", "-", "88.9"]
 
