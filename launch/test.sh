@@ -1,11 +1,33 @@
 #!/usr/bin/env bash
-# Lint, format, types and tests; arguments go to pytest: bash launch/test.sh -k tvl1
+# Lint, format, types and tests; arguments go to pytest:
+#
+#   bash launch/test.sh [--with-torch] [-k tvl1 ...]
+#
+# --with-torch also compares with other people's networks, live: it installs torch.
 set -euo pipefail
 # shellcheck source=launch/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
+# Without their dependencies, which would bring along what the tests do not use.
+install_oracles() {
+  local list=tests/parity/requirements.txt stamp=$VENV/installed-oracles
+  if ! cksum "$list" | cmp -s - "$stamp"; then
+    say "installing the networks of $list"
+    "$VENV/bin/python" -m pip install -qq --disable-pip-version-check --no-deps \
+      --requirement "$list" || die "the installation failed, see above"
+    cksum "$list" >"$stamp"
+  fi
+}
+
 say 'ruff, mypy and pytest: about 6 minutes on two cores, plus the first install'
-set_up dev
+if [ "${1:-}" = --with-torch ]; then
+  shift
+  say 'with torch: about 5 minutes more'
+  set_up dev torch
+  install_oracles
+else
+  set_up dev
+fi
 failed=()
 check() { "$@" || failed+=("$1 $2"); }
 

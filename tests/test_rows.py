@@ -36,6 +36,12 @@ def network(config, stage):
     return networks.build(stage.network, made)
 
 
+def quickly_compiled(function):
+    """Without the compiler's optimisations, which take most of the time here."""
+    options = {"xla_backend_optimization_level": 0}
+    return jax.jit(function, compiler_options=options)
+
+
 def random_variables(net, batch):
     """In the place of networks.initialise, which takes minutes for all of them."""
     rng = np.random.default_rng(0)
@@ -85,12 +91,14 @@ def test_row_takes_a_step_and_makes_a_forward_pass(row, name):
     update = parallel.map_update(step.make_train_step(net, transform, factors, 0))
     fresh = state.create(variables, transform)
     before = jax.tree.map(np.array, fresh.params)
-    trained, metrics = update(parallel.replicate(fresh), parallel.shard(batch))
+    trained, metrics = quickly_compiled(update)(
+        parallel.replicate(fresh), parallel.shard(batch)
+    )
     assert np.isfinite(metrics["loss"])
     moved = jax.tree.map(lambda a, b: bool((a != b).any()), before, trained.params)
     assert moved["classifier"]["dense"]["bias"]
     forward = parallel.map_forward(step.make_predict_step(net))
-    probabilities = forward(trained.variables, parallel.shard(batch))
+    probabilities = quickly_compiled(forward)(trained.variables, parallel.shard(batch))
     np.testing.assert_allclose(probabilities.sum(-1), 1, rtol=1e-4)
 
 

@@ -62,7 +62,7 @@ def test_every_moment_lies_in_the_clip(num_frames, frames, paths):
 
 
 def test_centres_are_uniform_over_all_that_fit():
-    """36 frames, three paths of L = tau = 10: centres 15 to 20, as the demo has them."""
+    """36 frames, three paths of L = tau = 10, as in the demo: centres 15 to 20."""
     rng = np.random.default_rng(0)
     given = shape(tau=(10, 10))
     assert sampling.centre_range(10, given, 35) == (15, 20)

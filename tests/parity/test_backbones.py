@@ -1,0 +1,143 @@
+"""Every backbone against the same network by other people, through people's files."""
+
+import dataclasses
+import functools
+import itertools
+import pathlib
+import tempfile
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import pytest
+from reference import closeness, programs, random_weights
+
+from stpn_jax import weights
+
+torch = pytest.importorskip("torch", reason="bash launch/test.sh --with-torch has it")
+from parity import files, oracles  # noqa: E402
+
+WIDTHS = (3, 20)
+EVEN, ODD, SMALL = 224, 193, 97
+SEED = 3
+
+
+class Case(NamedTuple):
+    """A row of the table of backbones, its oracle and a file format."""
+
+    row: str
+    oracle: Callable[[int], oracles.Oracle]
+    write: files.Writer
+
+
+CASES = {
+    "resnet50": Case("resnet50", oracles.ORACLES["resnet50"], files.pth),
+    "resnet50_timm": Case(
+        "resnet50", functools.partial(oracles.timm_network, "resnet50"), files.safe
+    ),
+    "resnet50_caffe": Case(
+        "resnet50_caffe", oracles.ORACLES["resnet50_caffe"], files.caffe_resnet
+    ),
+    "resnet152": Case("resnet152", oracles.ORACLES["resnet152"], files.old_pth),
+    "resnet152_caffe": Case(
+        "resnet152_caffe", oracles.ORACLES["resnet152_caffe"], files.caffe_resnet
+    ),
+    "bn_inception": Case("bn_inception", oracles.bn_inception, files.pth),
+    "bn_inception_tsn": Case(
+        "bn_inception", oracles.bn_inception, files.caffe_bn_inception
+    ),
+    "efficientnet_lite0": Case(
+        "efficientnet_lite0", oracles.efficientnet_lite0, files.pth
+    ),
+    "vgg16": Case("vgg16", oracles.ORACLES["vgg16"], files.pth),
+    "vgg16_timm": Case(
+        "vgg16", functools.partial(oracles.timm_network, "vgg16"), files.safe
+    ),
+    "vgg16_caffe": Case(
+        "vgg16_caffe", oracles.ORACLES["vgg16_caffe"], files.caffe_vgg16
+    ),
+}
+
+
+# Layer by layer a ResNet compiles its few distinct layers once, whatever its depth.
+NOT_JITTED = {"resnet152", "resnet152_caffe"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Pair:
+    """An oracle with random weights, and what we read of its file."""
+
+    case: Case
+    channels: int
+    oracle: oracles.Oracle
+    pretrained: weights.Pretrained
+
+    @property
+    def jit(self) -> bool:
+        return self.case.row not in NOT_JITTED
+
+    def images(self, number: int, side: int) -> Any:
+        return random_weights.images((number, side, side, self.channels), SEED)
+
+    def statistics(self, after: oracles.State) -> programs.Tensors:
+        """The oracle's running statistics after a step, by our names."""
+        before = self.pretrained.variables["batch_stats"]
+        if not before:
+            return {}
+        found = _read(self.case, self.channels, after).variables["batch_stats"]
+        return programs.statistics_and_steps(before, found)
+
+
+def _read(case: Case, channels: int, state: oracles.State) -> weights.Pretrained:
+    with tempfile.TemporaryDirectory() as folder:
+        path = case.write(pathlib.Path(folder), state)
+        return weights.load(case.row, str(path), channels)
+
+
+def _pair(case: Case, channels: int) -> Pair:
+    torch.set_num_threads(2)
+    oracle = case.oracle(channels)
+    state = random_weights.state_dict(oracle.shapes(), SEED)
+    oracle.put(state)
+    pretrained = _read(case, channels, state)
+    variables = jax.device_put(pretrained.variables)
+    pretrained = dataclasses.replace(pretrained, variables=variables)
+    return Pair(case, channels, oracle, pretrained)
+
+
+@pytest.fixture(
+    scope="module",
+    params=itertools.product(CASES, WIDTHS),
+    ids=lambda case_and_width: "{}-{}".format(*case_and_width),
+)
+def pair(request):
+    name, channels = request.param
+    return _pair(CASES[name], channels)
+
+
+@pytest.mark.parametrize("side", (EVEN, ODD))
+def test_map_and_logits(pair, side):
+    images = pair.images(2, side)
+    feature_map = pair.oracle.evaluate(images)
+    logits = pair.oracle.logits(feature_map)
+    found = programs.evaluate(pair.case.row, pair.pretrained, images, jit=pair.jit)
+    closeness.check(found, {"map": feature_map, "logits": logits})
+
+
+def test_one_training_step(pair):
+    images = pair.images(3, ODD)
+    feature_map, after = pair.oracle.train(images)
+    found = programs.train(pair.case.row, pair.pretrained, images, jit=pair.jit)
+    closeness.check(found, {"map": feature_map, **pair.statistics(after)})
+
+
+@pytest.mark.parametrize("mode", ("first", "frozen"))
+@pytest.mark.parametrize("name", ("bn_inception", "resnet50", "efficientnet_lite0"))
+def test_partial_batch_norm(name, mode):
+    pair = _pair(CASES[name], channels=3)
+    images = pair.images(3, SMALL)
+    feature_map, after = pair.oracle.train(images, mode)
+    found = programs.train(pair.case.row, pair.pretrained, images, mode)
+    closeness.check(found, {"map": feature_map, **pair.statistics(after)})
+    moved = [name for name, x in found.items() if name.startswith("step") and x.any()]
+    assert len(moved) == (mode == "first"), moved
