@@ -4,6 +4,7 @@
 #   bash launch/test.sh [--with-torch] [-k tvl1 ...]
 #
 # --with-torch also compares with other people's networks, live: it installs torch.
+# Two workers share the test files, which takes 5 GB of memory; -n 4 asks for four.
 set -euo pipefail
 # shellcheck source=launch/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -19,10 +20,10 @@ install_oracles() {
   fi
 }
 
-say 'ruff, mypy and pytest: about 6 minutes on two cores, plus the first install'
+say 'ruff, mypy and pytest: about 8 minutes on two cores, plus the first install'
 if [ "${1:-}" = --with-torch ]; then
   shift
-  say 'with torch: about 5 minutes more'
+  say 'with torch: about 4 minutes more'
   set_up dev torch
   install_oracles
 else
@@ -38,5 +39,5 @@ check mypy stpn_jax
 [ ${#failed[@]} -eq 0 ] || printf 'failed: %s\n' "${failed[@]}" >&2
 
 say 'tests'
-check python -m pytest -q "$@"
+check python -m pytest -q -n 2 --dist loadfile "$@"
 [ ${#failed[@]} -eq 0 ]

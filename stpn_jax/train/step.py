@@ -65,7 +65,7 @@ def make_train_step(
             },
             parallel.AXIS,
         )
-        return new_state, metrics | {"gradient_norm": optax.global_norm(gradients)}
+        return new_state, metrics | {"gradient_norm": optax.tree.norm(gradients)}
 
     return train_step
 
