@@ -7,6 +7,7 @@ import json
 import jax
 import numpy as np
 import pytest
+from reference import snippets
 
 from configs import demo, rows
 from stpn_jax import config as configs
@@ -15,7 +16,6 @@ from stpn_jax.evaluation import paper
 from stpn_jax.experiment import workdir
 from stpn_jax.models import networks, settings
 from stpn_jax.train import optimizer, state, step
-from tests.reference import snippets
 
 SIDE, CLASSES = 32, 5
 

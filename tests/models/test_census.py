@@ -8,11 +8,11 @@ import math
 import jax
 import numpy as np
 import pytest
+from reference import snippets
 
 from configs import demo
 from stpn_jax import config as configs
 from stpn_jax.models import attention, backbones, fusion, networks, settings
-from tests.reference import snippets
 
 # Parameters with a classifier of 1000 ImageNet classes, and the map of 224 pixels.
 CENSUS = {

@@ -5,10 +5,10 @@ import dataclasses
 import jax
 import numpy as np
 import pytest
+from reference import snippets
 
 from configs import demo
 from stpn_jax import config as configs
-from stpn_jax.arrays import Batch
 from stpn_jax.errors import UsageError
 from stpn_jax.models import networks, settings
 
@@ -16,17 +16,8 @@ CONFIG = configs.from_config_dict(demo.get_config())
 STAGES = {stage.name: stage for stage in CONFIG.stages}
 
 
-def batch(b=2, f=1, k=3, side=32):
-    rng = np.random.default_rng(0)
-    return Batch(
-        rgb=rng.integers(0, 256, (b, f, 3, side, side), dtype=np.uint8),
-        flow=rng.integers(0, 256, (b, k, 20, side, side), dtype=np.uint8),
-        box=np.tile(np.float32([0, 0, side, side]), (b, 1)),
-        flip=np.arange(b) % 2 == 1,
-        label=np.zeros(b, np.int32),
-        mask=np.ones(b, bool),
-        video=np.arange(b, dtype=np.int32),
-    )
+def batch(b=2, f=1, k=3):
+    return snippets.batch(samples=b, frames=f, paths=k)
 
 
 def network(name, model=CONFIG.model, **changes):

@@ -34,9 +34,9 @@ class Backbone:
     """A row of the table.
 
     Attributes:
-        module: Flax module class (or a partial of one) with the fields batch_norm,
-            axis_name and dtype; it is called with (x [n y x c], train), c being 3 or
-            2L, and returns the last map.
+        module: Flax module class (or a partial of one) with the fields of base.Base;
+            it is called with (x [n y x c], train), c being 3 or 2L, and returns the
+            last map.
         channels: of that map.
         rgb: of images.
         flow: of quantised flow, whose zero is 128.
@@ -62,7 +62,7 @@ CAFFE_FLOW = Normalisation((128.0,), (1.0,))
 
 def _resnet(depth: int) -> Backbone:
     return Backbone(
-        module=functools.partial(resnet.ResNet, depth),
+        module=functools.partial(resnet.ResNet, depth=depth),
         channels=resnet.CHANNELS,
         rgb=IMAGENET,
         flow=IMAGENET_FLOW,
@@ -72,7 +72,7 @@ def _resnet(depth: int) -> Backbone:
 def _caffe_resnet(depth: int) -> Backbone:
     return Backbone(
         module=functools.partial(
-            resnet.ResNet, depth, caffe=True, stem_bias=depth == 50
+            resnet.ResNet, depth=depth, caffe=True, stem_bias=depth == 50
         ),
         channels=resnet.CHANNELS,
         rgb=CAFFE,
@@ -82,7 +82,7 @@ def _caffe_resnet(depth: int) -> Backbone:
 
 def _vgg(caffe: bool) -> Backbone:
     return Backbone(
-        module=functools.partial(vgg.VGG16, caffe),
+        module=functools.partial(vgg.VGG16, caffe=caffe),
         channels=vgg.CHANNELS,
         rgb=CAFFE if caffe else IMAGENET,
         flow=CAFFE_FLOW if caffe else IMAGENET_FLOW,

@@ -5,7 +5,7 @@ public weight files: conv1_7x7_s2, inception_3a_double_3x3_1, ..., each with its
 Source: yjxiong/temporal-segment-networks, models/*/tsn_bn_inception_*.prototxt.
 """
 
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +13,8 @@ from flax import linen as nn
 from jaxtyping import Float
 
 from stpn_jax.arrays import Array
-from stpn_jax.models import layers, pooling
+from stpn_jax.models import pooling
+from stpn_jax.models.backbones import base
 
 CHANNELS = 1024
 
@@ -49,18 +50,8 @@ BLOCKS = (
 )
 
 
-class BNInception(nn.Module):
-    """The network up to inception_5b: 1024 channels at 1/32 of the side.
-
-    Attributes:
-        batch_norm: frozen, first or trained.
-        axis_name: mapped axis that shares batch statistics, or None.
-        dtype: of activations.
-    """
-
-    batch_norm: layers.Mode = "trained"
-    axis_name: str | None = None
-    dtype: Any = jnp.float32
+class BNInception(base.Base):
+    """The network up to inception_5b: 1024 channels at 1/32 of the side."""
 
     @nn.compact
     def __call__(
@@ -103,22 +94,8 @@ class BNInception(nn.Module):
         stride: int = 1,
     ) -> Array:
         """Convolution with bias, batch norm, ReLU."""
-        conv = layers.Conv(
-            width,
-            kernel,
-            stride,
-            padding=kernel // 2,
-            use_bias=True,
-            dtype=self.dtype,
-            name=name,
-        )
-        norm = layers.BatchNorm(
-            mode=self.batch_norm,
-            is_first=name == "conv1_7x7_s2",
-            axis_name=self.axis_name,
-            dtype=self.dtype,
-            name=f"{name}_bn",
-        )
+        conv = self.conv(name, width, kernel, stride, use_bias=True)
+        norm = self.norm(f"{name}_bn", is_first=name == "conv1_7x7_s2")
         return jax.nn.relu(norm(conv(x), train))
 
 

@@ -3,15 +3,14 @@
 Source: tensorflow/tpu, models/official/efficientnet/lite (2020).
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Float
 
 from stpn_jax.arrays import Array
-from stpn_jax.models import layers
+from stpn_jax.models.backbones import base
 
 STEM = 32
 CHANNELS = 1280
@@ -40,108 +39,85 @@ LITE0 = (
 )
 
 
-class EfficientNetLite0(nn.Module):
+class EfficientNetLite0(base.Base):
     """The network up to its last map: 1280 channels at 1/32 of the side.
 
     Stochastic depth, which the ImageNet training used, is left out.
-
-    Attributes:
-        batch_norm: frozen, first or trained.
-        axis_name: mapped axis that shares batch statistics, or None.
-        dtype: of activations.
     """
-
-    batch_norm: layers.Mode = "trained"
-    axis_name: str | None = None
-    dtype: Any = jnp.float32
 
     @nn.compact
     def __call__(
         self, x: Float[Array, "n y x c"], train: bool = False
     ) -> Float[Array, "n y2 x2 1280"]:
-        fields = {
-            "batch_norm": self.batch_norm,
-            "axis_name": self.axis_name,
-            "dtype": self.dtype,
-        }
-        stem = ConvNorm(STEM, 3, 2, is_first=True, name="stem", **fields)
+        fields = self.fields()
+        stem = ConvNorm(
+            features=STEM, kernel=3, stride=2, is_first=True, name="stem", **fields
+        )
         x = jax.nn.relu6(stem(x, train))
         index = 0
         for stage in LITE0:
             for repeat in range(stage.blocks):
                 stride = stage.stride if repeat == 0 else 1
-                block = Block(stage, stride, name=f"block{index}", **fields)
+                block = Block(
+                    stage=stage, stride=stride, name=f"block{index}", **fields
+                )
                 x = block(x, train)
                 index += 1
-        return jax.nn.relu6(ConvNorm(CHANNELS, name="head", **fields)(x, train))
+        return jax.nn.relu6(
+            ConvNorm(features=CHANNELS, name="head", **fields)(x, train)
+        )
 
 
-class Block(nn.Module):
+class Block(base.Base):
     """Inverted residual: 1x1 expansion, depthwise convolution, 1x1 projection."""
 
-    stage: Stage
-    stride: int
-    batch_norm: layers.Mode
-    axis_name: str | None
-    dtype: Any
+    stage: Stage = LITE0[0]
+    stride: int = 1
 
     @nn.compact
     def __call__(
         self, x: Float[Array, "n y x c"], train: bool
     ) -> Float[Array, "n y2 x2 d"]:
-        fields = {
-            "batch_norm": self.batch_norm,
-            "axis_name": self.axis_name,
-            "dtype": self.dtype,
-        }
+        fields = self.fields()
         width = x.shape[-1] * self.stage.expansion
         y = x
         if self.stage.expansion > 1:
-            y = jax.nn.relu6(ConvNorm(width, name="expand", **fields)(y, train))
+            y = jax.nn.relu6(
+                ConvNorm(features=width, name="expand", **fields)(y, train)
+            )
         depthwise = ConvNorm(
-            width,
-            self.stage.kernel,
-            self.stride,
+            features=width,
+            kernel=self.stage.kernel,
+            stride=self.stride,
             depthwise=True,
             name="depthwise",
             **fields,
         )
         y = jax.nn.relu6(depthwise(y, train))
-        y = ConvNorm(self.stage.width, name="project", **fields)(y, train)
+        y = ConvNorm(features=self.stage.width, name="project", **fields)(y, train)
         return x + y if x.shape == y.shape else y
 
 
-class ConvNorm(nn.Module):
+class ConvNorm(base.Base):
     """A convolution with SAME padding, then batch norm."""
 
-    features: int
+    features: int = STEM
     kernel: int = 1
     stride: int = 1
     depthwise: bool = False
     is_first: bool = False
-    batch_norm: layers.Mode = "trained"
-    axis_name: str | None = None
-    dtype: Any = jnp.float32
 
     @nn.compact
     def __call__(
         self, x: Float[Array, "n y x c"], train: bool
     ) -> Float[Array, "n y2 x2 d"]:
-        x = layers.Conv(
+        conv = self.conv(
+            "conv",
             self.features,
             self.kernel,
             self.stride,
             padding="SAME",
             depthwise=self.depthwise,
-            dtype=self.dtype,
-            name="conv",
-        )(x)
-        return layers.BatchNorm(
-            mode=self.batch_norm,
-            is_first=self.is_first,
-            momentum=MOMENTUM,
-            epsilon=EPSILON,
-            axis_name=self.axis_name,
-            dtype=self.dtype,
-            name="bn",
-        )(x, train)
+        )
+        norm = self.norm("bn", self.is_first, momentum=MOMENTUM, epsilon=EPSILON)
+        return norm(conv(x), train)

@@ -5,15 +5,13 @@ Caffe model halves the map in the first 1x1 convolution of a stage and pools wit
 padding, rounding up; the one of torchvision halves it in the 3x3 convolution.
 """
 
-from typing import Any
-
 import jax
-import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Float
 
 from stpn_jax.arrays import Array
-from stpn_jax.models import layers, pooling
+from stpn_jax.models import pooling
+from stpn_jax.models.backbones import base
 
 CHANNELS = 2048
 BLOCKS = {50: (3, 4, 6, 3), 152: (3, 8, 36, 3)}
@@ -21,31 +19,25 @@ WIDTHS = (64, 128, 256, 512)
 EXPANSION = 4
 
 
-class ResNet(nn.Module):
+class ResNet(base.Base):
     """Stem and four stages: 2048 channels at 1/32 of the side.
 
     Attributes:
         depth: a key of BLOCKS.
         caffe: strides and pooling of the authors' Caffe model, else torchvision's.
         stem_bias: the first convolution has a bias, as in the Caffe ResNet-50.
-        batch_norm: frozen, first or trained.
-        axis_name: mapped axis that shares batch statistics, or None.
-        dtype: of activations.
     """
 
-    depth: int
+    depth: int = 50
     caffe: bool = False
     stem_bias: bool = False
-    batch_norm: layers.Mode = "trained"
-    axis_name: str | None = None
-    dtype: Any = jnp.float32
 
     @nn.compact
     def __call__(
         self, x: Float[Array, "n y x c"], train: bool = False
     ) -> Float[Array, "n y2 x2 2048"]:
-        x = self._conv(64, 7, 2, "conv1", use_bias=self.stem_bias)(x)
-        x = jax.nn.relu(self._norm("bn1", is_first=True)(x, train))
+        x = self.conv("conv1", 64, 7, 2, use_bias=self.stem_bias)(x)
+        x = jax.nn.relu(self.norm("bn1", is_first=True)(x, train))
         if self.caffe:
             x = pooling.max_pool(x, 3, 2)
         else:
@@ -62,35 +54,13 @@ class ResNet(nn.Module):
     ) -> Array:
         """1x1, 3x3, 1x1, and the input added, projected where its shape differs."""
         first, second = (stride, 1) if self.caffe else (1, stride)
-        y = self._conv(width, 1, first, f"{name}_conv1")(x)
-        y = jax.nn.relu(self._norm(f"{name}_bn1")(y, train))
-        y = self._conv(width, 3, second, f"{name}_conv2")(y)
-        y = jax.nn.relu(self._norm(f"{name}_bn2")(y, train))
-        y = self._conv(EXPANSION * width, 1, 1, f"{name}_conv3")(y)
-        y = self._norm(f"{name}_bn3")(y, train)
+        y = self.conv(f"{name}_conv1", width, 1, first)(x)
+        y = jax.nn.relu(self.norm(f"{name}_bn1")(y, train))
+        y = self.conv(f"{name}_conv2", width, 3, second)(y)
+        y = jax.nn.relu(self.norm(f"{name}_bn2")(y, train))
+        y = self.conv(f"{name}_conv3", EXPANSION * width, 1, 1)(y)
+        y = self.norm(f"{name}_bn3")(y, train)
         if x.shape != y.shape:
-            x = self._conv(EXPANSION * width, 1, stride, f"{name}_downsample_conv")(x)
-            x = self._norm(f"{name}_downsample_bn")(x, train)
+            x = self.conv(f"{name}_downsample_conv", EXPANSION * width, 1, stride)(x)
+            x = self.norm(f"{name}_downsample_bn")(x, train)
         return jax.nn.relu(x + y)
-
-    def _conv(
-        self, width: int, kernel: int, stride: int, name: str, use_bias: bool = False
-    ) -> layers.Conv:
-        return layers.Conv(
-            width,
-            kernel,
-            stride,
-            padding=kernel // 2,
-            use_bias=use_bias,
-            dtype=self.dtype,
-            name=name,
-        )
-
-    def _norm(self, name: str, is_first: bool = False) -> layers.BatchNorm:
-        return layers.BatchNorm(
-            mode=self.batch_norm,
-            is_first=is_first,
-            axis_name=self.axis_name,
-            dtype=self.dtype,
-            name=name,
-        )

@@ -1,14 +1,12 @@
 """VGG-16 (Simonyan and Zisserman 2015) up to pool5; its hidden layers are a head's."""
 
-from typing import Any
-
 import jax
-import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Float
 
 from stpn_jax.arrays import Array
-from stpn_jax.models import layers, pooling
+from stpn_jax.models import pooling
+from stpn_jax.models.backbones import base
 
 CHANNELS = 512
 WIDTHS = ((64, 64), (128, 128), (256,) * 3, (512,) * 3, (512,) * 3)
@@ -17,22 +15,16 @@ HIDDEN = (4096, 4096)
 GRID = 7
 
 
-class VGG16(nn.Module):
+class VGG16(base.Base):
     """Thirteen 3x3 convolutions and five poolings: 512 channels at 1/32 of the side.
 
     Layers are named as in the authors' Caffe model: conv1_1, ..., conv5_3.
 
     Attributes:
         caffe: poolings round their size up, as Caffe's do, else down, as torch's.
-        batch_norm: not used, there is none; every backbone has the field.
-        axis_name: not used.
-        dtype: of activations.
     """
 
     caffe: bool = False
-    batch_norm: layers.Mode = "trained"
-    axis_name: str | None = None
-    dtype: Any = jnp.float32
 
     @nn.compact
     def __call__(
@@ -40,14 +32,7 @@ class VGG16(nn.Module):
     ) -> Float[Array, "n y2 x2 512"]:
         for block, widths in enumerate(WIDTHS, 1):
             for index, width in enumerate(widths, 1):
-                conv = layers.Conv(
-                    width,
-                    kernel=3,
-                    padding=1,
-                    use_bias=True,
-                    dtype=self.dtype,
-                    name=f"conv{block}_{index}",
-                )
+                conv = self.conv(f"conv{block}_{index}", width, 3, use_bias=True)
                 x = jax.nn.relu(conv(x))
             x = pooling.max_pool(x, 2, 2, round_up=self.caffe)
         return x

@@ -1,0 +1,48 @@
+"""What every backbone has: how it normalises, and in what precision it computes."""
+
+from typing import Any
+
+import jax.numpy as jnp
+from flax import linen as nn
+
+from stpn_jax.models import layers
+
+
+class Base(nn.Module):
+    """Fields that a stream sets, and layers that follow them.
+
+    Attributes:
+        batch_norm: frozen, first or trained; not used where there is none.
+        axis_name: mapped axis that shares batch statistics, or None.
+        dtype: of activations.
+    """
+
+    batch_norm: layers.Mode = "trained"
+    axis_name: str | None = None
+    dtype: Any = jnp.float32
+
+    def fields(self) -> dict[str, Any]:
+        """The fields above, for a module that is a part of this one."""
+        return {
+            "batch_norm": self.batch_norm,
+            "axis_name": self.axis_name,
+            "dtype": self.dtype,
+        }
+
+    def conv(
+        self, name: str, width: int, kernel: int = 1, stride: int = 1, **more: Any
+    ) -> layers.Conv:
+        """A convolution; unless told otherwise, padded to keep a map's size."""
+        more = {"padding": kernel // 2, "dtype": self.dtype, "name": name} | more
+        return layers.Conv(width, kernel, stride, **more)
+
+    def norm(self, name: str, is_first: bool = False, **more: Any) -> layers.BatchNorm:
+        """A batch norm; `is_first` marks the network's first one."""
+        return layers.BatchNorm(
+            mode=self.batch_norm,
+            is_first=is_first,
+            axis_name=self.axis_name,
+            dtype=self.dtype,
+            name=name,
+            **more,
+        )
