@@ -14,6 +14,8 @@ FLOW_START = (
     ("^temporal/backbone/conv1(_7x7_s2|_1)?/bias", 10.0),
 )
 
+WITHOUT_FIRST_BIAS = ("resnet50", "resnet152", "resnet152_caffe")
+
 
 def get_config() -> ml_collections.ConfigDict:
     """The pyramid on BN-Inception; a data set's file fills in `data` and the steps."""
@@ -193,6 +195,11 @@ def use_backbone(config: ml_collections.ConfigDict, name: str) -> None:
     steps again.
     """
     config.model.backbone = name
+    if name in WITHOUT_FIRST_BIAS:
+        for one in config.stages.values():
+            one.multipliers = tuple(
+                rule for rule in one.multipliers if rule not in FLOW_START[1:]
+            )
     if config.model.weights != "none":
         config.model.weights = f"weights/{name}.pth"
     if name.startswith("vgg16"):

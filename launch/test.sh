@@ -4,7 +4,8 @@
 #   bash launch/test.sh [--with-torch] [-k tvl1 ...]
 #
 # --with-torch also compares with other people's networks, live: it installs torch.
-# Two workers share the test files, which takes 5 GB of memory; -n 4 asks for four.
+# Two workers share the test files, which takes 5 GB of memory, with torch 12;
+# -n 4 asks for four.
 set -euo pipefail
 # shellcheck source=launch/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"

@@ -60,6 +60,13 @@ class Checkpoints:
         self._manager.close()
 
 
+def newest_step(directory: epath.PathLike) -> int | None:
+    """Step of the newest checkpoint of a folder, or None."""
+    path = epath.Path(directory).absolute()
+    steps = ocp.utils.checkpoint_steps(path) if path.exists() else []
+    return max(steps, default=None)
+
+
 def restore_variables(directory: epath.PathLike) -> dict[str, Any]:
     """Variables of the newest checkpoint of a folder, as it was saved.
 
@@ -67,12 +74,12 @@ def restore_variables(directory: epath.PathLike) -> dict[str, Any]:
         UsageError: if the folder holds no checkpoint, or the newest is damaged.
     """
     path = epath.Path(directory).absolute()
-    steps = ocp.utils.checkpoint_steps(path) if path.exists() else []
-    if not steps:
+    step = newest_step(path)
+    if step is None:
         raise UsageError(
             f"{directory}: no checkpoint in this folder; train first, or name another"
         )
-    newest = path / str(max(steps))
+    newest = path / str(step)
     with _damage_told(newest), ocp.StandardCheckpointer() as checkpointer:
         return checkpointer.restore(newest / _VARIABLES)
 

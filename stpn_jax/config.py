@@ -219,6 +219,11 @@ def from_config_dict(config_dict: Mapping[str, Any]) -> Config:
             "config.model.flow_weights is given and config.model.weights = 'none'; "
             "name the spatial stream's weights too"
         )
+    if config.model.head == "imported" and config.model.weights == "none":
+        raise UsageError(
+            "config.model.head = 'imported' and config.model.weights = 'none': name "
+            "the weights that have the classifier"
+        )
     if not config.stages:
         raise UsageError("config.stages is empty: expected one stage or more")
     for i, stage in enumerate(config.stages):

@@ -41,56 +41,69 @@ class Run:
 def main(arguments: Sequence[str]) -> None:
     """Runs what is not finished yet, then writes the table."""
     options, overrides = _parse(arguments)
+    table = paper.TABLES[options.table]
     root = epath.Path(options.workdir or f"runs/table{options.table}")
-    runs = list(
-        plan(
-            select(paper.TABLES[options.table], options.rows),
-            options.config,
-            options.splits,
-            overrides,
-            root,
-        )
-    )
+    runs = list(plan(table, options.config, options.splits, overrides, root))
     check(runs, overrides)
+    chosen = select(runs, options.rows)
+    for run in chosen:
+        setup.check_weights(run.config)
     compilation_cache.enable()
     logging.set_verbosity(logging.WARNING)
-    for index, run in enumerate(runs, 1):
-        print(f"\n== [{index}/{len(runs)}] {run.row.variant}: {run.directory}")
+    for index, run in enumerate(chosen, 1):
+        print(f"\n== [{index}/{len(chosen)}] {run.row.variant}: {run.directory}")
         opened = setup.open_experiment(run.config, run.directory, "", run.streams)
         training.train(opened)
         jax.clear_caches()
-        text = write(options.table, runs[:index], root)
+        text = write(options.table, runs, root)
     print(f"\n{text}\nwritten to {root / file_name(options.table)}")
 
 
-def select(table: paper.Table, names: Sequence[str]) -> paper.Table:
-    """The table with these rows only, or all of them.
+def select(runs: Sequence[Run], names: Sequence[str]) -> Sequence[Run]:
+    """The runs of these rows, or all of them.
 
     Raises:
         UsageError: a name is no row's.
     """
-    variants = [row.variant for row in table.rows]
+    variants = dict.fromkeys(run.row.variant for run in runs)
     for name in names:
         if name not in variants:
             known = ", ".join(variants)
             raise UsageError(f"--rows: {name!r}: expected some of {known}")
-    rows = tuple(row for row in table.rows if not names or row.variant in names)
-    return dataclasses.replace(table, rows=rows)
+    return [run for run in runs if not names or run.row.variant in names]
 
 
 def check(runs: Sequence[Run], overrides: Sequence[str]) -> None:
-    """Finds what would fail in a late row before the first one starts.
+    """Finds what would make a table wrong before its first row starts.
 
     Raises:
-        UsageError: a weight file is missing, or an override is for a stage of no row.
+        UsageError: an override is for a stage of no row, a row's config lacks the
+            stages of its results, or two runs are one and the same: by an override of
+            what a row sets, a config file that leaves the row out of account, or two
+            config files with one data set.
     """
     stages = {stage.name for run in runs for stage in run.config.stages}
     for override in overrides:
         if _stage(override) not in ("", *stages):
             known = ", ".join(sorted(stages))
             raise UsageError(f"{override}: no row has that stage; they have {known}")
+    seen: dict[object, Run] = {}
     for run in runs:
-        setup.check_weights(run.config)
+        name, names = run.row.variant, {stage.name for stage in run.config.stages}
+        if missing := set(run.row.stages) - names:
+            raise UsageError(
+                f"{name}: its config has no stage {', '.join(sorted(missing))}; does "
+                "get_config hand the variant on, as configs/demo.py does?"
+            )
+        for key in (run.config, run.directory):
+            if key in seen:
+                other = seen[key].row.variant
+                raise UsageError(
+                    f"{name} and {other} are the same run: an override, or a config "
+                    "file that ignores its variant, undoes what rows set, "
+                    "or two config files have one data set and want two --workdir"
+                )
+            seen[key] = run
 
 
 def plan(
@@ -157,6 +170,7 @@ def write(name: str, runs: Sequence[Run], root: epath.Path) -> str:
             workdir.read_results(run.directory),
         )
         for run in runs
+        if (run.directory / workdir.RESULTS_JSON).exists()
     ]
     table = paper.TABLES[name]
     text = f"Table {name}: {table.title}\n\n{tables.comparison(table, found)}"

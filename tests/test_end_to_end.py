@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -247,6 +248,8 @@ def test_a_tables_rows_share_their_streams(finished, data):
         (["6", "--config.stages.spatial.stepz=1"], "did you mean steps?"),
         (["6", "--mode=train"], "unknown argument '--mode=train'"),
         (["6", "--splits=one"], "--splits"),
+        (["3", "--config.model.pyramid.kind=sum"], "are the same run"),
+        (["6", "--config=configs/demo.py"], "are the same run"),
         (["2", "--config.model.weights=missing.pth"], "missing.pth"),
     ],
 )
@@ -263,6 +266,56 @@ def test_a_table_refuses_bad_input(tmp_path, arguments, message):
     assert done.returncode == 2
     assert message in last_line(done)
     assert "Traceback" not in done.stderr
+
+
+def test_a_table_refuses_a_config_that_ignores_its_rows(tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "from configs import demo\n\n\ndef get_config(variant):\n"
+        "    return demo.get_config()\n"
+    )
+    for number, message in (("4", "no stage paths"), ("6", "are the same run")):
+        done = run("table", number, f"--config={tmp_path / 'mine.py'}", check=False)
+        assert done.returncode == 2 and message in last_line(done)
+
+
+def test_shared_streams_keep_the_scores_of_their_last_step_only(finished, data):
+    shared = data.parent / "shared-streams"
+    short = [one for one in SHORT if "stages.pyramid" not in one]
+
+    def command(workdir, *more):
+        flags = ("--config=configs/demo.py:table6_a", f"--streams={shared}")
+        where = f"--config.data.data_dir={data}"
+        return ("main", *flags, f"--workdir={workdir}", where, *short, *more)
+
+    run(*command(data.parent / "a1"))
+    kept = {stage: shared / stage / "scores.npz" for stage in ("spatial", "temporal")}
+    assert all(path.exists() for path in kept.values())
+    # As if it had been interrupted before its last step.
+    shutil.rmtree(shared / "temporal" / "checkpoints" / "6")
+    kept["temporal"].unlink()
+    run(*command(data.parent / "a1", "--mode=evaluate"))
+    assert not kept["temporal"].exists()
+    kept["spatial"].write_bytes(b"PK cut short")
+    done = run(*command(data.parent / "a2"))
+    assert "[temporal] 6/6" in done.stdout and "tested before" not in done.stdout
+    reference = np.load(finished[0] / "scores.npz")
+    for stage, scores in np.load(data.parent / "a2" / "scores.npz").items():
+        if stage in kept:
+            np.testing.assert_array_equal(scores, reference[stage])
+
+
+def test_other_videos_of_the_same_names_are_not_the_same_data(finished, data):
+    workdir, _ = finished
+    other = data.parent / "other-data"
+    shutil.copytree(data, other)
+    index = other / "index.npz"
+    arrays = dict(np.load(index))
+    name = next(name for name, a in arrays.items() if a.ndim == 2 and len(a) > 99)
+    arrays[name] = arrays[name].copy()
+    arrays[name][0, 1] -= 1
+    np.savez(index, **arrays)
+    done = run(*train(other, workdir), check=False)
+    assert done.returncode == 2 and "videos was" in last_line(done)
 
 
 def test_the_readmes_backbone_trains_from_outside_the_package(data, tmp_path):
@@ -298,6 +351,16 @@ def test_exported_streams_are_weights_and_no_steps_leave_them_as_they_are(
         notes = json.loads((again / stream / "weights.json").read_text())
         assert notes[stream]["layout"] == "stpn_jax"
         assert len(notes[stream]["sha256"]) == 64
+
+
+def test_weights_that_do_not_fit_leave_no_workdir_behind(data, tmp_path):
+    workdir = tmp_path / "run"
+    wrong = ("--config.model.weights=package:efficientnet-lite0",)
+    done = run(
+        *train(data, workdir, "--config.model.backbone=resnet50", *wrong), check=False
+    )
+    assert done.returncode == 2 and "efficientnet_lite0" in last_line(done)
+    assert not workdir.exists()
 
 
 def last_line(done):

@@ -1,10 +1,12 @@
 """The multipliers of the shipped recipes reach the parameters they are meant for."""
 
+import re
+
 import jax
 import pytest
 from flax import traverse_util
 
-from configs import hmdb51, ucf101
+from configs import hmdb51, rows, ucf101
 from stpn_jax import config as configs
 from stpn_jax.experiment import setup
 from stpn_jax.models import networks, settings
@@ -34,6 +36,17 @@ def test_tsn_multipliers_on_bn_inception():
     assert flat["temporal/backbone/conv2_3x3/bias"] == 2
     assert flat["temporal/backbone/conv1_7x7_s2_bn/bias"] == 1
     assert flat["classifier/dense/bias"] == 2
+
+
+@pytest.mark.parametrize("module", [ucf101, hmdb51])
+@pytest.mark.parametrize("row", [row for row in rows.ROWS if "7" in row or "2" in row])
+def test_multipliers_of_every_backbones_row_match(module, row):
+    config = configs.from_config_dict(module.get_config(row))
+    for stage in config.stages:
+        flat = factors(module, row, stage.name)
+        moved = {name for name, factor in flat.items() if factor == 2}
+        assert "classifier/dense/bias" in moved
+        assert not any(re.search(r"bn\d?/bias$", name) for name in moved)
 
 
 @pytest.mark.parametrize("module", [ucf101, hmdb51])

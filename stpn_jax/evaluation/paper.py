@@ -29,6 +29,12 @@ class Row:
     results: tuple[str, ...]
     numbers: tuple[float | None, ...]
 
+    @property
+    def stages(self) -> list[str]:
+        """The stages that the results are of."""
+        names = (name.removeprefix("average of ") for name in self.results)
+        return [stage for name in names for stage in name.split(" and ")]
+
 
 @dataclasses.dataclass(frozen=True)
 class Table:

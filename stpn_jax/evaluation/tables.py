@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from stpn_jax.evaluation import paper
 from stpn_jax.evaluation.scores import Metrics
 
+PAPERS_DATASET = "ucf101"
+
 
 @dataclasses.dataclass(frozen=True)
 class Run:
@@ -51,7 +53,9 @@ def comparison(table: paper.Table, runs: Sequence[Run]) -> str:
     header = ["row"]
     for dataset, column in columns:
         name = table.columns[column]
-        header += [name if len(datasets) == 1 else f"{name}, {dataset}", "paper"]
+        header.append(name if len(datasets) == 1 else f"{name}, {dataset}")
+        is_papers = dataset in (table.datasets or (PAPERS_DATASET,))
+        header.append("paper" if is_papers else "paper, on UCF101")
     lines = [[*header, *groups], ["---"] + ["---:"] * (len(header) + len(groups) - 1)]
     for row in table.rows:
         cells = [row.label]

@@ -27,6 +27,7 @@ def export(experiment: Experiment, out: epath.PathLike) -> list[epath.Path]:
         raise UsageError(
             f"stage {stage.name}: only a pyramid network with attention can be exported"
         )
+    setup.claim(experiment)
     network = setup.build_network(experiment, stage, training=False)
 
     def program(

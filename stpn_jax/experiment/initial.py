@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import jax
 from etils import epath
 from flax import linen as nn
 
@@ -24,13 +25,37 @@ def initial_variables(experiment: Experiment, stage: StageConfig) -> Variables:
     batch = setup.example_batch(experiment, stage)
     seed = setup.stage_seed(experiment.config, stage)
     variables = networks.initialise(network, batch, seed)
+    variables, notes = _fill(experiment, stage, variables)
+    workdir.write_weights(experiment.folder(stage), notes)
+    return variables
+
+
+def check(experiment: Experiment) -> None:
+    """Tries the weights of every single stream that is not begun, before any trains.
+
+    Raises:
+        UsageError: a file, or the checkpoint of --init_from, does not fit.
+    """
+    for stage in filter(workdir.is_single_stream, experiment.config.stages):
+        folder = workdir.checkpoints(experiment.folder(stage))
+        if checkpoint.newest_step(folder) is None:
+            network = setup.build_network(experiment, stage, training=False)
+            batch = setup.example_batch(experiment, stage)
+            shapes = jax.eval_shape(network.init, jax.random.key(0), batch)
+            _fill(experiment, stage, {"batch_stats": {}} | dict(shapes))
+
+
+def _fill(
+    experiment: Experiment, stage: StageConfig, variables: Variables
+) -> tuple[Variables, pretrained.Notes]:
+    """Fresh variables, or their shapes, filled from where the stage starts."""
     earlier = [one for one in experiment.config.stages if one.name in stage.init]
     sources = [str(experiment.folder(one)) for one in earlier]
     if experiment.init_from and not sources:
         sources = [experiment.init_from]
     if sources:
         variables = take_streams(variables, {name: restore(name) for name in sources})
-    return pretrained.fill(experiment, stage, variables, streams=not sources)
+    return pretrained.fill(experiment.config, stage, variables, streams=not sources)
 
 
 def take_streams(variables: Variables, sources: Mapping[str, Variables]) -> Variables:

@@ -4,36 +4,36 @@ import dataclasses
 from typing import Any
 
 from stpn_jax import weights
-from stpn_jax.config import ModelConfig, StageConfig
+from stpn_jax.config import Config, ModelConfig, StageConfig
 from stpn_jax.errors import UsageError
 from stpn_jax.experiment import parts, workdir
 from stpn_jax.experiment.parts import Variables
-from stpn_jax.experiment.setup import Experiment
 from stpn_jax.models import backbones
 
+Notes = dict[str, dict[str, Any]]
 LINEAR = "dense"
 
 
 def fill(
-    experiment: Experiment, stage: StageConfig, variables: Variables, streams: bool
-) -> Variables:
-    """Puts the config's weights into a network; weights.json says which they are.
+    config: Config, stage: StageConfig, variables: Variables, streams: bool
+) -> tuple[Variables, Notes]:
+    """Puts the config's weights into a network and notes which they are.
 
     Args:
-        experiment: names the weights.
+        config: names the weights.
         stage: whose network it is.
-        variables: of that network.
+        variables: of that network, or their shapes.
         streams: whether the streams take them, flow with an inflated first layer; if
             not, only hidden layers of the classifier do.
 
     Raises:
         UsageError: a file is not there, or does not fit.
     """
-    model = experiment.config.model
-    channels = {"spatial": 3, "temporal": 2 * experiment.config.data.flow_length}
+    model = config.model
+    channels = {"spatial": 3, "temporal": 2 * config.data.flow_length}
+    notes: Notes = {}
     if model.weights == "none":
-        return variables
-    notes = {}
+        return variables, notes
     for stream in parts.streams(variables) if streams else ():
         file = stream_file(model, stream)
         loaded = weights.load(model.backbone, file, channels[stream])
@@ -41,15 +41,19 @@ def fill(
         variables = parts.replace(variables, (stream,), taken, file)
         notes[stream] = describe(model, stream, file, loaded)
     single = workdir.is_single_stream(stage)
-    if single and streams and model.head == "imported":
+    if single and not streams and model.head == "imported":
+        raise UsageError(
+            "config.model.head = 'imported' with --init_from, which takes streams "
+            "alone; give one of the two"
+        )
+    if single and model.head == "imported":
         variables = take_classifier(variables, loaded, file)
     if hidden := hidden_layers(variables, single):
         if not (single and streams):
             file, loaded = model.weights, weights.load(model.backbone, model.weights)
         variables = take_hidden(variables, hidden, loaded, file)
         notes["classifier"] = describe(model, "spatial", file, loaded)
-    workdir.write_weights(experiment.folder(stage), notes)
-    return variables
+    return variables, notes
 
 
 def stream_file(model: ModelConfig, stream: str) -> str:
@@ -100,11 +104,13 @@ def describe(
 ) -> dict[str, Any]:
     """Which file it was, its checksum, and the preprocessing that goes with it."""
     row = backbones.BACKBONES[model.backbone]
-    convention = row.rgb if stream == "spatial" else row.flow
+    convention = dataclasses.asdict(row.rgb if stream == "spatial" else row.flow)
+    if stream == "temporal":
+        convention["order"] = "x, y of each flow in turn"
     return {
         "file": file,
         "sha256": loaded.checksum,
         "layout": loaded.layout,
         "backbone": model.backbone,
-        "preprocessing": dataclasses.asdict(convention),
+        "preprocessing": convention,
     }

@@ -1,6 +1,7 @@
 """A config with its data and its workdir, and the networks it asks for."""
 
 import dataclasses
+import zlib
 
 import numpy as np
 from etils import epath
@@ -25,7 +26,8 @@ class Experiment:
         directory: the workdir.
         dataset: the records.
         split: video indices of the official split: train, validation, test.
-        init_from: checkpoint that takes the place of the ImageNet weights, or "".
+        init_from: checkpoint that takes the place of the ImageNet weights, or empty;
+            None for what does not train.
         streams: folder of the single streams, where runs share them.
     """
 
@@ -33,7 +35,7 @@ class Experiment:
     directory: epath.Path
     dataset: records.Dataset
     split: labels.Split
-    init_from: str
+    init_from: str | None
     streams: epath.Path
 
     def folder(self, stage: StageConfig) -> epath.Path:
@@ -48,11 +50,11 @@ def open_experiment(
     init_from: str | None = None,
     streams: epath.PathLike = "",
 ) -> Experiment:
-    """Opens the records and the workdir.
+    """Opens the records; the workdir is not touched before `claim`.
 
     Args:
         config: what to do.
-        directory: the workdir, made if it is not there.
+        directory: the workdir.
         init_from: where training starts from in place of the ImageNet weights, or
             empty; None for what does not train.
         streams: folder of the single streams, for runs that share them; by default
@@ -60,7 +62,7 @@ def open_experiment(
 
     Raises:
         UsageError: if there are no fitting records (with the command that makes them),
-            or if the workdir belongs to another config.
+            or no weights.
     """
     data = config.data
     if init_from == "":
@@ -74,11 +76,20 @@ def open_experiment(
         dataset, data.split, data.validation_fraction, data.validation_seed
     )
     path = epath.Path(directory)
-    workdir.claim(path, config, dataset.meta, init_from)
     shared = epath.Path(streams) if streams else path
-    if streams:
-        workdir.claim_streams(shared, config, dataset.meta, init_from)
-    return Experiment(config, path, dataset, split, init_from or "", shared)
+    return Experiment(config, path, dataset, split, init_from, shared)
+
+
+def claim(experiment: Experiment) -> None:
+    """Makes the workdir this experiment's, or checks that it is.
+
+    Raises:
+        UsageError: it belongs to another config or other data.
+    """
+    belongs = (experiment.config, experiment.dataset, experiment.init_from)
+    workdir.claim(experiment.directory, *belongs)
+    if experiment.streams != experiment.directory:
+        workdir.claim_streams(experiment.streams, *belongs)
 
 
 def check_weights(config: Config) -> None:
@@ -161,5 +172,6 @@ def stage_seed(config: Config, stage: StageConfig) -> int:
 
     It does not depend on the place among the stages: runs can share their streams.
     """
-    offsets = {"spatial": 0, "temporal": 1}
-    return config.seed * 3 + offsets.get(stage.name, 2)
+    offsets = {"spatial": 0, "temporal": 1, "pyramid": 2, "paths": 2, "attended": 2}
+    other = 3 + zlib.crc32(stage.name.encode()) % 2**20
+    return config.seed * 3 + offsets.get(stage.name, other)

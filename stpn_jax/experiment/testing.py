@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from stpn_jax import parallel
+from stpn_jax import checkpoint, parallel
 from stpn_jax.config import Config, EvaluationConfig, StageConfig
 from stpn_jax.data import pipeline
 from stpn_jax.errors import UsageError
@@ -15,15 +15,21 @@ from stpn_jax.experiment.setup import Experiment
 from stpn_jax.train import step
 
 
-def evaluate(experiment: Experiment) -> dict[str, scores.Metrics]:
+def evaluate(experiment: Experiment, again: bool = True) -> dict[str, scores.Metrics]:
     """Tests every stage's network and each average of a spatial and a temporal stream.
 
     Writes results.json, results.md and scores.npz (per video) to the workdir.
+
+    Args:
+        experiment: whose stages are trained.
+        again: also test shared streams that were tested before.
     """
+    setup.claim(experiment)
     videos = experiment.split.test
     if not len(videos):
         raise UsageError(f"{experiment.config.data.data_dir}: no test videos")
-    rows = {stage.name: test(experiment, stage) for stage in experiment.config.stages}
+    stages = experiment.config.stages
+    rows = {stage.name: test(experiment, stage, again) for stage in stages}
     rows |= two_stream_averages(experiment.config, rows)
     results = {name: measure(experiment, row, videos) for name, row in rows.items()}
     if parallel.is_first_host():
@@ -41,15 +47,17 @@ def evaluate(experiment: Experiment) -> dict[str, scores.Metrics]:
     return results
 
 
-def test(experiment: Experiment, stage: StageConfig) -> np.ndarray:
+def test(experiment: Experiment, stage: StageConfig, again: bool) -> np.ndarray:
     """Class probabilities of the test videos by a stage's network.
 
-    A stream that runs share is tested once: its folder keeps the scores.
+    A stream that runs share is tested once when it is trained: its folder keeps the
+    scores.
     """
     videos = experiment.split.test
     folder = experiment.folder(stage)
     is_shared = folder.parent != experiment.directory
-    if is_shared and (known := workdir.read_scores(folder)) is not None:
+    known = workdir.read_scores(folder) if is_shared and not again else None
+    if known is not None:
         print(f"[{stage.name}] tested before", flush=True)
         return known
     print(f"[{stage.name}] testing {len(videos)} videos", flush=True)
@@ -61,7 +69,8 @@ def test(experiment: Experiment, stage: StageConfig) -> np.ndarray:
         videos,
         experiment.config.evaluation,
     )
-    if is_shared and parallel.is_first_host():
+    is_trained = checkpoint.newest_step(workdir.checkpoints(folder)) == stage.steps
+    if is_shared and is_trained and parallel.is_first_host():
         workdir.write_scores(folder, {stage.name: found})
     return found
 

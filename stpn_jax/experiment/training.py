@@ -14,11 +14,13 @@ from stpn_jax.train import loop, optimizer, state, step
 
 def train(experiment: Experiment) -> None:
     """Runs the stages in order, each from where it stopped, then tests once."""
+    initial.check(experiment)
+    setup.claim(experiment)
     print(forecast.describe(experiment), flush=True)
     for stage in experiment.config.stages:
         train_stage(experiment, stage)
     if not (experiment.directory / workdir.RESULTS_JSON).exists():
-        testing.evaluate(experiment)
+        testing.evaluate(experiment, again=False)
     workdir.print_files(experiment.directory)
 
 
@@ -33,6 +35,7 @@ def train_stage(experiment: Experiment, stage: StageConfig) -> None:
         if checkpoints.latest_step() == stage.steps:
             print(f"[{stage.name}] finished before", flush=True)
             return
+        workdir.forget_scores(directory)
         network = setup.build_network(experiment, stage)
         variables = initial.initial_variables(experiment, stage)
         transform = optimizer.make(stage, variables["params"])

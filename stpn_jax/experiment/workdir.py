@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+import zipfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -38,7 +39,10 @@ def is_single_stream(stage: StageConfig) -> bool:
 
 
 def claim_streams(
-    directory: epath.Path, config: Config, meta: records.Meta, init_from: str | None
+    directory: epath.Path,
+    config: Config,
+    dataset: records.Dataset,
+    init_from: str | None,
 ) -> None:
     """Claims the folder of each single stream for its part of the config.
 
@@ -47,13 +51,13 @@ def claim_streams(
     """
     for stage in filter(is_single_stream, config.stages):
         part = dataclasses.replace(config, stages=(stage,))
-        claim(directory / stage.name, part, meta, init_from, FUSION_FIELDS)
+        claim(directory / stage.name, part, dataset, init_from, FUSION_FIELDS)
 
 
 def claim(
     directory: epath.Path,
     config: Config,
-    meta: records.Meta,
+    dataset: records.Dataset,
     init_from: str | None,
     unused: tuple[str, ...] = (),
 ) -> None:
@@ -62,7 +66,7 @@ def claim(
     Args:
         directory: the workdir.
         config: of the run.
-        meta: of its data.
+        dataset: its data.
         init_from: checkpoint that it starts from, or empty; None where it starts from
             what is there, so that this does not matter.
         unused: beginnings of the fields that do not matter here.
@@ -75,7 +79,8 @@ def claim(
     directory.mkdir(parents=True, exist_ok=True)
     mine = {
         CONFIG: json.loads(configs.to_json(config)) | {"init_from": init_from or ""},
-        DATASET: json.loads(json.dumps(dataclasses.asdict(meta))),
+        DATASET: json.loads(json.dumps(dataclasses.asdict(dataset.meta)))
+        | {"videos": dataset.digest()},
     }
     free = (*FREE_FIELDS, *unused, *(() if init_from is not None else ("init_from",)))
     for name, content in mine.items():
@@ -139,12 +144,19 @@ def write_scores(directory: epath.Path, per_video: dict[str, np.ndarray]) -> Non
 
 
 def read_scores(stage_directory: epath.Path) -> np.ndarray | None:
-    """The probabilities that a shared stage was tested with, or None before that."""
-    path = stage_directory / SCORES
-    if not path.exists():
+    """The probabilities that a shared stage was tested with; None if there are none."""
+    try:
+        data = (stage_directory / SCORES).read_bytes()
+        with np.load(io.BytesIO(data)) as arrays:
+            return np.asarray(arrays[stage_directory.name])
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
         return None
-    with np.load(io.BytesIO(path.read_bytes())) as arrays:
-        return arrays[stage_directory.name]
+
+
+def forget_scores(stage_directory: epath.Path) -> None:
+    """Removes what a shared stage was tested with: it is trained on."""
+    if parallel.is_first_host():
+        (stage_directory / SCORES).unlink(missing_ok=True)
 
 
 def write_weights(stage_directory: epath.Path, notes: dict[str, Any]) -> None:

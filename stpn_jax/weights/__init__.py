@@ -77,8 +77,8 @@ def _why_not(backbone: str, file: formats.WeightFile) -> str:
         for table in known:
             if not graft.unknown(table, file.tensors):
                 return (
-                    f"does not fit {backbone}; this looks like {other} "
-                    f"({table.layout}): set model.backbone = '{other}'"
+                    f"does not fit {backbone}; its names are those of {other} "
+                    f"({table.layout}): set model.backbone = '{other}' if it is that"
                 )
     if backbone not in tables.TABLES:
         known_names = ", ".join(tables.TABLES)

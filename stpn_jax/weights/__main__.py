@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from stpn_jax.errors import UsageError
+from stpn_jax import errors
 from stpn_jax.models.backbones import BACKBONES, Backbone
 from stpn_jax.weights import channels, formats, graft, own, source, tables
 
@@ -55,11 +55,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--tensors", action="store_true", help="list all names, shapes and types"
     )
     options = parser.parse_args(argv)
-    try:
-        return inspect(options.file, options.tensors)
-    except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    status = 2
+
+    def run() -> None:
+        nonlocal status
+        status = inspect(options.file, options.tensors)
+
+    return errors.guard(run) or status
 
 
 def inspect(weights: str, list_tensors: bool = False) -> int:
@@ -119,7 +121,7 @@ def _readings(file: formats.WeightFile) -> Iterator[Reading]:
             try:
                 tree = graft.convert(table, file.tensors, file.path)
                 yield reading._replace(tree=tree)
-            except UsageError as error:
+            except errors.UsageError as error:
                 yield reading._replace(fault=str(error))
 
 

@@ -109,3 +109,5 @@ def _check_numbers(tensors: dict[str, np.ndarray]) -> None:
     for name, tensor in tensors.items():
         if tensor.dtype.kind not in "biuf" and tensor.dtype != ml_dtypes.bfloat16:
             raise ValueError(f"{name} holds {tensor.dtype}, not numbers")
+        if not np.isfinite(tensor).all():
+            raise ValueError(f"{name} holds values that are not finite")

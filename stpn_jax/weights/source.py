@@ -54,7 +54,7 @@ def locate(weights: str) -> epath.Path:
     path = epath.Path(weights).expanduser()
     if not path.exists():
         raise UsageError(
-            f"{path}: this ImageNet weight file does not exist; put it there, or take "
+            f"{path}: this weight file does not exist; put it there, or take "
             "the config's variant `:lite0`, whose weights a package brings along"
         )
     return path

@@ -112,16 +112,17 @@ class _Unpickler(pickle.Unpickler):
         if (module, name) == ("collections", "OrderedDict"):
             return OrderedDict
         if module == "torch" and name in DTYPES:
-            return DTYPES[name]
+            # Its name alone: a pickle can alter objects, a dtype even for the process.
+            return name
         if (module, name) in _CONSTRUCTORS:
             return _CONSTRUCTORS[module, name]()
         raise pickle.UnpicklingError(f"it names {module}.{name}, which is no tensor")
 
     def persistent_load(self, identifier: Any) -> Storage:
         kind, dtype, key, _, size, *view = identifier
-        if kind != "storage" or not isinstance(dtype, np.dtype) or any(view):
+        if kind != "storage" or dtype not in DTYPES or any(view):
             raise pickle.UnpicklingError("it refers to something that is no storage")
-        storage = Storage(str(key), dtype, int(size))
+        storage = Storage(str(key), DTYPES[dtype], int(size))
         self.storages[storage.key] = storage
         return storage
 
@@ -172,8 +173,8 @@ def _arrays(
     tree: Mapping[str, Any], buffers: Callable[[Storage], bytes]
 ) -> dict[str, np.ndarray]:
     for name, view in tree.items():
-        if not isinstance(view, TensorView):
-            raise ValueError(f"{name} is {type(view).__name__}, not a tensor")
+        if not isinstance(view, TensorView) or not isinstance(name, str):
+            raise ValueError(f"{name} is {type(view).__name__}, not a tensor by name")
     return {name: _array(name, view, buffers) for name, view in tree.items()}
 
 

@@ -19,7 +19,7 @@ def test_each_column_has_the_papers_number_beside_it():
         "average of spatial and temporal": metrics(0.755),
     }
     header, _, vgg, resnet50, *_ = lines(
-        "2", [tables.Run("table2_resnet50", "hmdb51", results)]
+        "2", [tables.Run("table2_resnet50", "ucf101", results)]
     )
     assert header[::2] == ["row", "paper", "paper", "paper"]
     assert header[1::2] == ["spatial", "temporal", "two-stream"]
@@ -50,7 +50,7 @@ def test_groups_follow_where_there_is_one_column():
     results = {"pyramid": metrics(0.5, a=1.0, b=0.0), "spatial": metrics(0.1, a=0.2)}
     runs = [tables.Run("table6_d", "folder", results)]
     header, _, a, *_, d = lines("6", runs)
-    assert header == ["row", "accuracy", "paper", "a", "b"]
+    assert header == ["row", "accuracy", "paper, on UCF101", "a", "b"]
     assert d == ["D: C + attention", "50.0", "94.2", "100.0", "0.0"]
     assert a == ["A: two streams", "-", "91.7", "-", "-"]
 

@@ -169,3 +169,9 @@ def test_a_cycle_of_hdf5_groups_ends(tmp_path):
 
     path = _write(tmp_path, "h5", _hdf5(tie))
     assert set(formats.read(path).tensors) == set(TENSORS)
+
+
+def test_values_that_are_not_finite_are_named(tmp_path):
+    np.savez(tmp_path / "a.npz", good=np.ones(2), bad=np.array([1, np.nan]))
+    with pytest.raises(errors.UsageError, match="bad holds values that are not finite"):
+        formats.read(tmp_path / "a.npz")

@@ -265,3 +265,15 @@ def test_a_bare_pickle_is_not_run(tmp_path):
     with pytest.raises(errors.UsageError, match=r"network\.pth.*system"):
         _read(path)
     assert not mark.exists()
+
+
+def test_a_pickle_cannot_alter_the_types_of_storages():
+    """BUILD calls __setstate__, which dtypes have and which changes them for good."""
+    before = [(dtype, dtype.itemsize) for dtype in torch_file.DTYPES.values()]
+    state = pickle.dumps((1, 1, 0, 8, 8, b"A" * 8), protocol=2)[2:-1]
+    for name in torch_file.DTYPES:
+        global_name = f"ctorch\n{name}\n".encode()
+        data = b"\x80\x02" + global_name + state + b"b0}."
+        with pytest.raises(Exception):  # noqa: B017 Whatever refuses it.
+            torch_file._Unpickler(io.BytesIO(data)).load()
+    assert before == [(d, d.itemsize) for d in torch_file.DTYPES.values()]
