@@ -124,8 +124,9 @@ def test_map_and_logits(pair, side):
     closeness.check(found, {"map": feature_map, "logits": logits})
 
 
-def test_one_training_step(pair):
-    images = pair.images(3, ODD)
+@pytest.mark.parametrize("side", (EVEN, ODD))
+def test_one_training_step(pair, side):
+    images = pair.images(3, side)
     feature_map, after = pair.oracle.train(images)
     found = programs.train(pair.case.row, pair.pretrained, images, jit=pair.jit)
     closeness.check(found, {"map": feature_map, **pair.statistics(after)})
