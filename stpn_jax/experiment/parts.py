@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
+from stpn_jax import weights
 from stpn_jax.weights import graft
 
 Variables = dict[str, Any]
 STREAMS = ("spatial", "temporal")
-# The collections that a part has; sketches belong to a network as a whole.
-COLLECTIONS = ("params", "batch_stats")
 
 
 def streams(variables: Variables) -> list[str]:
@@ -19,7 +18,7 @@ def streams(variables: Variables) -> list[str]:
 def get(variables: Variables, path: Sequence[str]) -> Variables:
     """The part at a path, by collection; empty where a collection has nothing there."""
     found = {}
-    for kind in COLLECTIONS:
+    for kind in weights.COLLECTIONS:
         tree = variables.get(kind, {})
         for name in path:
             tree = tree.get(name, {})
@@ -44,7 +43,7 @@ def replace(
     fitted = graft.graft(get(variables, path), new, source)
     return variables | {
         kind: _put(variables[kind], path, fitted[kind])
-        for kind in COLLECTIONS
+        for kind in weights.COLLECTIONS
         if fitted.get(kind)
     }
 

@@ -6,6 +6,7 @@ from typing import Any
 from stpn_jax.errors import UsageError
 from stpn_jax.weights import channels, formats, graft, own, source, tables
 
+# What a part of a network has; sketches belong to a network as a whole.
 COLLECTIONS = ("params", "batch_stats")
 
 

