@@ -54,11 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = _parse(arguments)
         compilation_cache.enable()
         model = artifact.load(options.model)
-        if options.snippets:
-            preprocessing = dataclasses.replace(
-                model.preprocessing, snippets=options.snippets
-            )
-            model = dataclasses.replace(model, preprocessing=preprocessing)
+        model = dataclasses.replace(
+            model, preprocessing=_preprocessing(options, model.preprocessing)
+        )
         return run(model, options.videos, epath.Path(options.out), options.top_k)
     except UsageError as error:
         return _fail(str(error), 2)
@@ -66,6 +64,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(f"{error.filename}: {error.strerror}; choose another --out", 2)
     except KeyboardInterrupt:
         return _fail("interrupted; the videos before this one are done", 130)
+
+
+def _preprocessing(
+    options: argparse.Namespace, settings: artifact.Preprocessing
+) -> artifact.Preprocessing:
+    """The network's own, but for what the command line asks for."""
+    if options.snippets:
+        settings = dataclasses.replace(settings, snippets=options.snippets)
+    if options.fast_flow:
+        fast = dataclasses.asdict(tvl1.PRESETS["fast"])
+        settings = dataclasses.replace(settings, flow=fast)
+    return settings
 
 
 def run(
@@ -300,6 +310,11 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", default="predictions", help="folder for the results")
     parser.add_argument(
         "--snippets", type=_positive, help="snippets a video; default: as evaluated"
+    )
+    parser.add_argument(
+        "--fast_flow",
+        action="store_true",
+        help="flow four times as fast, 0.15 pixels apart on average",
     )
     parser.add_argument("--top_k", type=_positive, default=5, help="classes to report")
     return parser.parse_args(arguments)

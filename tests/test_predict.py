@@ -197,6 +197,17 @@ def test_flows_are_those_of_the_whole_video(model, tmp_path):
         np.testing.assert_array_equal(codes, whole[position].transpose(2, 0, 1))
 
 
+def test_fast_flow_is_another_preset(model, tmp_path, capsys, monkeypatch):
+    used = []
+    compute = flow.compute
+    monkeypatch.setattr(
+        flow, "compute", lambda f, p, *a: used.append(p) or compute(f, p, *a)
+    )
+    clips = [write_clip(tmp_path / "clip.mp4")]
+    assert run(capsys, model, clips, tmp_path / "out", "--fast_flow")[0] == 0
+    assert set(used) == {tvl1.PRESETS["fast"]}
+
+
 def test_loads_no_training_code(model, tmp_path):
     path = write_clip(tmp_path / "clip.avi")
     script = """

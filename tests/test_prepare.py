@@ -22,7 +22,7 @@ from stpn_jax.ops import tvl1
 SIZE = (32, 24)
 
 
-def _cheap_flow(first, second, parameters):
+def _cheap_flow(first, second, parameters, together):
     """Stands for TV-L1: the change of grey value, in x and negated in y."""
     change = jnp.asarray(second, jnp.float32) - jnp.asarray(first, jnp.float32)
     return jnp.stack([change, -change], -1) / 10
@@ -31,10 +31,10 @@ def _cheap_flow(first, second, parameters):
 @pytest.fixture
 def cheap_flow(monkeypatch):
     pytest.importorskip("tensorflow")
-    flow._chunk.clear_cache()
+    flow._codes.clear_cache()
     monkeypatch.setattr(tvl1, "flow", _cheap_flow)
     yield
-    flow._chunk.clear_cache()
+    flow._codes.clear_cache()
 
 
 @pytest.fixture

@@ -157,7 +157,7 @@ def measure(path: str, settings: Settings) -> Pace | None:
         None for a clip that cannot be read.
     """
     try:
-        head = list(itertools.islice(video.Video(path), flow.CHUNK + 1))
+        head = list(itertools.islice(video.Video(path), flow.chunk() + 1))
         encode(head, settings)
         start = time.perf_counter()
         size = encode(head, settings).size
@@ -169,11 +169,11 @@ def measure(path: str, settings: Settings) -> Pace | None:
 def _pieces(
     frames: Iterable[video.Frame],
 ) -> Iterator[tuple[UInt8[np.ndarray, "t y x 3"], bool]]:
-    """Runs of at most flow.CHUNK + 1 frames, each starting with the last one's end."""
+    """Runs of flow.chunk() + 1 frames or fewer, each starting where one ended."""
     iterator = iter(frames)
     piece = list(itertools.islice(iterator, 1))
     is_first = True
-    while more := list(itertools.islice(iterator, flow.CHUNK)):
+    while more := list(itertools.islice(iterator, flow.chunk())):
         piece += more
         yield np.stack(piece), is_first
         piece, is_first = piece[-1:], False

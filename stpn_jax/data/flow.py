@@ -15,8 +15,8 @@ from stpn_jax.ops import tvl1
 BOUND = 20.0
 """Displacement in pixels that becomes 255; its negative becomes 0 (TSN)."""
 
-CHUNK = 16
-"""Pairs of frames of one call, so that one compiled program serves every video."""
+_PAIRS = {"cpu": 16}
+_PAIRS_OF_ACCELERATOR = 64
 
 
 def quantise(
@@ -39,6 +39,11 @@ def dequantise(
     return jnp.asarray(code, jnp.float32) * (2 * bound / 255) - bound
 
 
+def chunk() -> int:
+    """Pairs of frames of one call, so that one compiled program serves every video."""
+    return _PAIRS.get(jax.default_backend(), _PAIRS_OF_ACCELERATOR)
+
+
 def compute(
     frames: UInt8[np.ndarray, "t y x 3"],
     parameters: tvl1.Parameters | None = None,
@@ -57,28 +62,30 @@ def compute(
     parameters = parameters or tvl1.Parameters()
     grey = np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames])
     codes = [
-        np.asarray(_chunk(chunk[:-1], chunk[1:], parameters, bound))
-        for chunk in _chunks(grey)
+        np.asarray(_codes(part[:-1], part[1:], parameters, bound))
+        for part in _chunks(grey)
     ]
     return np.concatenate(codes)[: len(grey) - 1]
 
 
 def _chunks(grey: UInt8[np.ndarray, "t y x"]) -> Iterator[UInt8[np.ndarray, "t y x"]]:
-    """CHUNK + 1 frames at a time, each starting with the last of those before.
+    """chunk() + 1 frames at a time, each starting with the last of those before.
 
     The last chunk is filled up with its last frame: a still pair costs next to nothing.
     """
-    for start in range(0, len(grey) - 1, CHUNK):
-        chunk = grey[start : start + CHUNK + 1]
-        missing = CHUNK + 1 - len(chunk)
-        yield np.pad(chunk, ((0, missing), (0, 0), (0, 0)), mode="edge")
+    pairs = chunk()
+    for start in range(0, len(grey) - 1, pairs):
+        part = grey[start : start + pairs + 1]
+        missing = pairs + 1 - len(part)
+        yield np.pad(part, ((0, missing), (0, 0), (0, 0)), mode="edge")
 
 
 @functools.partial(jax.jit, static_argnums=(2, 3))
-def _chunk(
+def _codes(
     first: UInt8[Array, "n y x"],
     second: UInt8[Array, "n y x"],
     parameters: tvl1.Parameters,
     bound: float,
 ) -> UInt8[jax.Array, "n y x 2"]:
-    return quantise(tvl1.flow(first, second, parameters), bound)
+    together = 1 if jax.default_backend() == "cpu" else len(first)
+    return quantise(tvl1.flow(first, second, parameters, together), bound)

@@ -5,15 +5,13 @@ From coarse to fine, the flow u between the images I0 and I1 minimises
     sum |grad u| + weight * |I1(x + u) - I0(x)|
 
 with I1 linearised anew at every warp (Zach, Pock and Bischof, DAGM 2007; Sanchez,
-Meinhardt-Llopis and Facciolo, IPOL 2013). Two choices make it quick on a CPU: pairs run
-one after another, each until its own tolerance is met, and an inner iteration works on
-images as flat rows, where a neighbour is a slice at a fixed offset, with guard rows of
-zeros and border weights instead of a branch per pixel.
+Meinhardt-Llopis and Facciolo, IPOL 2013). The iterations between two warps are those
+of ops.primal_dual.
 """
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator
+import math
 
 import jax
 import jax.numpy as jnp
@@ -22,19 +20,15 @@ from jax import lax
 from jaxtyping import Float, Float32, Int, UInt8
 
 from stpn_jax import arrays
+from stpn_jax.ops import primal_dual
 
 _SMALLEST_SIDE = 16  # OpenCV builds no pyramid level below this
-_LEAST_GRADIENT = float(np.finfo(np.float32).eps)
 _CUBIC = -0.75  # OpenCV's bicubic kernel
 _MARGIN = 3  # zeros before an image; no tap of a clipped position lies further out
 
-Image = Float32[jax.Array, "y x"]
-Planes = Float32[jax.Array, "planes y x"]
-Flow = Float32[jax.Array, "2 y x"]
-Resized = Float32[jax.Array, "planes _ _"]
-FlatFlow = Float32[jax.Array, "2 guarded"]
-Dual = tuple[FlatFlow, FlatFlow]
-Carry = tuple[Flow | FlatFlow, Dual, jax.Array, jax.Array]
+Images = Float32[jax.Array, "*n y x"]
+Pairs = Float32[jax.Array, "*n 2 y x"]
+Resized = Float32[jax.Array, "*n 2 _ _"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,14 +60,21 @@ class Parameters:
     median: int = 5
 
 
-_DEFAULTS = Parameters()
+PRESETS = {
+    "default": Parameters(),
+    "fast": Parameters(scale_step=0.5, warps=2, outer_iterations=2, epsilon=0.02),
+}
+"""OpenCV's parameters, and a choice for processors that have to answer at once."""
+
+_DEFAULTS = PRESETS["default"]
 
 
-@functools.partial(jax.jit, static_argnames="parameters")
+@functools.partial(jax.jit, static_argnames=("parameters", "together"))
 def flow(
     first: UInt8[arrays.Array, "n y x"] | Float[arrays.Array, "n y x"],
     second: UInt8[arrays.Array, "n y x"] | Float[arrays.Array, "n y x"],
     parameters: Parameters = _DEFAULTS,
+    together: int = 1,
 ) -> Float32[jax.Array, "n y x 2"]:
     """Displacement of every pixel of `first` to its place in `second`.
 
@@ -81,51 +82,58 @@ def flow(
         first: grey images with values from 0 to 255, also where they are floats.
         second: the image that follows each of them.
         parameters: static: other values compile anew.
+        together: static: pairs side by side. One is right for a processor, whose cores
+            and caches a single pair fills; an accelerator wants dozens.
 
     Returns:
         Flow in pixels, the x displacement first.
     """
     pairs = jnp.stack([first, second], axis=1).astype(jnp.float32)
-    return lax.map(functools.partial(_pair, parameters=parameters), pairs)
+    solve = functools.partial(_solve, parameters=parameters)
+    if together == 1:  # Without an axis of one pair the compiler does better.
+        return lax.map(solve, pairs)
+    count, *shape = pairs.shape
+    whole = count - count % together
+    batches = pairs[:whole].reshape(-1, together, *shape)
+    found = lax.map(solve, batches).reshape(whole, *shape[1:], 2)
+    return jnp.concatenate([found, solve(pairs[whole:])]) if whole < count else found
 
 
-def _pair(
-    images: Float32[jax.Array, "2 y x"], parameters: Parameters
-) -> Float32[jax.Array, "y x 2"]:
-    """Flow of one pair, from the coarsest level to the finest."""
+def _solve(images: Pairs, parameters: Parameters) -> Float32[jax.Array, "*n y x 2"]:
+    """Flow of one pair or of several, from the coarsest level to the finest."""
     levels = _pyramid(images, parameters)
     u = jnp.zeros_like(levels[-1])
     for level in reversed(levels):
-        u = _enlarge(u, level.shape[1:], parameters.scale_step)
+        u = _enlarge(u, level.shape[-2:], parameters.scale_step)
         u = _level(level, u, parameters)
-    return jnp.moveaxis(u, 0, -1)
+    return jnp.moveaxis(u, -3, -1)
 
 
-def _pyramid(images: Planes, parameters: Parameters) -> list[Resized]:
+def _pyramid(images: Pairs, parameters: Parameters) -> list[Resized]:
     """The images at every level, the finest first."""
     step = parameters.scale_step
     levels = [images]
     while len(levels) < parameters.scales:
-        height, width = (round(side * step) for side in levels[-1].shape[1:])
+        height, width = (round(side * step) for side in levels[-1].shape[-2:])
         if min(height, width) < _SMALLEST_SIDE:
             break
         levels.append(_resize(levels[-1], (height, width), (1 / step, 1 / step)))
     return levels
 
 
-def _enlarge(u: Flow, size: tuple[int, ...], scale_step: float) -> Resized:
+def _enlarge(u: Pairs, size: tuple[int, ...], scale_step: float) -> Resized:
     """A coarser level's flow on the grid of `size`; of that size already: as it is."""
-    _, height, width = u.shape
+    *_, height, width = u.shape
     if (height, width) == size:
         return u
     return _resize(u, size, (height / size[0], width / size[1])) / scale_step
 
 
-def _resize(images: Planes, size: tuple[int, ...], steps: tuple[float, ...]) -> Resized:
+def _resize(images: Pairs, size: tuple[int, ...], steps: tuple[float, ...]) -> Resized:
     """Linear interpolation; `steps` are source pixels per target pixel."""
-    rows = _interpolation(images.shape[1], size[0], steps[0])
-    columns = _interpolation(images.shape[2], size[1], steps[1])
-    return jnp.einsum("Yy,cyx,Xx->cYX", rows, images, columns, precision="highest")
+    rows = _interpolation(images.shape[-2], size[0], steps[0])
+    columns = _interpolation(images.shape[-1], size[1], steps[1])
+    return jnp.einsum("Yy,...yx,Xx->...YX", rows, images, columns, precision="highest")
 
 
 def _interpolation(
@@ -137,173 +145,94 @@ def _interpolation(
     return np.maximum(1 - distance, 0).astype(np.float32)
 
 
-def _level(
-    images: Float32[jax.Array, "2 y x"], u: Flow, parameters: Parameters
-) -> Flow:
+def _level(images: Pairs, u: Pairs, parameters: Parameters) -> Pairs:
     """All the warps of one pyramid level."""
-    before, after = images
-    height, width = before.shape
-    margin = (_MARGIN, _MARGIN + 1)
-    table = jnp.pad(jnp.stack([after, *_gradient(after)]), ((0, 0), margin, margin))
+    before, after = images[..., 0, :, :], images[..., 1, :, :]
+    table = jnp.stack([after, *_gradient(after)], axis=-3)
+    table = _pad(table, (_MARGIN, _MARGIN + 1))
+    height, width = before.shape[-2:]
+    solver = _solver(parameters, (height, width))
 
-    def warp(carry: tuple[Flow, Dual], _: None) -> tuple[tuple[Flow, Dual], None]:
+    def warp(
+        carry: tuple[Pairs, primal_dual.Dual], _: None
+    ) -> tuple[tuple[Pairs, primal_dual.Dual], None]:
         u, dual = carry
         warped = _warp(table, u)
-        slope = warped[1:]
-        residual = warped[0] - jnp.sum(slope * u, axis=0) - before
-        return _relax(u, dual, slope, residual, parameters), None
+        slope = warped[..., 1:, :, :]
+        residual = warped[..., 0, :, :] - jnp.sum(slope * u, axis=-3) - before
+        return primal_dual.solve(solver, u, dual, slope, residual), None
 
-    still = jnp.zeros((2, (height + 1) * width))
-    (u, _), _ = lax.scan(warp, (u, (still, still)), length=parameters.warps)
+    start = u, primal_dual.still(u)
+    (u, _), _ = lax.scan(warp, start, length=parameters.warps)
     return u
 
 
-def _gradient(image: Image) -> tuple[Image, Image]:
+def _solver(parameters: Parameters, shape: tuple[int, int]) -> primal_dual.Solver:
+    return primal_dual.Solver(
+        shape=shape,
+        reach=np.float32(parameters.weight * parameters.theta),
+        theta=parameters.theta,
+        ascent=np.float32(parameters.tau / parameters.theta),
+        tolerance=np.float32(parameters.epsilon**2 * math.prod(shape)),
+        rounds=parameters.outer_iterations,
+        iterations=parameters.inner_iterations,
+        median=parameters.median,
+    )
+
+
+def _gradient(images: Images) -> tuple[Images, Images]:
     """Central differences along x and y; at the border half the one-sided ones."""
-    padded = jnp.pad(image, 1, mode="edge")
-    along_x = 0.5 * (padded[1:-1, 2:] - padded[1:-1, :-2])
-    along_y = 0.5 * (padded[2:, 1:-1] - padded[:-2, 1:-1])
+    padded = _pad(images, (1, 1), mode="edge")
+    along_x = 0.5 * (padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2])
+    along_y = 0.5 * (padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1])
     return along_x, along_y
 
 
-def _warp(table: Float32[jax.Array, "planes rows stride"], u: Flow) -> Planes:
+def _pad(
+    images: jax.Array, border: tuple[int, int], mode: str = "constant"
+) -> jax.Array:
+    """Pixels before and after the last two axes."""
+    return jnp.pad(images, (*[(0, 0)] * (images.ndim - 2), border, border), mode=mode)
+
+
+def _warp(
+    table: Float32[jax.Array, "*n planes rows stride"], u: Pairs
+) -> Float32[jax.Array, "*n planes y x"]:
     """Bicubic samples of each plane at the pixels displaced by u, zero outside.
 
     The sum over the rows of taps is a loop because its carry is stored: written out,
     the compiler fuses all sixteen taps into each of the readers of the result.
     """
-    planes, rows, stride = table.shape
-    _, height, width = u.shape
-    y = jnp.clip(np.arange(height, dtype=np.float32)[:, None] + u[1], -2, height + 1)
-    x = jnp.clip(np.arange(width, dtype=np.float32) + u[0], -2, width + 1)
+    *leading, rows, stride = table.shape
+    *_, height, width = u.shape
+    y = u[..., 1, :, :] + np.arange(height, dtype=np.float32)[:, None]
+    x = u[..., 0, :, :] + np.arange(width, dtype=np.float32)
+    y, x = jnp.clip(y, -2, height + 1), jnp.clip(x, -2, width + 1)
     top, left = jnp.floor(y), jnp.floor(x)
     corner = (top.astype(jnp.int32) + _MARGIN - 1) * stride
     corner += left.astype(jnp.int32) + _MARGIN - 1
-    corner += np.arange(planes, dtype=np.int32)[:, None, None] * (rows * stride)
+    planes = np.arange(math.prod(leading), dtype=np.int32) * (rows * stride)
+    corner = corner[..., None, :, :] + planes.reshape(*leading, 1, 1)
     table = table.reshape(-1)
-    weights_x = _cubic_weights(x - left)
-    weights_y = jnp.stack(_cubic_weights(y - top))
+    weights_x = [weight[..., None, :, :] for weight in _cubic_weights(x - left)]
+    weights_y = jnp.stack(_cubic_weights(y - top))[..., None, :, :]
 
-    def add_row(j: Int[jax.Array, ""], total: Planes) -> Planes:
+    def add_row(j: Int[jax.Array, ""], total: jax.Array) -> jax.Array:
         indices = [corner + (j * stride + i) for i in range(4)]
         taps = [table.at[index].get(mode="promise_in_bounds") for index in indices]
         row = sum(weight * tap for weight, tap in zip(weights_x, taps, strict=True))
         return total + weights_y[j] * row
 
-    return lax.fori_loop(0, 4, add_row, jnp.zeros((planes, height, width)))
+    return lax.fori_loop(0, 4, add_row, jnp.zeros((*leading, height, width)))
 
 
-def _cubic_weights(t: Image) -> tuple[Image, Image, Image, Image]:
+def _cubic_weights(t: Images) -> tuple[Images, Images, Images, Images]:
     """Weights of the taps at -1, 0, 1 and 2 for a position t in [0, 1)."""
 
-    def near(t: Image) -> Image:
+    def near(t: Images) -> Images:
         return ((_CUBIC + 2) * t - (_CUBIC + 3)) * t * t + 1
 
     s = t + 1
     before = ((_CUBIC * s - 5 * _CUBIC) * s + 8 * _CUBIC) * s - 4 * _CUBIC
     here, after = near(t), near(1 - t)
     return before, here, after, 1 - before - here - after
-
-
-def _relax(
-    u: Flow, dual: Dual, slope: Flow, residual: Image, parameters: Parameters
-) -> tuple[Flow, Dual]:
-    """Rounds of one median and inner iterations, until the flow has settled.
-
-    A guard row of zeros below u, and one above the dual variables, is what an inner
-    iteration reads there.
-    """
-    _, height, width = u.shape
-    tolerance = np.float32(parameters.epsilon**2 * height * width)
-    inner = _inner_iteration(slope, residual, parameters)
-
-    def unsettled(limit: int) -> Callable[[Carry], jax.Array]:
-        return lambda carry: (carry[3] > tolerance) & (carry[2] < limit)
-
-    def outer(carry: Carry) -> Carry:
-        u, dual, count, change = carry
-        smooth = _median(u[:, :height], parameters.median)
-        u = lax.dynamic_update_slice(u, smooth, (0, 0, 0)).reshape(2, -1)
-        proceed = unsettled(parameters.inner_iterations)
-        u, dual, _, change = lax.while_loop(
-            proceed, inner, (u, dual, jnp.int32(0), change)
-        )
-        return u.reshape(2, height + 1, width), dual, count + 1, change
-
-    guarded = jnp.pad(u, ((0, 0), (0, 1), (0, 0)))
-    start = (guarded, dual, jnp.int32(0), jnp.float32(jnp.inf))
-    u, dual, _, _ = lax.while_loop(unsettled(parameters.outer_iterations), outer, start)
-    return u[:, :height], dual
-
-
-def _inner_iteration(
-    slope: Flow, residual: Image, parameters: Parameters
-) -> Callable[[Carry], Carry]:
-    """One step on u and on its dual variables p, all as flat rows.
-
-    The dual variables of the last column and row stay zero, so that the pixel before
-    the first of a row, which is the last of the row above, needs no border weight.
-    """
-    _, height, width = slope.shape
-    size = height * width
-    reach = np.float32(parameters.weight * parameters.theta)
-    ascent = np.float32(parameters.tau / parameters.theta)
-    right = np.tile((np.arange(width) < width - 1) * ascent, height)
-    below = np.repeat((np.arange(height) < height - 1) * ascent, width)
-    square = jnp.maximum(jnp.sum(slope**2, axis=0), _LEAST_GRADIENT)
-    inverse = (1 / square).reshape(size)
-    slope, residual = slope.reshape(2, size), residual.reshape(size)
-
-    def iterate(carry: Carry) -> Carry:
-        u, (p_x, p_y), count, _ = carry
-        now = u[:, :size]
-        rho = residual + slope[0] * now[0] + slope[1] * now[1]
-        divergence = p_x[:, width:] - p_x[:, width - 1 : -1]
-        divergence += p_y[:, width:] - p_y[:, :size]
-        step = _clip(-rho * inverse, reach) * slope + parameters.theta * divergence
-        u = lax.dynamic_update_slice(u, now + step, (0, 0))
-        u_x = (u[:, 1 : size + 1] - u[:, :size]) * right
-        u_y = (u[:, width:] - u[:, :size]) * below
-        shrink = 1 / (1 + jnp.sqrt(u_x**2 + u_y**2))
-        p_x = lax.dynamic_update_slice(p_x, (p_x[:, width:] + u_x) * shrink, (0, width))
-        p_y = lax.dynamic_update_slice(p_y, (p_y[:, width:] + u_y) * shrink, (0, width))
-        return u, (p_x, p_y), count + 1, jnp.sum(step**2)
-
-    return iterate
-
-
-def _median(u: Flow, side: int) -> Flow:
-    """Median over squares of `side` pixels, the border pixels repeated."""
-    _, height, width = u.shape
-    reach = side // 2
-    u = jnp.pad(u, ((0, 0), (reach, reach), (reach, reach)), mode="edge")
-    corners = [(y, x) for y in range(side) for x in range(side)]
-    values = [u[:, y : y + height, x : x + width] for y, x in corners]
-    for i, j in _sorting_network(len(values)):
-        values[i], values[j] = _ordered(values[i], values[j])
-    return values[len(values) // 2]
-
-
-def _sorting_network(count: int) -> Iterator[tuple[int, int]]:
-    """Batcher's odd-even merge sort of `count` values, as exchanges in order."""
-    run = 1
-    while run < count:
-        gap = run
-        while gap:
-            for start in range(gap % run, count - gap, 2 * gap):
-                for i in range(start, min(start + gap, count - gap)):
-                    if i // (2 * run) == (i + gap) // (2 * run):
-                        yield i, i + gap
-            gap //= 2
-        run *= 2
-
-
-# Comparisons instead of jnp.minimum, maximum and clip: those must propagate NaN, which
-# costs several instructions where a comparison and a choice make one.
-def _ordered(a: jax.Array, b: jax.Array) -> tuple[jax.Array, jax.Array]:
-    return jnp.where(a < b, a, b), jnp.where(a < b, b, a)
-
-
-def _clip(values: jax.Array, limit: np.float32) -> jax.Array:
-    below = jnp.where(values < limit, values, limit)
-    return jnp.where(below > -limit, below, -limit)

@@ -31,7 +31,7 @@ def test_dequantise_is_the_inverse_up_to_half_a_step(bound, transform):
     assert np.abs(restored - values).max() <= bound / 255 * 1.0001
 
 
-def _fake_flow(first, second, parameters):
+def _fake_flow(first, second, parameters, together):
     """x: mean grey value of the first frame / 10; y: change of it."""
     first, second = jnp.asarray(first, jnp.float32), jnp.asarray(second, jnp.float32)
     x = jnp.broadcast_to(first.mean((1, 2), keepdims=True) / 10, first.shape)
@@ -39,14 +39,16 @@ def _fake_flow(first, second, parameters):
     return jnp.stack([x, y], -1)
 
 
-@pytest.mark.parametrize("count", [2, 3, 16, 17, 18, 33, 40])
-def test_n_frames_give_n_minus_1_flows_in_order(monkeypatch, count):
+@pytest.mark.parametrize("device", ["cpu", "gpu"])
+@pytest.mark.parametrize("count", [2, 3, 16, 17, 18, 33, 40, 65, 66])
+def test_n_frames_give_n_minus_1_flows_in_order(monkeypatch, count, device):
     monkeypatch.setattr(tvl1, "flow", _fake_flow)
-    flow._chunk.clear_cache()
+    monkeypatch.setattr(jax, "default_backend", lambda: device)
+    flow._codes.clear_cache()
     values = (np.arange(count) * 3).astype(np.uint8)
     frames = np.broadcast_to(values[:, None, None, None], (count, 6, 8, 3))
     codes = flow.compute(np.ascontiguousarray(frames))
-    flow._chunk.clear_cache()
+    flow._codes.clear_cache()
     assert codes.shape == (count - 1, 6, 8, 2)
     expected = np.array(flow.quantise(values[:-1, None, None, None] / 10 * np.ones(2)))
     np.testing.assert_array_equal(codes[:, 0, 0, 0], expected[:, 0, 0, 0])

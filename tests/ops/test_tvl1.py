@@ -1,11 +1,13 @@
 """TV-L1 against OpenCV's, on made pairs and, where they are, on real ones."""
 
+import dataclasses
+
 import cv2
 import jax
 import numpy as np
 import pytest
 
-from stpn_jax.ops import tvl1
+from stpn_jax.ops import median, tvl1
 
 QUICK = tvl1.Parameters(scales=2, warps=2, outer_iterations=2, inner_iterations=5)
 
@@ -105,6 +107,27 @@ def test_bytes_floats_and_batches_agree():
     np.testing.assert_allclose(together[:1], alone, atol=1e-5)
 
 
+@pytest.mark.parametrize("together", [2, 6, 7])
+def test_pairs_side_by_side_are_those_alone(together):
+    """Pairs that settle at very different times, in one batch and in several."""
+    first = np.concatenate([made_pair(32, 40)[0]] * 7)
+    moves = (0, 0, 1, 2, 4, 0, 3)
+    second = np.stack(
+        [np.roll(image, x, 1) for image, x in zip(first, moves, strict=True)]
+    )
+    second[5] += np.random.default_rng(0).integers(0, 9, (32, 40), np.uint8)
+    parameters = dataclasses.replace(QUICK, inner_iterations=20, outer_iterations=3)
+    alone = tvl1.flow(first, second, parameters)
+    found = tvl1.flow(first, second, parameters, together)
+    np.testing.assert_allclose(found, alone, atol=1e-3)
+
+
+def test_the_fast_preset_loses_little():
+    first, second = made_pair()
+    fast = tvl1.flow(first, second, tvl1.PRESETS["fast"])
+    assert error(fast, np.asarray(tvl1.flow(first, second))).item() < 0.1
+
+
 def test_small_images_leave_levels_out():
     image = texture(18, 18)[None]
     shapes = jax.eval_shape(tvl1.flow, image, image)
@@ -117,5 +140,5 @@ def test_small_images_leave_levels_out():
 def test_median_is_opencvs(side):
     u = np.random.default_rng(0).normal(size=(2, 19, 23)).astype(np.float32)
     expected = np.stack([cv2.medianBlur(plane, side) for plane in u])
-    found = jax.jit(tvl1._median, static_argnums=1)(u, side)
+    found = jax.jit(median.median, static_argnums=1)(u, side)
     np.testing.assert_array_equal(found, expected)
