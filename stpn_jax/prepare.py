@@ -65,6 +65,11 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         raise UsageError("--data_dir is empty; it takes the folder for the records")
     if not options.verify and not (options.dataset and options.videos):
         raise UsageError("--dataset and --videos are needed; --help lists the options")
+    if options.host and options.host >= options.hosts:
+        raise UsageError(
+            f"--host={options.host} with --hosts={options.hosts}: expected a number "
+            "from 0 to one less than --hosts"
+        )
     return options
 
 
@@ -83,6 +88,8 @@ def _parser() -> _Parser:
     add("--classes", metavar="A,B", type=_names, default=(), help="default: all")
     add("--limit", metavar="N", type=_count, default=0, help="clips, evenly chosen")
     add("--workers", metavar="N", type=_count, default=0, help="default: one a core")
+    add("--hosts", metavar="N", type=_count, default=0, help="machines on one data_dir")
+    add("--host", metavar="I", type=_count, default=0, help="which of them: 0 to N-1")
     add("--jpeg_quality", metavar="Q", type=_quality, default=95)
     add("--flow_bound", metavar="PIXELS", type=_positive, default=20.0)
     add(

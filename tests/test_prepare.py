@@ -166,6 +166,8 @@ def test_nothing_but_bad_clips(cheap_flow, tmp_path, capsys):
         (["{all}", "--size=99999x4"], "sides of 1 to"),
         (["{all}", "--data_dir="], "--data_dir is empty"),
         (["{all}", "--limit=-1"], "expected a count"),
+        (["{all}", "--hosts=2", "--host=2"], "from 0 to one less"),
+        (["{all}", "--host=1"], "from 0 to one less"),
         (["{all}", "--jpeg_quality=101"], "1 to 100"),
         (["{all}", "--flow_bound=no"], "positive number"),
         (["{all}", "--test_fraction=1"], "fraction below 1"),
@@ -195,9 +197,50 @@ def test_bad_input_gets_one_line(folder, tmp_path, capsys, arguments, message):
 def test_two_at_once_do_not_mix(folder, tmp_path, capsys):
     pytest.importorskip("tensorflow")
     (tmp_path / "out").mkdir()
-    with disk.alone_in(tmp_path / "out"):
+    with disk.alone_in(tmp_path / "out", tmp_path / "out"):
         code, _, line = run(capsys, *command(folder, tmp_path / "out"))
     assert (code, "another prepare is at work" in line) == (2, True)
+
+
+def contents(data_dir):
+    """Bytes of all the files by name; what differs between folders left out."""
+    return {
+        str(path.relative_to(data_dir)): path.read_bytes()
+        for path in data_dir.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_hosts_together_make_the_records_of_one(cheap_flow, folder, tmp_path, capsys):
+    alone, shared = tmp_path / "alone", tmp_path / "shared"
+    (folder / "run" / "broken.avi").write_bytes(b"no video")
+    assert run(capsys, *command(folder, alone))[0] == 0
+    for host, left in ((2, "5 clips are left"), (0, "2 clips are left")):
+        share = [f"--host={host}", "--hosts=3"]
+        code, out, _ = run(capsys, *command(folder, shared, *share))
+        assert code == 0 and left in out
+        assert not (shared / records.DESCRIPTION).exists()
+    assert run(capsys, *command(folder, shared, "--host=1", "--hosts=3"))[0] == 0
+    assert run(capsys, *command(folder, shared))[0] == 0
+    assert contents(shared) == contents(alone)
+
+
+def test_hosts_that_have_no_clips(cheap_flow, folder, tmp_path, capsys):
+    share = ["--host=8", "--hosts=9"]
+    assert run(capsys, *command(folder, tmp_path / "out", *share))[0] == 0
+
+
+def test_hosts_keep_out_of_each_others_share(cheap_flow, folder, tmp_path, capsys):
+    out = tmp_path / "out"
+    first = command(folder, out, "--host=0", "--hosts=2")
+    assert run(capsys, *first)[0] == 0
+    with disk.alone_in(out, out / ".clips", "host 0 of 2"):
+        code, _, line = run(capsys, *first)
+        assert (code, "works as host 0 of 2" in line) == (2, True)
+        second = command(folder, out, "--host=1", "--hosts=2")
+        assert run(capsys, *second)[0] == 0
+        code, _, line = run(capsys, *command(folder, out))
+        assert (code, "another prepare is at work" in line) == (2, True)
 
 
 def test_a_damaged_plan_and_a_damaged_clip(cheap_flow, folder, tmp_path, capsys):
@@ -319,6 +362,42 @@ def test_a_full_disk(
     assert run(capsys, *command(folder, tmp_path / "out"))[0] == 0
 
 
+@pytest.fixture
+def small_disk(tmp_path):
+    """Mounts a file system of so many KiB, or gives it another size."""
+    place = tmp_path / "disk"
+    place.mkdir()
+
+    def resize(size):
+        options = ("remount," if place.is_mount() else "") + f"size={size}k"
+        mount = ["mount", "-t", "tmpfs", "-o", options, "none", str(place)]
+        if subprocess.run(mount, capture_output=True).returncode:
+            pytest.skip("no right to mount a small disk")
+        return place
+
+    yield resize
+    if place.is_mount():
+        subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+def test_a_disk_that_fills_and_gets_room(
+    cheap_flow, folder, small_disk, tmp_path, capsys
+):
+    """It fills while clips are encoded and, with a little more, while packing."""
+    kept = []
+    for size in range(64, 4096, 64):
+        out = small_disk(size) / "out"
+        code, _, line = run(capsys, *command(folder, out))
+        if not code:
+            break
+        assert (code, "is full" in line) == (2, True), line
+        kept.append(len(list(out.glob(".clips/*.npz"))))
+    assert kept == sorted(kept)
+    assert kept[0] < kept[-1] == 6
+    assert run(capsys, *command(folder, tmp_path / "out"))[0] == 0
+    assert contents(out) == contents(tmp_path / "out")
+
+
 def _end_worker(item):
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -364,6 +443,9 @@ def test_kill_9_and_the_same_command(folder, tmp_path):
     assert not psutil.wait_procs(children, timeout=20)[1]
     assert not (out_dir / records.DESCRIPTION).exists()
     assert start().wait(300) == 0
+    undisturbed = tmp_path / "undisturbed"
+    assert prepare.main(command(folder, undisturbed)) == 0
+    assert contents(undisturbed) == contents(out_dir)
     dataset = records.open_dataset(out_dir)
     assert list(dataset.num_frames) == [3, 17, 20] * 2
     for index, name in enumerate(dataset.names):

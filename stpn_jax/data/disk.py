@@ -4,6 +4,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import uuid
 from collections.abc import Iterator
 
 from etils import epath
@@ -31,31 +32,54 @@ def errors_told(data_dir: epath.PathLike) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def alone_in(folder: epath.PathLike) -> Iterator[None]:
-    """Holds a local folder against other processes of this machine.
+def alone_in(
+    folder: epath.PathLike, locks: epath.PathLike, share: str = ""
+) -> Iterator[None]:
+    """Holds a local folder, or a share of the work in it, against other processes.
+
+    Args:
+        folder: is held against all others; by those that have a share, together.
+        locks: folder in it that gets a file for each share.
+        share: names a part of the work; empty for all of it.
 
     Raises:
-        UsageError: another one holds it.
+        UsageError: another process holds it.
     """
     if "://" in str(folder):
         yield
         return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with contextlib.ExitStack() as stack:
+        mode = fcntl.LOCK_SH if share else fcntl.LOCK_EX
+        held = stack.enter_context(_opened(folder, os.O_RDONLY))
+        _lock(held, mode, f"{folder}: another prepare is at work there")
+        if share:
+            path = epath.Path(locks) / f"{share.replace(' ', '_')}.lock"
+            held = stack.enter_context(_opened(path, os.O_RDWR | os.O_CREAT))
+            _lock(held, fcntl.LOCK_EX, f"{folder}: another prepare works as {share}")
         yield
-    except BlockingIOError as error:
-        raise UsageError(
-            f"{folder}: another prepare is at work there; wait for its end, or choose "
-            "another --data_dir"
-        ) from error
+
+
+@contextlib.contextmanager
+def _opened(path: epath.PathLike, flags: int) -> Iterator[int]:
+    descriptor = os.open(path, flags, 0o644)
+    try:
+        yield descriptor
     finally:
         os.close(descriptor)
 
 
+def _lock(descriptor: int, mode: int, taken: str) -> None:
+    try:
+        fcntl.flock(descriptor, mode | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise UsageError(
+            f"{taken}; wait for its end, or choose another --data_dir"
+        ) from error
+
+
 def write_whole(path: epath.Path, text: str) -> None:
     """Writes under another name first: a killed run never leaves half a file."""
-    partial = path.with_name(f".{path.name}.partial")
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     partial.write_text(text)
     partial.replace(path)
 

@@ -51,6 +51,8 @@ class Arguments:
         classes: names, or none for all.
         limit: number of clips, or 0 for all.
         workers: clips at a time, or 0 for as many as there are cores.
+        hosts: machines that share the work in one data_dir; 0 for one that does all.
+        host: which of them this is, from 0.
         jpeg_quality: of frames and flow.
         flow_bound: displacement in pixels that becomes 255.
         test_fraction: of a class's clips, where nothing else tells the split.
@@ -65,6 +67,8 @@ class Arguments:
     classes: tuple[str, ...]
     limit: int
     workers: int
+    hosts: int
+    host: int
     jpeg_quality: int
     flow_bound: float
     test_fraction: float
@@ -112,15 +116,37 @@ def prepare(arguments: Arguments, say: Say) -> None:
         builders.require_tensorflow()
         chosen = _list(arguments)
         _start(arguments)
-        with disk.alone_in(data_dir):
-            _run(arguments, chosen, say)
+        share = f"host {arguments.host} of {arguments.hosts}" if arguments.hosts else ""
+        with disk.alone_in(data_dir, data_dir / CACHE, share):
+            _announce(arguments, chosen, say)
+            tasks = _tasks(chosen, data_dir / CACHE)
+            if arguments.hosts:
+                _run_share(arguments, tasks, say)
+            else:
+                _run(arguments, chosen, tasks, say)
 
 
-def _run(arguments: Arguments, chosen: listing.Listing, say: Say) -> None:
+def _run_share(arguments: Arguments, tasks: Sequence[clips.Task], say: Say) -> None:
+    """Encodes every hosts-th clip and leaves the packing to whoever comes last."""
+    own = tasks[arguments.host :: arguments.hosts]
+    say(f"host {arguments.host} of {arguments.hosts}: {len(own)} clips of them")
+    failed = sum(bool(clip.error) for clip in _encode(arguments, own, say))
+    left = sum(not epath.Path(task.cache).exists() for task in tasks) - failed
+    say(f"host {arguments.host} is done: {failed} of its {len(own)} clips unreadable")
+    say(
+        f"{max(left, 0)} clips are left to the other hosts; when all are done, the "
+        "same command without --hosts and --host writes the records"
+    )
+
+
+def _run(
+    arguments: Arguments,
+    chosen: listing.Listing,
+    tasks: Sequence[clips.Task],
+    say: Say,
+) -> None:
     data_dir = epath.Path(arguments.data_dir)
     start = time.monotonic()
-    _announce(arguments, chosen, say)
-    tasks = _tasks(chosen, data_dir / CACHE)
     told = _report(chosen, _encode(arguments, tasks, say))
     told.write(data_dir / report.FILE)
     if not told.used:
@@ -173,7 +199,7 @@ def _encode(
     arguments: Arguments, tasks: Sequence[clips.Task], say: Say
 ) -> list[report.ClipReport]:
     """Encodes what is not yet in the cache, in workers, with progress."""
-    count = min(arguments.workers or workers.default_workers(), len(tasks))
+    count = min(arguments.workers or workers.default_workers(), max(len(tasks), 1))
     work = functools.partial(clips.process, settings=arguments.settings)
     with workers.Pool(count) as pool:
         for line in estimate.lines(tasks, arguments.settings, pool, arguments.data_dir):

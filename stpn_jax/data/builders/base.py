@@ -6,6 +6,7 @@ TensorFlow itself is loaded when a builder writes, and not before.
 import abc
 import contextlib
 import dataclasses
+import importlib
 import importlib.util
 import io
 import os
@@ -138,6 +139,7 @@ def write(builder: VideoRecords) -> Mapping[str, list[epath.Path]]:
         tfds split -> its files.
     """
     tfds.disable_progress_bar()
+    _make_deterministic()
     config = tfds.download.DownloadConfig(try_download_gcs=False)
     with (
         tempfile.TemporaryDirectory() as downloads,
@@ -148,3 +150,20 @@ def write(builder: VideoRecords) -> Mapping[str, list[epath.Path]]:
         name: [epath.Path(path) for path in split.filepaths]
         for name, split in builder.info.splits.items()
     }
+
+
+def _make_deterministic() -> None:
+    """Lets the same clips give the same bytes.
+
+    An Example is a map, whose fields protobuf writes in the order of a hash with a
+    random seed unless it is told to sort them, and tfds has no option for that.
+    """
+    serializer = importlib.import_module(
+        "tensorflow_datasets.core.example_serializer"
+    ).ExampleSerializer
+
+    def serialize_example(self: Any, example: Any) -> bytes:
+        found = self.get_tf_example(example)
+        return bytes(found.SerializeToString(deterministic=True))
+
+    serializer.serialize_example = serialize_example
