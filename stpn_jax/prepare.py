@@ -8,6 +8,7 @@ Heavy modules are imported by the functions: worker processes import this file t
 import argparse
 import math
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
@@ -15,6 +16,7 @@ from stpn_jax.errors import UsageError
 
 DATASETS = ("ucf101", "hmdb51", "folder")
 _LARGEST_SIDE = 4096
+_INSPECTED, _SHEET = 12, 12  # clips looked at, and clips of one contact sheet
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -35,6 +37,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> None:
+    if inspected := options.__dict__.pop("inspect"):
+        _inspect(inspected, options.limit or _INSPECTED)
+        return
     verify = options.__dict__.pop("verify")
     if not (verify and not options.dataset):
         from stpn_jax import compilation_cache
@@ -50,6 +55,50 @@ def _run(options: argparse.Namespace) -> None:
         _say(f"{options.data_dir}: the checksums of all {count} records are right")
 
 
+def _inspect(data_dir: str, clips: int) -> None:
+    """Prints counts and doubts, and draws contact sheets beside the records."""
+    import numpy as np
+    from etils import epath
+
+    from stpn_jax.data import disk, flow, inspection, records
+    from stpn_jax.viz import contact_sheet, flow_wheel
+
+    def row(sample: inspection.Sample) -> contact_sheet.Row:
+        video = sample.video
+        return contact_sheet.Row(
+            dataset.meta.classes[dataset.labels[video]],
+            (
+                f"splits: {' '.join(dataset.membership[video])}",
+                f"{dataset.num_frames[video]} frames",
+                *textwrap.wrap(dataset.names[video], 30)[:4],
+            ),
+            sample.frames,
+            flow_wheel.colours(displacements(sample.codes), limit),
+        )
+
+    def displacements(codes: np.ndarray) -> np.ndarray:
+        return np.asarray(flow.dequantise(codes, dataset.meta.bound))
+
+    with disk.errors_told(data_dir):
+        dataset = records.open_dataset(data_dir)
+        for line in inspection.counts(dataset):
+            _say(line)
+        chosen = inspection.choose(dataset, clips)
+        samples = [inspection.sample(dataset, video) for video in chosen]
+        measures = inspection.measure(samples, dataset.meta.bound)
+        _say(f"in {len(samples)} clips: {inspection.told(measures)}")
+        for doubt in inspection.doubts(dataset, measures):
+            _say(f"LOOK: {doubt}")
+        lengths = [np.linalg.norm(displacements(s.codes), axis=-1) for s in samples]
+        limit = max(1.0, float(np.quantile(np.stack(lengths), 0.98)))
+        for start in range(0, len(samples), _SHEET):
+            page = start // _SHEET + 1
+            path = epath.Path(data_dir) / f"contact_sheet_{page}.png"
+            rows = [row(sample) for sample in samples[start : start + _SHEET]]
+            path.write_bytes(contact_sheet.draw(dataset.meta.dataset, rows, limit))
+            _say(f"wrote {path}")
+
+
 def _say(line: str) -> None:
     print(line, flush=True)
 
@@ -61,8 +110,12 @@ class _Parser(argparse.ArgumentParser):
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     options = _parser().parse_args(argv)
+    if options.inspect:
+        return options
     if not options.data_dir:
-        raise UsageError("--data_dir is empty; it takes the folder for the records")
+        raise UsageError(
+            "--data_dir is missing or empty; it takes the folder for the records"
+        )
     if not options.verify and not (options.dataset and options.videos):
         raise UsageError("--dataset and --videos are needed; --help lists the options")
     if options.host and options.host >= options.hosts:
@@ -83,7 +136,7 @@ def _parser() -> _Parser:
     add("--dataset", choices=DATASETS, default="")
     add("--videos", metavar="DIR", default="", help="has a folder for each class")
     add("--splits", metavar="DIR", default="", help="the official split lists")
-    add("--data_dir", metavar="DIR", required=True, help="where the records go")
+    add("--data_dir", metavar="DIR", default="", help="where the records go")
     add("--size", metavar="WxH", type=_size, default=(340, 256))
     add("--classes", metavar="A,B", type=_names, default=(), help="default: all")
     add("--limit", metavar="N", type=_count, default=0, help="clips, evenly chosen")
@@ -100,6 +153,7 @@ def _parser() -> _Parser:
         help="of a folder without train/ and test/",
     )
     add("--seed", metavar="N", type=int, default=0, help="draws that fraction")
+    add("--inspect", metavar="DATA_DIR", default="", help="draw and count records")
     add("--verify", action="store_true", help="compare the checksums of all records")
     return parser
 

@@ -164,7 +164,7 @@ def test_nothing_but_bad_clips(cheap_flow, tmp_path, capsys):
         (["{all}", "--size=340"], "expected WxH"),
         (["{all}", "--size=0x4"], "sides of 1 to"),
         (["{all}", "--size=99999x4"], "sides of 1 to"),
-        (["{all}", "--data_dir="], "--data_dir is empty"),
+        (["{all}", "--data_dir="], "--data_dir is missing"),
         (["{all}", "--limit=-1"], "expected a count"),
         (["{all}", "--hosts=2", "--host=2"], "from 0 to one less"),
         (["{all}", "--host=1"], "from 0 to one less"),
@@ -223,6 +223,17 @@ def test_hosts_together_make_the_records_of_one(cheap_flow, folder, tmp_path, ca
     assert run(capsys, *command(folder, shared, "--host=1", "--hosts=3"))[0] == 0
     assert run(capsys, *command(folder, shared))[0] == 0
     assert contents(shared) == contents(alone)
+
+
+def test_inspect_counts_and_draws(cheap_flow, folder, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert run(capsys, *command(folder, out))[0] == 0
+    code, told, _ = run(capsys, f"--inspect={out}", "--limit=5")
+    assert code == 0
+    assert "6 clips of 2 classes, 80 frames and 74 flows of 32x24" in told
+    assert "in 5 clips" in told
+    assert (out / "contact_sheet_1.png").read_bytes().startswith(b"\x89PNG")
+    assert run(capsys, f"--inspect={tmp_path}")[0] == 2
 
 
 def test_hosts_that_have_no_clips(cheap_flow, folder, tmp_path, capsys):

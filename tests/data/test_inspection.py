@@ -1,0 +1,102 @@
+"""Inspection: right records raise no doubt, and every kind of wrong flow does."""
+
+import cv2
+import numpy as np
+import pytest
+
+from stpn_jax.data import flow, inspection, records
+
+
+def moving_sample(u=(2.0, -1.0), bound=20.0, seed=0) -> inspection.Sample:
+    """A texture that moves by u, with the codes of exactly that flow."""
+    noise = np.random.default_rng(seed).uniform(size=(80, 90)).astype(np.float32)
+    grey = cv2.normalize(
+        cv2.GaussianBlur(noise, (0, 0), 2), None, 0, 255, cv2.NORM_MINMAX
+    )
+    move = np.array([[1, 0, u[0]], [0, 1, u[1]]], np.float32)
+    moved = cv2.warpAffine(grey, move, (90, 80), borderMode=cv2.BORDER_REFLECT)
+    first, second = (
+        np.repeat(image[None, ..., None], 3, -1).round().astype(np.uint8)
+        for image in (grey, moved)
+    )
+    field = np.broadcast_to(np.array(u, np.float32), (1, 80, 90, 2))
+    return inspection.Sample(0, first, second, np.asarray(flow.quantise(field, bound)))
+
+
+def made_dataset(classes=("run",), of=(0, 0), parts=("train", "test")):
+    """Records without images."""
+    meta = records.Meta("folder", classes, {}, (90, 80), 20.0, 1, {}, 95)
+    count = len(of)
+    return records.Dataset(
+        meta=meta,
+        names=tuple(f"{i}.avi" for i in range(count)),
+        labels=np.array(of, np.int32),
+        groups=("",) * count,
+        sources=("",) * count,
+        membership=tuple((part,) for part in parts),
+        num_frames=np.full(count, 12, np.int32),
+        images={},
+    )
+
+
+def doubts(samples, bound=20.0, dataset=None):
+    found = inspection.measure(samples, bound)
+    return list(inspection.doubts(dataset or made_dataset(), found))
+
+
+def test_right_flow_raises_no_doubt():
+    found = inspection.measure([moving_sample()], 20.0)
+    assert found.explained["as it is"] > 0.7
+    assert found.length == pytest.approx(5**0.5, abs=0.1)
+    assert (found.saturated, found.still) == (0, 0)
+    assert doubts([moving_sample()]) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "doubt"),
+    [
+        (lambda codes: codes[..., ::-1].copy(), "x and y swapped"),
+        (lambda codes: 255 - codes, "the opposite sign"),
+    ],
+)
+def test_wrong_axes_and_signs_are_seen(change, doubt):
+    sample = moving_sample()
+    (line,) = doubts([sample._replace(codes=change(sample.codes))])
+    assert doubt in line
+
+
+@pytest.mark.parametrize(("bound", "doubt"), [(10.0, "twice"), (40.0, "half")])
+def test_a_wrong_bound_is_seen(bound, doubt):
+    (line,) = doubts([moving_sample()], bound)
+    assert f"{doubt} the bound" in line
+
+
+def test_no_motion_and_saturation_are_seen():
+    sample = moving_sample()
+    still = sample._replace(codes=np.full_like(sample.codes, 128))
+    assert any("no motion" in line for line in doubts([still]))
+    full = sample._replace(codes=np.full_like(sample.codes, 255))
+    assert any("the bound is small" in line for line in doubts([full]))
+
+
+def test_a_class_without_test_clips_is_named():
+    dataset = made_dataset(("run", "sit"), (0, 0, 1), ("train", "test", "train"))
+    (line,) = doubts([moving_sample()], dataset=dataset)
+    assert line == "split 1: no test clips of 1 classes: sit"
+
+
+def test_counts_add_up():
+    dataset = made_dataset(("run", "sit"), (0, 0, 1), ("train", "test", "train"))
+    lines = "\n".join(inspection.counts(dataset))
+    assert "3 clips of 2 classes, 36 frames and 33 flows of 90x80" in lines
+    assert "split 1: 1 test, 2 train" in lines
+    assert "run 1 1" in lines and "sit 1 0" in lines
+
+
+def test_chosen_clips_are_spread_over_classes():
+    dataset = made_dataset(("a", "b", "c"), (0,) * 20 + (1, 2), ("train",) * 22)
+    chosen = inspection.choose(dataset, 4)
+    assert sorted(dataset.labels[chosen].tolist()) == [0, 0, 1, 2]
+    assert chosen == inspection.choose(dataset, 4)
+    assert chosen != inspection.choose(dataset, 4, seed=1)
+    assert len(inspection.choose(dataset, 99)) == 22

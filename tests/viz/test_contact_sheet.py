@@ -1,0 +1,25 @@
+"""The contact sheet: every image of every clip is on it."""
+
+import io
+
+import numpy as np
+from matplotlib import image as reader
+
+from stpn_jax.viz import contact_sheet
+
+
+def test_every_image_is_drawn():
+    def row(colour, flow):
+        frames = np.full((3, 40, 60, 3), colour, np.uint8)
+        return contact_sheet.Row(
+            "a $class_", ("train", "12 frames"), frames, np.full_like(frames, flow)
+        )
+
+    rows = [row((200, 10, 10), (10, 200, 10)), row((10, 10, 200), (200, 200, 10))]
+    file = contact_sheet.draw("set", rows, limit=2.0)
+    picture = np.round(reader.imread(io.BytesIO(file), format="png")[..., :3] * 255)
+    sizes = []
+    for colour in ((200, 10, 10), (10, 200, 10), (10, 10, 200), (200, 200, 10)):
+        sizes.append((np.abs(picture - colour).max(-1) < 8).sum())
+    assert min(sizes) > 5000
+    assert max(sizes) < 1.1 * min(sizes)
