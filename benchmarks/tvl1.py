@@ -1,7 +1,11 @@
 """TV-L1 flow, ours and OpenCV's on the same cores in one run: pairs a second.
 
-Run it under `taskset` for a number of cores. With --clips the pairs come from the
-videos of a folder; without, from a texture that drifts and turns.
+    taskset -c 0 python -m benchmarks.tvl1 --clips=VIDEOS
+
+One pair by itself, the pairs of one clip, and those with the fast preset. With --clips
+they come from the videos of a folder; without, from a texture that drifts and turns.
+On an accelerator the pairs of a clip go side by side, and the traffic floor stands
+beside them: what reading and writing each pixel once an iteration would take.
 """
 
 import argparse
@@ -15,47 +19,85 @@ import numpy as np
 
 from stpn_jax.ops import tvl1
 
+UCF101_PAIRS = 2.4e6
+
+_PIXEL_ITERATIONS = 18.8e6 / (340 * 256)
+"""Iterations a pair, in pixels of the finest level: the mean of 96 real pairs."""
+
+_BYTES = 4 * 16
+"""Of a pixel in an iteration: reads u, p, slope, residual, inverse; writes u, p."""
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clips", type=pathlib.Path, help="a folder with .avi files")
-    parser.add_argument("--sizes", nargs="+", default=["72x72", "170x128", "340x256"])
-    parser.add_argument("--pairs", nargs="+", type=int, default=[1, 16])
+    parser.add_argument("--sizes", nargs="+", default=["170x128", "340x256"])
+    parser.add_argument("--pairs", type=int, default=16, help="of a clip")
+    parser.add_argument("--count", type=int, default=3, help="of clips")
+    parser.add_argument("--together", type=int, default=0, help="pairs side by side")
     parser.add_argument("--threads", type=int, default=1, help="of OpenCV")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--bandwidth", type=float, help="of the device, in GB/s")
     options = parser.parse_args()
     cv2.setNumThreads(options.threads)
+    device = jax.devices()[0]
+    print(f"{device.device_kind}, jax {jax.__version__}, OpenCV {cv2.__version__}")
+    together = options.together or (1 if device.platform == "cpu" else options.pairs)
     for size in options.sizes:
         width, height = map(int, size.split("x"))
-        for pairs in options.pairs:
-            compare(frames(options.clips, pairs, width, height), options.repeats)
+        for path in sources(options.clips, options.count):
+            images = frames(path, options.pairs, width, height)
+            compare(images, options.repeats, together)
+        if options.bandwidth:
+            traffic = _PIXEL_ITERATIONS * width * height * _BYTES
+            rate = options.bandwidth * 1e9 / traffic
+            print(f"{size}: traffic floor {rate:.0f} pairs/s ({traffic / 1e9:.2f} GB)")
 
 
-def compare(images: tuple[np.ndarray, np.ndarray], repeats: int) -> None:
-    started = time.perf_counter()
-    compiled = tvl1.flow.lower(*images).compile()
-    compilation = time.perf_counter() - started
-    ours, found = clock(lambda: jax.block_until_ready(compiled(*images)), repeats)
-    theirs, expected = clock(lambda: opencv(*images), repeats)
-    distance = np.linalg.norm(np.asarray(found) - expected, axis=-1).mean()
-    pairs, height, width = images[0].shape
-    print(
-        f"{width}x{height} n={pairs:2d}: ours {pairs / ours:7.1f} pairs/s "
-        f"({1e3 * ours / pairs:.1f} ms), OpenCV {pairs / theirs:6.1f} "
-        f"({1e3 * theirs / pairs:.1f} ms), {theirs / ours:.1f}x; "
-        f"apart {distance:.4f} px; compiled in {compilation:.1f} s",
-        flush=True,
-    )
-
-
-def clock(call: Callable, repeats: int) -> tuple[float, np.ndarray]:
-    """Seconds of the quickest call, and what it returned."""
-    seconds = []
-    for _ in range(repeats):
+def compare(images: np.ndarray, repeats: int, together: int) -> None:
+    """Prints the rates for the pairs of one clip, interleaved with OpenCV's."""
+    first, second = images[:-1], images[1:]
+    fast = tvl1.PRESETS["fast"]
+    default = tvl1.PRESETS["default"]
+    together = min(together, len(first))
+    calls: dict[str, Callable[[], jax.Array | np.ndarray]] = {
+        "one pair": lambda: tvl1.flow(first[:1], second[:1], default),
+        "clip": lambda: tvl1.flow(first, second, default, together),
+        "clip, fast": lambda: tvl1.flow(first, second, fast, together),
+        "OpenCV, one pair": lambda: opencv(first[:1], second[:1]),
+        "OpenCV, clip": lambda: opencv(first, second),
+    }
+    found, compilation = {}, {}
+    for name, call in calls.items():
         started = time.perf_counter()
-        result = call()
-        seconds.append(time.perf_counter() - started)
-    return min(seconds), result
+        found[name] = np.asarray(call())
+        compilation[name] = time.perf_counter() - started
+    seconds = clock(calls, repeats)
+    height, width = first.shape[1:]
+    print(f"{width}x{height}, {len(first)} pairs:")
+    for name in ("one pair", "clip", "clip, fast"):
+        peer = "OpenCV, one pair" if name == "one pair" else "OpenCV, clip"
+        pairs = len(found[name])
+        own, theirs = seconds[name] / pairs, seconds[peer] / pairs
+        distance = np.linalg.norm(found[name] - found[peer], axis=-1).mean()
+        print(
+            f"  {name:10s} {1 / own:7.1f} pairs/s ({1e3 * own:.1f} ms), OpenCV "
+            f"{1 / theirs:5.1f} ({1e3 * theirs:.0f} ms): {theirs / own:.1f}x; apart "
+            f"{distance:.4f} px; first call {compilation[name]:.1f} s; UCF101 in "
+            f"{UCF101_PAIRS * own / 3600:.1f} h",
+            flush=True,
+        )
+
+
+def clock(calls: dict[str, Callable], repeats: int) -> dict[str, float]:
+    """Median seconds of each call, one of each in turn."""
+    seconds: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(repeats):
+        for name, call in calls.items():
+            started = time.perf_counter()
+            np.asarray(call())
+            seconds[name].append(time.perf_counter() - started)
+    return {name: float(np.median(values)) for name, values in seconds.items()}
 
 
 def opencv(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -65,39 +107,36 @@ def opencv(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     )
 
 
-def frames(
-    clips: pathlib.Path | None, pairs: int, width: int, height: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """First and second images of `pairs` pairs, four consecutive ones of a source."""
-    runs = -(-pairs // 4)
+def sources(clips: pathlib.Path | None, count: int) -> list[pathlib.Path] | list[None]:
+    """Clips spread over a folder, or that many times none."""
     if clips is None:
-        sources = [drifting(seed, width, height) for seed in range(runs)]
-    else:
-        paths = sorted(clips.rglob("*.avi"))
-        sources = [read(p, width, height) for p in paths[:: len(paths) // runs][:runs]]
-    first = np.concatenate([source[:-1] for source in sources])
-    second = np.concatenate([source[1:] for source in sources])
-    return first[:pairs], second[:pairs]
+        return [None] * count
+    paths = sorted(clips.rglob("*.avi"))
+    return paths[:: len(paths) // count][:count]
 
 
-def read(path: pathlib.Path, width: int, height: int) -> np.ndarray:
+def frames(
+    path: pathlib.Path | None, pairs: int, width: int, height: int
+) -> np.ndarray:
+    """Consecutive grey images from the start of a clip."""
+    if path is None:
+        return drifting(pairs + 1, width, height)
     video = cv2.VideoCapture(str(path))
-    video.set(cv2.CAP_PROP_POS_FRAMES, 4)
-    images = [cv2.cvtColor(video.read()[1], cv2.COLOR_BGR2GRAY) for _ in range(5)]
-    return np.stack([cv2.resize(image, (width, height)) for image in images])
+    images = []
+    while len(images) <= pairs and (found := video.read())[0]:
+        grey = cv2.cvtColor(found[1], cv2.COLOR_BGR2GRAY)
+        images.append(cv2.resize(grey, (width, height)))
+    return np.stack(images)
 
 
-def drifting(seed: int, width: int, height: int) -> np.ndarray:
-    noise = np.random.default_rng(seed).uniform(size=(height, width))
+def drifting(count: int, width: int, height: int) -> np.ndarray:
+    noise = np.random.default_rng(0).uniform(size=(height, width))
     smooth = cv2.GaussianBlur(noise.astype(np.float32), (0, 0), 3)
     image = cv2.normalize(smooth, None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
-    moves = [cv2.getRotationMatrix2D((width / 3, height / 2), t, 1) for t in range(5)]
-    return np.stack(
-        [
-            cv2.warpAffine(image, move, (width, height), borderMode=cv2.BORDER_REFLECT)
-            for move in moves
-        ]
-    )
+    centre, size = (width / 3, height / 2), (width, height)
+    moves = [cv2.getRotationMatrix2D(centre, t, 1) for t in range(count)]
+    border = cv2.BORDER_REFLECT
+    return np.stack([cv2.warpAffine(image, m, size, borderMode=border) for m in moves])
 
 
 if __name__ == "__main__":
