@@ -15,7 +15,8 @@ from matplotlib.figure import Figure
 from stpn_jax.viz import flow_wheel
 
 _GAP = 2  # white pixels between images
-_ROW_INCHES, _TEXT_SHARE = 1.5, 0.28
+_ROW_INCHES, _TEXT_INCHES = 1.5, 2.4
+_TITLE_LENGTH = 24
 
 
 class Row(NamedTuple):
@@ -45,7 +46,7 @@ def draw(title: str, rows: Sequence[Row], limit: float) -> bytes:
     strips = [_strip(row) for row in rows]
     height, width = strips[0].shape[:2]
     picture_inches = _ROW_INCHES * width / height
-    size = (picture_inches / (1 - _TEXT_SHARE), _ROW_INCHES * (len(rows) + 0.6))
+    size = (_TEXT_INCHES + picture_inches, _ROW_INCHES * (len(rows) + 0.6))
     figure = Figure(figsize=size)
     backend_agg.FigureCanvasAgg(figure)
     figure.subplots_adjust(0.01, 0.005, 0.99, 0.995, wspace=0, hspace=0.06)
@@ -53,7 +54,7 @@ def draw(title: str, rows: Sequence[Row], limit: float) -> bytes:
         len(rows) + 1,
         2,
         height_ratios=[0.6] + [1] * len(rows),
-        width_ratios=[_TEXT_SHARE, 1 - _TEXT_SHARE],
+        width_ratios=[_TEXT_INCHES, picture_inches],
     ).tolist()
     for axes in itertools.chain(*grid):
         axes.set_axis_off()
@@ -93,8 +94,8 @@ def _head(axes: Sequence[Axes], title: str, limit: float) -> None:
 
 
 def _describe(axes: Axes, row: Row) -> None:
-    axes.text(
-        0, 0.95, row.title, fontsize=10, weight="bold", va="top", parse_math=False
-    )
+    title, length = row.title, _TITLE_LENGTH
+    title = title if len(title) <= length else title[: length - 3] + "..."
+    axes.text(0, 0.95, title, fontsize=10, weight="bold", va="top", parse_math=False)
     details = "\n".join(row.details)
     axes.text(0, 0.8, details, fontsize=7.5, va="top", parse_math=False, clip_on=True)
