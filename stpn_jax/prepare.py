@@ -8,15 +8,20 @@ Heavy modules are imported by the functions: worker processes import this file t
 import argparse
 import math
 import sys
-import textwrap
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from stpn_jax.errors import UsageError
 
+if TYPE_CHECKING:
+    from etils import epath
+
+    from stpn_jax.data import records
+
 DATASETS = ("ucf101", "hmdb51", "folder")
 _LARGEST_SIDE = 4096
-_INSPECTED, _SHEET = 12, 12  # clips looked at, and clips of one contact sheet
+_SHEET = 16  # clips of one contact sheet
+_MEASURED = 100  # clips, at least, whose flow is measured
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,8 +43,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> None:
     if inspected := options.__dict__.pop("inspect"):
-        _inspect(inspected, options.limit or _INSPECTED)
+        _inspect(inspected, options.out, options.clips, options.seed)
         return
+    for name in ("out", "clips"):
+        options.__dict__.pop(name)
     verify = options.__dict__.pop("verify")
     if not (verify and not options.dataset):
         from stpn_jax import compilation_cache
@@ -55,48 +62,61 @@ def _run(options: argparse.Namespace) -> None:
         _say(f"{options.data_dir}: the checksums of all {count} records are right")
 
 
-def _inspect(data_dir: str, clips: int) -> None:
-    """Prints counts and doubts, and draws contact sheets beside the records."""
-    import numpy as np
+def _inspect(data_dir: str, out: str, clips: int, seed: int) -> None:
+    """Prints counts and doubts, and draws contact sheets."""
     from etils import epath
 
-    from stpn_jax.data import disk, flow, inspection, records
-    from stpn_jax.viz import contact_sheet, flow_wheel
-
-    def row(sample: inspection.Sample) -> contact_sheet.Row:
-        video = sample.video
-        return contact_sheet.Row(
-            dataset.meta.classes[dataset.labels[video]],
-            (
-                f"splits: {' '.join(dataset.membership[video])}",
-                f"{dataset.num_frames[video]} frames",
-                *textwrap.wrap(dataset.names[video], 30)[:4],
-            ),
-            sample.frames,
-            flow_wheel.colours(displacements(sample.codes), limit),
-        )
-
-    def displacements(codes: np.ndarray) -> np.ndarray:
-        return np.asarray(flow.dequantise(codes, dataset.meta.bound))
+    from stpn_jax.data import disk, inspection, records
 
     with disk.errors_told(data_dir):
         dataset = records.open_dataset(data_dir)
         for line in inspection.counts(dataset):
             _say(line)
-        chosen = inspection.choose(dataset, clips)
-        samples = [inspection.sample(dataset, video) for video in chosen]
+        clips = clips or max(_SHEET, len(dataset.meta.classes))
+        measured = inspection.choose(dataset, max(clips, _MEASURED), seed)
+        samples = (inspection.sample(dataset, video) for video in measured)
         measures = inspection.measure(samples, dataset.meta.bound)
-        _say(f"in {len(samples)} clips: {inspection.told(measures)}")
+        _say(f"in {len(measured)} clips: {inspection.told(measures)}")
         for doubt in inspection.doubts(dataset, measures):
             _say(f"LOOK: {doubt}")
-        lengths = [np.linalg.norm(displacements(s.codes), axis=-1) for s in samples]
-        limit = max(1.0, float(np.quantile(np.stack(lengths), 0.98)))
-        for start in range(0, len(samples), _SHEET):
-            page = start // _SHEET + 1
-            path = epath.Path(data_dir) / f"contact_sheet_{page}.png"
-            rows = [row(sample) for sample in samples[start : start + _SHEET]]
-            path.write_bytes(contact_sheet.draw(dataset.meta.dataset, rows, limit))
-            _say(f"wrote {path}")
+    path = epath.Path(out or epath.Path(data_dir) / "contact_sheet.png")
+    with disk.errors_told(path.parent):
+        _draw(dataset, inspection.choose(dataset, clips, seed), path)
+
+
+def _draw(
+    dataset: "records.Dataset", videos: Sequence[int], path: "epath.Path"
+) -> None:
+    """Writes the sheets of these clips: one as path, several with a number added."""
+    import numpy as np
+
+    from stpn_jax.data import flow, inspection
+    from stpn_jax.viz import contact_sheet, flow_wheel
+
+    meta = dataset.meta
+    pages = np.array_split(np.asarray(videos), math.ceil(len(videos) / _SHEET))
+    for number, page in enumerate(pages, 1):
+        samples = [inspection.sample(dataset, int(video)) for video in page]
+        flows = [np.asarray(flow.dequantise(s.codes, meta.bound)) for s in samples]
+        fastest = [np.quantile(np.linalg.norm(u, axis=-1), 0.99) for u in flows]
+        # The median clip shows its full colours, whatever the fastest one does.
+        limit = max(1.0, float(np.median(fastest)))
+        rows = [
+            contact_sheet.Row(
+                *inspection.described(dataset, sample),
+                sample.frames,
+                flow_wheel.colours(u, limit),
+            )
+            for sample, u in zip(samples, flows, strict=True)
+        ]
+        width, height = meta.size
+        title = (
+            f"{meta.dataset}\n{width}x{height}, bound {meta.bound:g} px\n"
+            f"sheet {number} of {len(pages)}"
+        )
+        file = path if len(pages) == 1 else path.with_stem(f"{path.stem}_{number}")
+        file.write_bytes(contact_sheet.draw(title, rows, limit))
+        _say(f"wrote {file}")
 
 
 def _say(line: str) -> None:
@@ -110,6 +130,10 @@ class _Parser(argparse.ArgumentParser):
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     options = _parser().parse_args(argv)
+    if options.out and not options.out.endswith(".png"):
+        raise UsageError(f"--out={options.out}: expected the name of a .png file")
+    if (options.out or options.clips) and not options.inspect:
+        raise UsageError("--out and --clips go with --inspect=DATA_DIR")
     if options.inspect:
         return options
     if not options.data_dir:
@@ -152,8 +176,10 @@ def _parser() -> _Parser:
         default=0.25,
         help="of a folder without train/ and test/",
     )
-    add("--seed", metavar="N", type=int, default=0, help="draws that fraction")
+    add("--seed", metavar="N", type=int, default=0, help="of all that is drawn")
     add("--inspect", metavar="DATA_DIR", default="", help="draw and count records")
+    add("--out", metavar="PNG", default="", help="of --inspect; default: beside them")
+    add("--clips", metavar="N", type=_count, default=0, help="that --inspect draws")
     add("--verify", action="store_true", help="compare the checksums of all records")
     return parser
 

@@ -228,12 +228,17 @@ def test_hosts_together_make_the_records_of_one(cheap_flow, folder, tmp_path, ca
 def test_inspect_counts_and_draws(cheap_flow, folder, tmp_path, capsys):
     out = tmp_path / "out"
     assert run(capsys, *command(folder, out))[0] == 0
-    code, told, _ = run(capsys, f"--inspect={out}", "--limit=5")
+    code, told, _ = run(capsys, f"--inspect={out}", "--clips=5")
     assert code == 0
     assert "6 clips of 2 classes, 80 frames and 74 flows of 32x24" in told
-    assert "in 5 clips" in told
-    assert (out / "contact_sheet_1.png").read_bytes().startswith(b"\x89PNG")
+    assert "in 6 clips" in told
+    assert (out / "contact_sheet.png").read_bytes().startswith(b"\x89PNG")
+    sheet = tmp_path / "sheet.png"
+    assert run(capsys, f"--inspect={out}", f"--out={sheet}")[0] == 0
+    assert sheet.exists()
     assert run(capsys, f"--inspect={tmp_path}")[0] == 2
+    assert ".png" in run(capsys, f"--inspect={out}", "--out=sheet.jpg")[2]
+    assert "go with --inspect" in run(capsys, *command(folder, out, "--clips=3"))[2]
 
 
 def test_hosts_that_have_no_clips(cheap_flow, folder, tmp_path, capsys):

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from stpn_jax import errors
 from stpn_jax.data import flow, inspection, records
 
 
@@ -56,7 +57,9 @@ def test_right_flow_raises_no_doubt():
     ("change", "doubt"),
     [
         (lambda codes: codes[..., ::-1].copy(), "x and y swapped"),
-        (lambda codes: 255 - codes, "the opposite sign"),
+        (lambda codes: 255 - codes, "with the opposite sign ("),
+        (lambda codes: codes ^ np.array([255, 0], np.uint8), "opposite sign of x"),
+        (lambda codes: codes ^ np.array([0, 255], np.uint8), "opposite sign of y"),
     ],
 )
 def test_wrong_axes_and_signs_are_seen(change, doubt):
@@ -74,7 +77,9 @@ def test_a_wrong_bound_is_seen(bound, doubt):
 def test_no_motion_and_saturation_are_seen():
     sample = moving_sample()
     still = sample._replace(codes=np.full_like(sample.codes, 128))
-    assert any("no motion" in line for line in doubts([still]))
+    assert any("hardly anything moves" in line for line in doubts([still]))
+    half = [sample, still, still]
+    assert any("67% of the flow images show no motion" in d for d in doubts(half))
     full = sample._replace(codes=np.full_like(sample.codes, 255))
     assert any("the bound is small" in line for line in doubts([full]))
 
@@ -82,7 +87,7 @@ def test_no_motion_and_saturation_are_seen():
 def test_a_class_without_test_clips_is_named():
     dataset = made_dataset(("run", "sit"), (0, 0, 1), ("train", "test", "train"))
     (line,) = doubts([moving_sample()], dataset=dataset)
-    assert line == "split 1: no test clips of 1 classes: sit"
+    assert line == "split 1: no test clips of 1 of 2 classes: sit"
 
 
 def test_counts_add_up():
@@ -100,3 +105,48 @@ def test_chosen_clips_are_spread_over_classes():
     assert chosen == inspection.choose(dataset, 4)
     assert chosen != inspection.choose(dataset, 4, seed=1)
     assert len(inspection.choose(dataset, 99)) == 22
+
+
+def test_chosen_clips_are_spread_over_places():
+    parts = ("train",) * 10 + ("test",) * 2
+    dataset = made_dataset(("a", "b"), (0, 1) * 6, parts)
+    for seed in range(4):
+        chosen = inspection.choose(dataset, 4, seed)
+        places = sorted(dataset.membership[video][0] for video in chosen)
+        assert places == ["test", "test", "train", "train"]
+    assert set(inspection.choose(dataset, 3)) < set(inspection.choose(dataset, 5))
+
+
+def test_a_still_clip_is_no_reason_for_doubt():
+    """The code of rest is 0.08 pixels: warped noise would count against the flow."""
+    noise = np.random.default_rng(0).integers(0, 256, (2, 1, 80, 90, 3), np.uint8)
+    still = inspection.Sample(0, *noise, np.full((1, 80, 90, 2), 129, np.uint8))
+    assert (
+        inspection._explains(inspection.measure([still], 20.0))
+        == "hardly anything moves"
+    )
+    assert doubts([moving_sample(), still]) == []
+
+
+def test_measures_take_clips_one_by_one():
+    pair = [moving_sample(), moving_sample((-3.0, 1.0), seed=1)]
+    together = inspection.measure(iter(pair), 20.0)
+    first, second = (inspection.measure([one], 20.0) for one in pair)
+    assert together.length == pytest.approx((first.length + second.length) / 2)
+    explained = [m.explained["as it is"] for m in (first, together, second)]
+    assert sorted(explained)[1] == explained[1]
+
+
+class _Damaged(records.Dataset):
+    def frames(self, video, positions):
+        return [b"no JPEG"] * len(positions)
+
+    def flows(self, video, positions):
+        return self.frames(video, positions), self.frames(video, positions)
+
+
+def test_a_damaged_image_names_its_clip():
+    dataset = made_dataset()
+    damaged = _Damaged(**{f: getattr(dataset, f) for f in dataset.__dict__})
+    with pytest.raises(errors.UsageError, match=r"clip 1\.avi: an image"):
+        inspection.sample(damaged, 1)
