@@ -47,7 +47,7 @@ def ucf101(splits: epath.PathLike) -> OfficialLists:
     Raises:
         UsageError: a list is missing.
     """
-    splits = epath.Path(splits)
+    splits = _holding(epath.Path(splits), "classInd.txt")
     classes = [line.split()[1] for line in _lines(splits / "classInd.txt")]
     membership: dict[tuple[str, str], list[str]] = {}
     for i, split in enumerate(SPLITS):
@@ -64,8 +64,8 @@ def hmdb51(splits: epath.PathLike) -> OfficialLists:
     Raises:
         UsageError: there is no list, or one is missing.
     """
-    splits = epath.Path(splits)
     ending = "_test_split1.txt"
+    splits = _holding(epath.Path(splits), f"*{ending}")
     classes = sorted(p.name.removesuffix(ending) for p in splits.glob(f"*{ending}"))
     if not classes:
         raise UsageError(f"{splits}: no lists of HMDB51 (<class>{ending}) are there")
@@ -192,6 +192,18 @@ def _official_lists(
     return OfficialLists(
         tuple(classes), {entry: tuple(parts) for entry, parts in membership.items()}
     )
+
+
+def _holding(splits: epath.Path, pattern: str) -> epath.Path:
+    """The folder itself, or the one folder in it that has the lists instead.
+
+    The official archives unpack to a folder of their own.
+    """
+    if not splits.is_dir() or any(splits.glob(pattern)):
+        return splits
+    below = [path for path in splits.iterdir() if path.is_dir()]
+    having = [path for path in below if any(path.glob(pattern))]
+    return having[0] if len(having) == 1 else splits
 
 
 def _lines(path: epath.Path) -> list[str]:

@@ -72,6 +72,11 @@ def class_folders(videos: epath.PathLike) -> list[epath.Path]:
             "one folder of video files for each class"
         )
     folders = sorted(p for p in videos.iterdir() if p.is_dir() and _is_shown(p))
+    if not folders and (packed := sorted(videos.glob("*.rar"))):
+        raise UsageError(
+            f"{videos} has {len(packed)} .rar files ({packed[0].name} and so on) and "
+            "no folders: unpack each there, as by `unar FILE` or `7z x FILE`"
+        )
     if not folders:
         raise UsageError(
             f"{videos} has no folders: one folder of video files for each class is "
@@ -105,13 +110,14 @@ def official(
     """Clips that are in the official lists, with the place those give them.
 
     Args:
-        videos: folder of <class>/<clip>.
+        videos: folder of <class>/<clip>, or one above it, as archives unpack.
         lists: of the data set.
         source: (class, listed file name) -> source.
 
     Raises:
         UsageError: no file is in the lists.
     """
+    videos = _holding_classes(epath.Path(videos), lists.classes)
     matcher = labels.Matcher(lists)
     clips: dict[tuple[str, str], Clip] = {}
     unlisted: list[tuple[str, str]] = []
@@ -143,6 +149,18 @@ def official(
         unlisted=tuple(sorted(unlisted)),
         absent=_absent(lists, clips),
     )
+
+
+def _holding_classes(videos: epath.Path, classes: Sequence[str]) -> epath.Path:
+    """The folder itself, or the one folder in it that has class folders instead."""
+
+    def has_classes(folder: epath.Path) -> bool:
+        return any(path.name in classes for path in folder.iterdir() if path.is_dir())
+
+    if not videos.is_dir() or has_classes(videos):
+        return videos
+    having = [p for p in videos.iterdir() if p.is_dir() and has_classes(p)]
+    return having[0] if len(having) == 1 else videos
 
 
 def select(listing: Listing, classes: Sequence[str], limit: int) -> Listing:

@@ -60,6 +60,25 @@ def test_official_clips_others_and_absent_ones(tmp_path):
     assert found.splits == 3
 
 
+def test_archives_as_they_unpack(tmp_path):
+    """The folder above the class folders, and the one above the lists."""
+    name = "wave/a_wave_u_nm_np1_fr_med_0.avi"
+    videos = touch(tmp_path / "v", f"hmdb51_org/{name}", "other/x/y.avi", "a.rar")
+    (tmp_path / "up").mkdir()
+    hmdb51_lists(tmp_path / "up" / "testTrainMulti_7030_splits")
+    found = find("hmdb51", videos, tmp_path / "up")
+    assert places(found) == {name: "train_test_none"}
+    touch(videos, "again/wave/b.avi")
+    with pytest.raises(errors.UsageError, match="same data set"):
+        find("hmdb51", videos, tmp_path / "up")
+
+
+def test_classes_still_packed(tmp_path):
+    videos = touch(tmp_path / "v", "wave.rar", "run.rar")
+    with pytest.raises(errors.UsageError, match=r"2 .rar files \(run.rar.*unpack"):
+        find("hmdb51", videos, hmdb51_lists(tmp_path / "lists"))
+
+
 def test_the_exact_name_wins_over_one_like_it(tmp_path):
     names = ["b_!1_wave_u_nm_np1_fr_med_1.avi", "b_#1_wave_u_nm_np1_fr_med_1.avi"]
     videos = touch(tmp_path / "v", *(f"wave/{name}" for name in names))
