@@ -69,7 +69,7 @@ def _cut(share: float) -> Damage:
 
 DAMAGES: dict[str, Damage] = {
     "empty": lambda data, _, __: b"",
-    **{f"cut to {share:.0%}": _cut(share) for share in (0.001, 0.05, 0.5, 0.9, 0.995)},
+    **{f"cut to {share:.1%}": _cut(share) for share in (0.001, 0.05, 0.5, 0.9, 0.995)},
     **{f"{count} bits flipped": _flips(count) for count in (1, 10, 100, 1000)},
     "10 bits of the first 512 bytes": _flips(10, 512),
     "100 bits of the first 4 KiB": _flips(100, 4096),

@@ -9,11 +9,22 @@ Source: Microsoft, "AVI RIFF File Reference"; OpenDML AVI 1.02 for files of many
 
 import struct
 from collections.abc import Iterator
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 _HEADER = struct.Struct("<4sI")
 _ENTRY = struct.Struct("<4sIII")  # name, flags, offset, size
 _LISTS = (b"RIFF", b"LIST")
+
+
+@runtime_checkable
+class File(Protocol):
+    """Bytes that are read from anywhere."""
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Goes to a byte and returns its number."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Bytes from there on."""
 
 
 class _Chunk(NamedTuple):
@@ -26,7 +37,7 @@ class _DamageError(Exception):
     pass
 
 
-def complaint(file: BinaryIO) -> str:
+def complaint(file: File) -> str:
     """What is wrong with the structure of an AVI file.
 
     Args:
@@ -50,7 +61,7 @@ def _is_avi(start: bytes) -> bool:
     return start[:4] == b"RIFF" and start[8:11] == b"AVI"
 
 
-def _check(file: BinaryIO, length: int) -> None:
+def _check(file: File, length: int) -> None:
     position = 0
     while position + 12 <= length:
         file.seek(position)
@@ -64,7 +75,7 @@ def _check(file: BinaryIO, length: int) -> None:
         position = end + size % 2
 
 
-def _check_riff(file: BinaryIO, start: int, end: int, has_index: bool) -> None:
+def _check_riff(file: File, start: int, end: int, has_index: bool) -> None:
     """One RIFF; only the first has the old index of all it holds."""
     found: list[_Chunk] = []
     has_frames = False
@@ -72,13 +83,13 @@ def _check_riff(file: BinaryIO, start: int, end: int, has_index: bool) -> None:
         if chunk.name == b"LIST" and _kind(file, chunk) == b"movi":
             has_frames = True
             found = list(_leaves(file, chunk))
-        if chunk.name == b"idx1" and has_index:
+        if chunk.name == b"idx1" and has_index and has_frames:
             _compare(_index(file, chunk), found)
     if not has_frames:
         raise _DamageError("the list of its frames is missing")
 
 
-def _chunks(file: BinaryIO, start: int, end: int) -> Iterator[_Chunk]:
+def _chunks(file: File, start: int, end: int) -> Iterator[_Chunk]:
     """Chunks that follow each other and fill the space to a byte.
 
     Some writers round the size of the list up and some do not.
@@ -95,7 +106,7 @@ def _chunks(file: BinaryIO, start: int, end: int) -> Iterator[_Chunk]:
         raise _DamageError(f"{end - start} bytes too many before byte {end}")
 
 
-def _leaves(file: BinaryIO, frames: _Chunk) -> Iterator[_Chunk]:
+def _leaves(file: File, frames: _Chunk) -> Iterator[_Chunk]:
     """Chunks of the list of frames; they may be grouped in lists of records."""
     start = frames.start + _HEADER.size
     for chunk in _chunks(file, start + 4, start + frames.size):
@@ -105,12 +116,12 @@ def _leaves(file: BinaryIO, frames: _Chunk) -> Iterator[_Chunk]:
             yield chunk
 
 
-def _kind(file: BinaryIO, chunk: _Chunk) -> bytes:
+def _kind(file: File, chunk: _Chunk) -> bytes:
     file.seek(chunk.start + _HEADER.size)
     return file.read(4)
 
 
-def _index(file: BinaryIO, chunk: _Chunk) -> list[_Chunk]:
+def _index(file: File, chunk: _Chunk) -> list[_Chunk]:
     file.seek(chunk.start + _HEADER.size)
     data = file.read(chunk.size - chunk.size % _ENTRY.size)
     entries = _ENTRY.iter_unpack(data)

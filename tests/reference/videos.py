@@ -1,5 +1,6 @@
 """Small video files for the tests, written with PyAV."""
 
+import fractions
 import pathlib
 
 import av
@@ -22,19 +23,41 @@ def write(
     codec: str = "mpeg4",
     metadata: dict[str, str] | None = None,
     rotation: int = 0,
+    mirrored: bool = False,
+    pix_fmt: str = "",
+    times: list[int] | None = None,
+    aspect: fractions.Fraction | None = None,
 ) -> pathlib.Path:
-    """Writes frames [t y x 3] as a video file; the ending chooses the container."""
+    """Writes frames [t y x 3] as a video file; the ending chooses the container.
+
+    Args:
+        path: of the file.
+        pixels: the frames.
+        codec: FFmpeg's name.
+        metadata: of the container.
+        rotation: of the display matrix, in degrees.
+        mirrored: whether the display matrix turns left and right round.
+        pix_fmt: FFmpeg's name; by default what the codec is used with.
+        times: of each frame, in 25ths of a second; by default one after the other.
+        aspect: of a pixel.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
         container.metadata.update(metadata or {})
         stream = container.add_stream(codec, rate=25)
         stream.height, stream.width = pixels.shape[1:3]
-        stream.pix_fmt = "bgr0" if codec == "ffv1" else "yuv420p"
+        stream.pix_fmt = pix_fmt or ("bgr0" if codec == "ffv1" else "yuv420p")
+        if aspect:
+            stream.codec_context.sample_aspect_ratio = aspect
         stream.bit_rate = 2_000_000
         if rotation:
             stream.set_display_rotation(rotation)
-        for image in pixels:
+        if mirrored:
+            stream.set_display_matrix([-1, 0, 0, 0, 1, 0, 0, 0, 1])
+        for number, image in enumerate(pixels):
             frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            if times:
+                frame.pts, frame.time_base = times[number], fractions.Fraction(1, 25)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
