@@ -54,6 +54,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = _parse(arguments)
         compilation_cache.enable()
         model = artifact.load(options.model)
+        if model.preprocessing.paths and not model.preprocessing.flow:
+            _say(
+                "warning: this network saw flow that another program had computed; "
+                "here it is TV-L1, and what differs costs accuracy"
+            )
         model = dataclasses.replace(
             model, preprocessing=_preprocessing(options, model.preprocessing)
         )

@@ -2,6 +2,9 @@
 
     python -m stpn_jax.prepare --dataset=ucf101 --videos=DIR --splits=DIR --data_dir=OUT
 
+Frames and flow that another program extracted take the place of --videos and TV-L1:
+--frames=DIR, --flow=DIR, --flow_bound=20.
+
 Heavy modules are imported by the functions: worker processes import this file too.
 """
 
@@ -22,6 +25,7 @@ DATASETS = ("ucf101", "hmdb51", "folder")
 _LARGEST_SIDE = 4096
 _SHEET = 16  # clips of one contact sheet
 _MEASURED = 100  # clips, at least, whose flow is measured
+_BOUND = 20.0  # of flow that is computed; TSN's
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -50,10 +54,10 @@ def _run(options: argparse.Namespace) -> None:
     verify = options.__dict__.pop("verify")
     if not (verify and not options.dataset):
         from stpn_jax import compilation_cache
-        from stpn_jax.data import preparation
+        from stpn_jax.data import plan, preparation
 
         compilation_cache.enable()
-        preparation.prepare(preparation.Arguments(**vars(options)), _say)
+        preparation.prepare(plan.Arguments(**vars(options)), _say)
     if verify:
         from stpn_jax.data import disk, records
 
@@ -140,8 +144,11 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         raise UsageError(
             "--data_dir is missing or empty; it takes the folder for the records"
         )
-    if not options.verify and not (options.dataset and options.videos):
-        raise UsageError("--dataset and --videos are needed; --help lists the options")
+    if not options.verify and not options.dataset:
+        raise UsageError("--dataset is missing; --help lists the options")
+    if not options.verify and bool(options.videos) == bool(options.frames):
+        raise UsageError("one of --videos and --frames is needed; --help lists both")
+    _check_flow(options)
     if options.host and options.host >= options.hosts:
         raise UsageError(
             f"--host={options.host} with --hosts={options.hosts}: expected a number "
@@ -150,15 +157,30 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
+def _check_flow(options: argparse.Namespace) -> None:
+    """Sets the bound, which is known only where flow is computed."""
+    if options.flow and not options.flow_bound:
+        raise UsageError(
+            f"--flow={options.flow} needs --flow_bound=PIXELS, the displacement that "
+            "its program wrote as 255: TSN's 20, denseflow's default 32"
+        )
+    if options.flow_leads and not options.flow:
+        raise UsageError("--flow_leads goes with --flow=DIR")
+    options.flow_bound = options.flow_bound or _BOUND
+
+
 def _parser() -> _Parser:
     parser = _Parser(
         prog="python -m stpn_jax.prepare",
+        allow_abbrev=False,
         description="Decodes videos, computes TV-L1 flow and writes TFRecords. Run the "
         "same command again after any interruption.",
     )
     add = parser.add_argument
     add("--dataset", choices=DATASETS, default="")
     add("--videos", metavar="DIR", default="", help="has a folder for each class")
+    add("--frames", metavar="DIR", default="", help="extracted, instead of --videos")
+    add("--flow", metavar="DIR", default="", help="extracted; default: TV-L1, computed")
     add("--splits", metavar="DIR", default="", help="the official split lists")
     add("--data_dir", metavar="DIR", default="", help="where the records go")
     add("--size", metavar="WxH", type=_size, default=(340, 256))
@@ -168,7 +190,13 @@ def _parser() -> _Parser:
     add("--hosts", metavar="N", type=_count, default=0, help="machines on one data_dir")
     add("--host", metavar="I", type=_count, default=0, help="which of them: 0 to N-1")
     add("--jpeg_quality", metavar="Q", type=_quality, default=95)
-    add("--flow_bound", metavar="PIXELS", type=_positive, default=20.0)
+    add("--flow_bound", metavar="PIXELS", type=_positive, help="default: 20")
+    add(
+        "--flow_leads",
+        choices=("from", "into"),
+        default="",
+        help="the frame of its number, where --flow has as many images as frames",
+    )
     add(
         "--test_fraction",
         metavar="F",

@@ -15,7 +15,17 @@ import pytest
 from reference import videos
 
 from stpn_jax import prepare
-from stpn_jax.data import builders, clips, disk, flow, records, report, video, workers
+from stpn_jax.data import (
+    builders,
+    clips,
+    disk,
+    encoding,
+    flow,
+    records,
+    report,
+    video,
+    workers,
+)
 from stpn_jax.errors import UsageError
 from stpn_jax.ops import tvl1
 
@@ -157,7 +167,12 @@ def test_nothing_but_bad_clips(cheap_flow, tmp_path, capsys):
     ("arguments", "message"),
     [
         (["--videos={videos}"], "--data_dir"),
-        (["--data_dir={out}"], "--dataset and --videos are needed"),
+        (["--data_dir={out}"], "--dataset is missing"),
+        (["--data_dir={out}", "--dataset=folder"], "one of --videos and --frames"),
+        (["{all}", "--frames={videos}"], "one of --videos and --frames"),
+        (["{all}", "--flow={videos}"], "needs --flow_bound"),
+        (["{all}", "--flow_leads=into"], "goes with --flow"),
+        (["{all}", "--flow_boun=3"], "unrecognized arguments: --flow_boun"),
         (["--data_dir={out}", "--sizes=3x4"], "unrecognized arguments: --sizes"),
         (["--data_dir={out}", "--verify"], "holds no records"),
         (["{all}", "--dataset=kinetics"], "invalid choice: 'kinetics'"),
@@ -309,14 +324,14 @@ def test_an_interrupted_run_goes_on(cheap_flow, folder, tmp_path, capsys, monkey
     out_dir, done = tmp_path / "out", []
     encode = clips.encode
 
-    def stops(source, settings):
+    def stops(source, settings, given):
         if len(done) == 3 and isinstance(source, video.Video):
             raise KeyboardInterrupt
-        encoded = encode(source, settings)
+        encoded = encode(source, settings, given)
         done.append(getattr(source, "path", ""))
         return encoded
 
-    monkeypatch.setattr(clips, "measure", lambda path, settings: None)
+    monkeypatch.setattr(clips, "measure", lambda task, settings: None)
     monkeypatch.setattr(clips, "encode", stops)
     assert run(capsys, *command(folder, out_dir))[0] == 130
     kept = sorted((out_dir / ".clips").glob("*.npz"))
@@ -336,7 +351,7 @@ def test_a_clip_that_changed_is_encoded_again(cheap_flow, folder, tmp_path):
     task = clips.Task(
         "run/0.avi", str(folder / "run" / "0.avi"), str(tmp_path / "c.npz")
     )
-    settings = clips.Settings(SIZE, 20.0, 95, tvl1.Parameters())
+    settings = encoding.Settings(SIZE, 20.0, 95, tvl1.Parameters())
     first = clips.process(task, settings)
     assert clips.process(task, settings) == first
     videos.write(folder / "run" / "0.avi", videos.frames(6))
@@ -345,9 +360,9 @@ def test_a_clip_that_changed_is_encoded_again(cheap_flow, folder, tmp_path):
 
 
 def test_a_clip_longer_than_a_record(cheap_flow, folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(clips, "_RECORD_LIMIT", 1000)
+    monkeypatch.setattr(encoding, "RECORD_LIMIT", 1000)
     task = clips.Task("a", str(folder / "run" / "2.avi"), str(tmp_path / "c.npz"))
-    told = clips.process(task, clips.Settings(SIZE, 20.0, 95, tvl1.Parameters()))
+    told = clips.process(task, encoding.Settings(SIZE, 20.0, 95, tvl1.Parameters()))
     assert "cut it into shorter clips" in told.error
 
 
@@ -465,7 +480,7 @@ def test_kill_9_and_the_same_command(folder, tmp_path):
     dataset = records.open_dataset(out_dir)
     assert list(dataset.num_frames) == [3, 17, 20] * 2
     for index, name in enumerate(dataset.names):
-        frames = [clips._rgb(f, 95) for f in video.decode(folder / name, SIZE)]
+        frames = [encoding.rgb(f, 95) for f in video.decode(folder / name, SIZE)]
         assert dataset.frames(index, range(len(frames))) == frames
         x, y = dataset.flows(index, range(len(frames) - 1))
         assert {grey(image).shape for image in x + y} == {SIZE[::-1]}

@@ -1,6 +1,7 @@
 """The work on one clip: decode, resize, flow, JPEG, and the file that keeps the result.
 
 A clip is read in pieces, so that its length does not matter for the memory it takes.
+Frames, flow or both may have been extracted already, see data.extracted.
 """
 
 import dataclasses
@@ -14,33 +15,11 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from etils import epath
 from jaxtyping import UInt8
 
-from stpn_jax.data import flow, report, video
-from stpn_jax.ops import tvl1
-
-_RECORD_LIMIT = 1 << 30
-"""Bytes of one record: TensorFlow writes and parses none above 2 GiB."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    """How clips are encoded.
-
-    Attributes:
-        size: width and height in pixels.
-        bound: see data.flow.
-        jpeg_quality: of frames and flow.
-        flow: parameters of TV-L1.
-    """
-
-    size: tuple[int, int]
-    bound: float
-    jpeg_quality: int
-    flow: tvl1.Parameters
+from stpn_jax.data import encoding, extracted, flow, image_series, report, video
 
 
 class Task(NamedTuple):
@@ -48,27 +27,32 @@ class Task(NamedTuple):
 
     Attributes:
         name: of the clip, for the report.
-        path: the video file.
+        path: the video file, or the folder of its frames.
         cache: the file that keeps the result.
+        flow: folder of the flow of all clips; empty where it is to be computed.
     """
 
     name: str
     path: str
     cache: str
+    flow: str = ""
 
+    def source(self) -> video.Video | extracted.Frames:
+        """The frames, to be iterated over."""
+        is_folder = epath.Path(self.path).is_dir()
+        return extracted.Frames(self.path) if is_folder else video.Video(self.path)
 
-@dataclasses.dataclass
-class Encoded:
-    """The JPEG files of a clip: n frames, n - 1 components of flow in x and in y."""
+    def given_flow(self) -> extracted.Flow | None:
+        """The flow, where it is not to be computed.
 
-    frames: list[bytes] = dataclasses.field(default_factory=list)
-    flow_x: list[bytes] = dataclasses.field(default_factory=list)
-    flow_y: list[bytes] = dataclasses.field(default_factory=list)
-
-    @property
-    def size(self) -> int:
-        """Bytes of all the files."""
-        return sum(map(len, itertools.chain(self.frames, self.flow_x, self.flow_y)))
+        Raises:
+            VideoError: it is not there.
+        """
+        if not self.flow:
+            return None
+        is_folder = epath.Path(self.path).is_dir()
+        name = self.name if is_folder else self.name.rpartition(".")[0]
+        return extracted.flow_of(self.flow, name)
 
 
 class Pace(NamedTuple):
@@ -78,7 +62,7 @@ class Pace(NamedTuple):
     bytes: float
 
 
-def process(task: Task, settings: Settings) -> report.ClipReport:
+def process(task: Task, settings: encoding.Settings) -> report.ClipReport:
     """Encodes a clip into its cache file, unless that is there already.
 
     Returns:
@@ -88,49 +72,60 @@ def process(task: Task, settings: Settings) -> report.ClipReport:
     cache = epath.Path(task.cache)
     if cache.exists() and (known := _read_report(cache, task)):
         return known
-    source = video.Video(task.path)
     try:
-        encoded = encode(source, settings)
+        source = task.source()
+        encoded = encode(source, settings, task.given_flow())
+        told = report.ClipReport(
+            name=task.name,
+            frames=len(encoded.frames),
+            flows=len(encoded.flow_x),
+            size=source.size,
+            source_bytes=_source_bytes(task),
+            record_bytes=encoded.size,
+            warnings=tuple(source.warnings),
+        )
     except video.VideoError as error:
         return report.ClipReport(name=task.name, error=str(error))
-    told = report.ClipReport(
-        name=task.name,
-        frames=len(encoded.frames),
-        flows=len(encoded.flow_x),
-        size=source.size,
-        source_bytes=epath.Path(task.path).stat().length,
-        record_bytes=encoded.size,
-        warnings=tuple(source.warnings),
-    )
     _save(cache, encoded, told)
     return told
 
 
-def encode(source: Iterable[video.Frame], settings: Settings) -> Encoded:
+def encode(
+    source: Iterable[video.Frame],
+    settings: encoding.Settings,
+    given: extracted.Flow | None = None,
+) -> encoding.Encoded:
     """Frames and flow of a clip as JPEG files.
 
+    Args:
+        source: the frames.
+        settings: how they are encoded.
+        given: the flow, where it is not to be computed.
+
     Raises:
-        VideoError: fewer than two frames, or more than a record holds.
+        VideoError: fewer than two frames, or more than a record holds, or flow that
+            does not fit them.
     """
-    encoded = Encoded()
+    if given is not None:
+        return extracted.encode(source, given, settings)
+    encoded = encoding.Encoded()
     resized = (video.resize(frame, settings.size) for frame in source)
+    quality = settings.jpeg_quality
     for frames, is_first in _pieces(resized):
         codes = flow.compute(frames, settings.flow, settings.bound)
         new = frames if is_first else frames[1:]
-        encoded.frames += [_rgb(frame, settings.jpeg_quality) for frame in new]
-        encoded.flow_x += [_grey(code, settings.jpeg_quality) for code in codes[..., 0]]
-        encoded.flow_y += [_grey(code, settings.jpeg_quality) for code in codes[..., 1]]
-        if encoded.size > _RECORD_LIMIT:
-            raise video.VideoError(
-                f"longer than a record of {_RECORD_LIMIT >> 20} MiB holds (which is "
-                f"about {len(encoded.frames)} frames of it): cut it into shorter clips"
-            )
+        encoded.frames += [encoding.rgb(frame, quality) for frame in new]
+        encoded.flow_x += [encoding.grey(code, quality) for code in codes[..., 0]]
+        encoded.flow_y += [encoding.grey(code, quality) for code in codes[..., 1]]
+        encoded.check_size()
     if not encoded.frames:
         raise video.VideoError("it has one frame, and flow needs two")
+    if isinstance(source, extracted.Frames):
+        encoded.frames = list(source.files(settings))
     return encoded
 
 
-def load(cache: epath.PathLike) -> Encoded:
+def load(cache: epath.PathLike) -> encoding.Encoded:
     """Reads what process() kept of a clip."""
     with np.load(io.BytesIO(epath.Path(cache).read_bytes())) as arrays:
         data, lengths = arrays["data"].tobytes(), arrays["lengths"]
@@ -140,7 +135,7 @@ def load(cache: epath.PathLike) -> Encoded:
     ]
     flows = len(images) // 3
     frames = len(images) - 2 * flows
-    return Encoded(
+    return encoding.Encoded(
         images[:frames], images[frames : frames + flows], images[frames + flows :]
     )
 
@@ -150,20 +145,34 @@ def cache_name(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()[:32] + ".npz"
 
 
-def measure(path: str, settings: Settings) -> Pace | None:
-    """Encodes the start of a clip, once for compilation and once for its pace.
+def declared_frames(task: Task) -> int:
+    """Frames of a clip as its header or its folder says; 0 if neither does."""
+    if not epath.Path(task.path).is_dir():
+        return video.declared_frames(task.path)
+    try:
+        return len(image_series.frames(task.path))
+    except video.VideoError:
+        return 0
+
+
+def measure(task: Task, settings: encoding.Settings) -> Pace | None:
+    """Encodes a clip, or its start, once for compilation and once for its pace.
 
     Returns:
         None for a clip that cannot be read.
     """
     try:
-        head = list(itertools.islice(video.Video(path), flow.chunk() + 1))
-        encode(head, settings)
+        given = task.given_flow()
+        frames: Iterable[video.Frame] = task.source()
+        if given is None:
+            frames = list(itertools.islice(frames, flow.chunk() + 1))
+            encode(frames, settings)
         start = time.perf_counter()
-        size = encode(head, settings).size
+        encoded = encode(frames, settings, given)
     except video.VideoError:
         return None
-    return Pace((time.perf_counter() - start) / len(head), size / len(head))
+    count = len(encoded.frames)
+    return Pace((time.perf_counter() - start) / count, encoded.size / count)
 
 
 def _pieces(
@@ -179,20 +188,9 @@ def _pieces(
         piece, is_first = piece[-1:], False
 
 
-def _rgb(image: UInt8[np.ndarray, "y x 3"], quality: int) -> bytes:
-    return _jpeg(cv2.cvtColor(image, cv2.COLOR_RGB2BGR), quality)
-
-
-def _grey(image: UInt8[np.ndarray, "y x"], quality: int) -> bytes:
-    return _jpeg(np.ascontiguousarray(image), quality)
-
-
-def _jpeg(image: np.ndarray, quality: int) -> bytes:
-    _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return data.tobytes()
-
-
-def _save(cache: epath.Path, encoded: Encoded, told: report.ClipReport) -> None:
+def _save(
+    cache: epath.Path, encoded: encoding.Encoded, told: report.ClipReport
+) -> None:
     """Writes the cache file under another name first: it is whole or not there."""
     images = encoded.frames + encoded.flow_x + encoded.flow_y
     buffer = io.BytesIO()
@@ -217,5 +215,16 @@ def _read_report(cache: epath.Path, task: Task) -> report.ClipReport | None:
             told = report.ClipReport.from_json(json.loads(str(arrays["report"])))
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None  # The power failed before the disk had it all.
-    same = told.source_bytes == epath.Path(task.path).stat().length
-    return told if same else None
+    try:
+        return told if told.source_bytes == _source_bytes(task) else None
+    except video.VideoError:
+        return None
+
+
+def _source_bytes(task: Task) -> int:
+    """Bytes of all the files that a clip is made of."""
+    path = epath.Path(task.path)
+    files = image_series.frames(path) if path.is_dir() else [path]
+    for images in task.given_flow() or ():
+        files += images
+    return sum(file.stat().length for file in files)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from etils import epath
 
-from stpn_jax.data import clips, report, video, workers
+from stpn_jax.data import clips, encoding, report, workers
 
 _SAMPLE = 50
 """Clips whose headers are read for the number of frames."""
@@ -16,7 +16,7 @@ _TRIES = 5
 
 def lines(
     tasks: Sequence[clips.Task],
-    settings: clips.Settings,
+    settings: encoding.Settings,
     pool: workers.Pool,
     data_dir: epath.PathLike,
 ) -> Iterator[str]:
@@ -54,15 +54,15 @@ def duration(seconds: float) -> str:
 
 def _mean_frames(tasks: Sequence[clips.Task]) -> float:
     sample = tasks[:: max(1, len(tasks) // _SAMPLE)]
-    counts = [count for task in sample if (count := video.declared_frames(task.path))]
+    counts = [count for task in sample if (count := clips.declared_frames(task))]
     return sum(counts) / len(counts) if counts else 0.0
 
 
 def _pace(
-    tasks: Sequence[clips.Task], settings: clips.Settings, pool: workers.Pool
+    tasks: Sequence[clips.Task], settings: encoding.Settings, pool: workers.Pool
 ) -> clips.Pace | None:
     for task in tasks[:: max(1, len(tasks) // _TRIES)][:_TRIES]:
-        if pace := pool.call(clips.measure, task.path, settings):
+        if pace := pool.call(clips.measure, task, settings):
             return pace
     return None
 

@@ -174,7 +174,7 @@ def doubts(dataset: records.Dataset, found: Measures) -> Iterator[str]:
     if found.moving < _FEW:
         yield f"hardly anything moves: {found.still:.0%} of the flow images are at rest"
     else:
-        yield from _misfits(found.explained)
+        yield from misfits(found.explained)
     if found.saturated > _MANY:
         yield (
             f"{found.saturated:.0%} of the flow's codes are at an end of their range: "
@@ -195,8 +195,8 @@ def doubts(dataset: records.Dataset, found: Measures) -> Iterator[str]:
                 )
 
 
-def _misfits(explained: dict[str, float]) -> Iterator[str]:
-    """The reading that fits the frames better than the records do, if there is one."""
+def misfits(explained: dict[str, float]) -> Iterator[str]:
+    """The reading that fits the frames better than the flow as it is, if one does."""
     own = explained[AS_IT_IS]
     best = max(explained, key=lambda reading: explained[reading])
     if explained[best] > max(own, 0) + _CLEARLY:

@@ -105,12 +105,20 @@ class Matcher:
         self._by_key = {
             k: entries[0] for k, entries in by_key.items() if len(entries) == 1
         }
+        self._classes: dict[str, set[str]] = {}
+        for label, name in lists.membership:
+            self._classes.setdefault(_key(name), set()).add(label)
 
     def find(self, label: str, name: str) -> tuple[str, str] | None:
         """The (class, file name) of the lists that this one stands for, if any."""
         if (label, name) in self._membership:
             return label, name
         return self._by_key.get(_key(label, name))
+
+    def find_class(self, name: str) -> str | None:
+        """The class of a file name, if it is of one alone."""
+        found = self._classes.get(_key(name), set())
+        return next(iter(found)) if len(found) == 1 else None
 
 
 def shuffled(texts: Iterable[str], seed: str) -> list[str]:
@@ -216,5 +224,5 @@ def _lines(path: epath.Path) -> list[str]:
     return [line.strip() for line in path.read_text().splitlines() if line.strip()]
 
 
-def _key(label: str, name: str) -> str:
-    return "/".join(re.sub("[^a-z0-9]", "", part.lower()) for part in (label, name))
+def _key(*parts: str) -> str:
+    return "/".join(re.sub("[^a-z0-9]", "", part.lower()) for part in parts)

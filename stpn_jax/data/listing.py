@@ -18,11 +18,11 @@ ENDINGS = (
 
 @dataclasses.dataclass(frozen=True)
 class Clip:
-    """One video file.
+    """One video file, or one folder of the images of a video.
 
     Attributes:
         name: path below the folder of videos, with '/'.
-        path: the file.
+        path: the file or folder.
         label: its class.
         source: clips cut from one film share it, within a class.
         membership: train, test or none, for each official split.
@@ -68,8 +68,8 @@ def class_folders(videos: epath.PathLike) -> list[epath.Path]:
     videos = epath.Path(videos)
     if not videos.is_dir():
         raise UsageError(
-            f"{videos}: there is no such folder; --videos takes the folder that has "
-            "one folder of video files for each class"
+            f"{videos}: there is no such folder; the one that has a folder of clips "
+            "for each class is expected"
         )
     folders = sorted(p for p in videos.iterdir() if p.is_dir() and _is_shown(p))
     if not folders and (packed := sorted(videos.glob("*.rar"))):
@@ -79,8 +79,8 @@ def class_folders(videos: epath.PathLike) -> list[epath.Path]:
         )
     if not folders:
         raise UsageError(
-            f"{videos} has no folders: one folder of video files for each class is "
-            "expected in it"
+            f"{videos} has no folders: one folder of clips for each class is expected "
+            "in it"
         )
     for folder in folders:
         if not _is_utf8(folder.name):
@@ -91,57 +91,66 @@ def class_folders(videos: epath.PathLike) -> list[epath.Path]:
     return folders
 
 
-def files_in(folder: epath.Path) -> tuple[list[epath.Path], list[tuple[str, str]]]:
-    """The video files of a class, sorted, and (name, reason) of what is left out."""
-    videos, others = [], []
+def clips_in(
+    folder: epath.Path, folders: bool
+) -> tuple[list[epath.Path], list[tuple[str, str]]]:
+    """The clips of a class, sorted, and (name, reason) of what is left out.
+
+    Args:
+        folder: of the class.
+        folders: whether clips are folders of images and no video files.
+    """
+    clips, others = [], []
     for path in sorted(filter(_is_shown, folder.iterdir())):
-        if reason := _why_not(path):
+        if reason := _why_not(path, folders):
             others.append((f"{folder.name}/{_readable(path.name)}", reason))
         else:
-            videos.append(path)
-    return videos, others
+            clips.append(path)
+    return clips, others
 
 
 def official(
     videos: epath.PathLike,
     lists: labels.OfficialLists,
     source: Callable[[str, str], str],
+    folders: bool = False,
 ) -> Listing:
     """Clips that are in the official lists, with the place those give them.
 
     Args:
-        videos: folder of <class>/<clip>, or one above it, as archives unpack.
+        videos: folder of <class>/<clip>, or one above it, as archives unpack. Where
+            clips are folders they may lie there directly, without their class.
         lists: of the data set.
         source: (class, listed file name) -> source.
+        folders: whether clips are folders of images and no video files.
 
     Raises:
-        UsageError: no file is in the lists.
+        UsageError: no clip is in the lists.
     """
     videos = _holding_classes(epath.Path(videos), lists.classes)
     matcher = labels.Matcher(lists)
     clips: dict[tuple[str, str], Clip] = {}
-    unlisted: list[tuple[str, str]] = []
-    for folder in class_folders(videos):
-        found, others = files_in(folder)
-        unlisted += others
-        found.sort(key=lambda p: (p.parent.name, p.name) not in lists.membership)
-        for path in found:
-            name = f"{folder.name}/{path.name}"
-            entry = matcher.find(folder.name, path.name)
-            if entry is None:
-                unlisted.append((name, "it is in no split list"))
-            elif entry in clips:
-                unlisted.append((name, f"the lists mean {clips[entry].name} already"))
-            elif set(lists.membership[entry]) == {labels.NONE}:
-                unlisted.append((name, "no official split uses it"))
-            else:
-                clips[entry] = Clip(
-                    name, str(path), entry[0], source(*entry), lists.membership[entry]
-                )
+    found, unlisted = _candidates(videos, matcher, lists.classes, folders)
+    # The lists name video files, also where only what was extracted is at hand.
+    names = {path: f"{path.name}.avi" if folders else path.name for _, path in found}
+    found.sort(key=lambda one: (one[0], names[one[1]]) not in lists.membership)
+    for label, path in found:
+        name = f"{label}/{path.name}"
+        entry = matcher.find(label, names[path])
+        if entry is None:
+            unlisted.append((name, "it is in no split list"))
+        elif entry in clips:
+            unlisted.append((name, f"the lists mean {clips[entry].name} already"))
+        elif set(lists.membership[entry]) == {labels.NONE}:
+            unlisted.append((name, "no official split uses it"))
+        else:
+            clips[entry] = Clip(
+                name, str(path), entry[0], source(*entry), lists.membership[entry]
+            )
     if not clips:
         raise UsageError(
-            f"{videos}: none of its {len(unlisted)} files is in the split lists; are "
-            "--videos and --splits of the same data set?"
+            f"{videos}: none of its {len(unlisted)} clips is in the split lists; are "
+            "the clips and --splits of the same data set?"
         )
     return Listing(
         clips=_sorted(clips.values()),
@@ -149,6 +158,28 @@ def official(
         unlisted=tuple(sorted(unlisted)),
         absent=_absent(lists, clips),
     )
+
+
+def _candidates(
+    videos: epath.Path,
+    matcher: labels.Matcher,
+    classes: Sequence[str],
+    folders: bool,
+) -> tuple[list[tuple[str, epath.Path]], list[tuple[str, str]]]:
+    """(class, clip) of all there are, and (name, reason) of what is left out."""
+    below = class_folders(videos)
+    if folders and not any(path.name in classes for path in below):
+        pairs = [(matcher.find_class(f"{path.name}.avi"), path) for path in below]
+        return (
+            [(label, path) for label, path in pairs if label],
+            [(p.name, "it is in no split list") for label, p in pairs if not label],
+        )
+    found, unlisted = [], []
+    for folder in below:
+        clips, others = clips_in(folder, folders)
+        found += [(folder.name, path) for path in clips]
+        unlisted += others
+    return found, unlisted
 
 
 def _holding_classes(videos: epath.Path, classes: Sequence[str]) -> epath.Path:
@@ -219,12 +250,14 @@ def _sorted(clips: Iterable[Clip]) -> tuple[Clip, ...]:
     return tuple(sorted(clips, key=lambda clip: clip.name))
 
 
-def _why_not(path: epath.Path) -> str:
+def _why_not(path: epath.Path, folders: bool) -> str:
     """Why something in a class's folder is no clip; empty if it is one."""
-    if path.is_dir():
-        return "it is a folder: clips lie directly in the folder of their class"
     if not _is_utf8(path.name):
         return "its name is not UTF-8: rename it"
+    if folders:
+        return "" if path.is_dir() else "it is no folder of frames"
+    if path.is_dir():
+        return "it is a folder: clips lie directly in the folder of their class"
     if path.suffix.lower() not in ENDINGS:
         return f"{path.suffix or 'it'} is no video ending"
     return ""

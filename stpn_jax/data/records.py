@@ -51,7 +51,7 @@ class Meta:
         size: width and height of frames and flow in pixels.
         bound: displacement in pixels that is quantised to 255; see data.flow.
         splits: number of official splits.
-        flow: the parameters of TV-L1.
+        flow: the parameters of TV-L1; empty where another program made the flow.
         jpeg_quality: of frames and flow.
         version: of this schema.
     """

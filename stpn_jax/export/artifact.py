@@ -46,7 +46,8 @@ class Preprocessing:
         flow_length: L, consecutive flows of a path.
         tau: smallest and largest spacing of the paths' centres, in frames.
         bound: displacement in pixels that the largest flow code stands for.
-        flow: parameters of TV-L1 by name.
+        flow: parameters of TV-L1 by name; empty where the network was trained on flow
+            that another program had computed.
         snippets: snippets a video, averaged.
         views: crops and mirror images a snippet, averaged.
         seed: draws tau.

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from stpn_jax import errors
-from stpn_jax.data import builders, clips, listing, records
+from stpn_jax.data import builders, clips, encoding, listing, records
 from stpn_jax.data.builders import base
 
 
@@ -88,7 +88,7 @@ def test_the_exact_name_wins_over_one_like_it(tmp_path):
 
 def test_lists_of_another_data_set(tmp_path):
     videos = touch(tmp_path / "v", "run/x.avi")
-    with pytest.raises(errors.UsageError, match="none of its 1 files"):
+    with pytest.raises(errors.UsageError, match="none of its 1 clips"):
         find("hmdb51", videos, hmdb51_lists(tmp_path / "lists"))
 
 
@@ -220,7 +220,9 @@ def written(tmp_path):
         part = "test" if i == 3 else "train"
         clip = listing.Clip(f"{part}/x{i}.avi", "", "ab"[i % 2], f"s{i}", (part,))
         kinds = ((i + 2, (12, 16, 3)), (i + 1, (12, 16)), (i + 1, (12, 16)))
-        encoded = clips.Encoded(*([jpeg(rng, s) for _ in range(n)] for n, s in kinds))
+        encoded = encoding.Encoded(
+            *([jpeg(rng, s) for _ in range(n)] for n, s in kinds)
+        )
         cache = tmp_path / f"{i}.npz"
         clips._save(base.epath.Path(cache), encoded, clips.report.ClipReport(clip.name))
         examples.append((clip, str(cache)))

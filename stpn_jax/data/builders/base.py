@@ -19,7 +19,7 @@ import tensorflow_datasets as tfds
 import tqdm
 from etils import epath
 
-from stpn_jax.data import clips, listing, records
+from stpn_jax.data import clips, encoding, listing, records
 from stpn_jax.errors import UsageError
 
 
@@ -28,16 +28,18 @@ class Options:
     """Where the clips are, and how those without official splits are split.
 
     Attributes:
-        videos: folder of video files.
+        videos: folder of the clips.
         splits: folder of the official lists, or empty.
         test_fraction: of the clips of a class, where there is no other split.
         seed: draws those.
+        folders: whether a clip is a folder of images and no video file.
     """
 
     videos: str
     splits: str
     test_fraction: float
     seed: int
+    folders: bool = False
 
 
 class VideoRecords(  # type: ignore[call-arg]
@@ -104,7 +106,7 @@ class VideoRecords(  # type: ignore[call-arg]
         ):
             yield clip.name, self._example(clip, clips.load(cache))
 
-    def _example(self, clip: listing.Clip, encoded: clips.Encoded) -> dict[str, Any]:
+    def _example(self, clip: listing.Clip, encoded: encoding.Encoded) -> dict[str, Any]:
         return {
             "name": clip.name,
             "label": self._meta.classes.index(clip.label),

@@ -30,17 +30,17 @@ class Folder(base.VideoRecords, skip_registration=True):  # type: ignore[call-ar
             UsageError: a folder is missing or has no clips.
         """
         videos = epath.Path(options.videos)
-        if _has_parts(videos):
-            clips, unlisted = _split_by_folder(videos)
+        if _has_parts(videos, options.folders):
+            clips, unlisted = _split_by_folder(options)
         else:
-            clips, unlisted = _split_by_ratio(
-                videos, options.test_fraction, options.seed
-            )
+            clips, unlisted = _split_by_ratio(options)
         if not clips:
-            raise UsageError(
-                f"{videos}: no video files in its class folders; known endings are "
-                f"{' '.join(sorted(listing.ENDINGS))}"
+            expected = (
+                "folders of frames"
+                if options.folders
+                else f"video files ({' '.join(sorted(listing.ENDINGS))})"
             )
+            raise UsageError(f"{videos}: no {expected} in its class folders")
         classes = tuple(sorted({clip.label for clip in clips}))
         return listing.Listing(
             clips=tuple(sorted(clips, key=lambda clip: clip.name)),
@@ -50,16 +50,16 @@ class Folder(base.VideoRecords, skip_registration=True):  # type: ignore[call-ar
         )
 
 
-def _has_parts(videos: epath.Path) -> bool:
+def _has_parts(videos: epath.Path, clips_are_folders: bool) -> bool:
     """Whether clips are at train/<class>/* and test/<class>/*.
 
-    A folder `train` that has files and no folders is a class of that name.
+    A folder `train` that has clips and no classes is a class of that name.
     """
     folders = {folder.name: folder for folder in listing.class_folders(videos)}
     having = [
         part
         for part in _PARTS
-        if part in folders and any(path.is_dir() for path in folders[part].iterdir())
+        if part in folders and _has_classes(folders[part], clips_are_folders)
     ]
     if len(having) == 1:
         (missing,) = set(_PARTS) - set(having)
@@ -70,24 +70,32 @@ def _has_parts(videos: epath.Path) -> bool:
     return bool(having)
 
 
-def _split_by_folder(videos: epath.Path) -> _Found:
+def _has_classes(part: epath.Path, clips_are_folders: bool) -> bool:
+    below = [path for path in part.iterdir() if path.is_dir()]
+    if not clips_are_folders:
+        return bool(below)
+    return any(path.is_dir() for folder in below for path in folder.iterdir())
+
+
+def _split_by_folder(options: base.Options) -> _Found:
     clips, unlisted = [], []
     for part in _PARTS:
-        found, others = _find(videos / part, f"{part}/", (part,))
+        found, others = _find(options, f"{part}/", (part,))
         clips += found
         unlisted += others
     return clips, unlisted
 
 
-def _split_by_ratio(videos: epath.Path, fraction: float, seed: int) -> _Found:
-    clips, unlisted = _find(videos, "", (labels.TRAIN,))
+def _split_by_ratio(options: base.Options) -> _Found:
+    clips, unlisted = _find(options, "", (labels.TRAIN,))
+    fraction, seed = options.test_fraction, str(options.seed)
     by_class: dict[str, list[str]] = {}
     for clip in clips:
         by_class.setdefault(clip.label, []).append(clip.name)
     test = {
         name
         for names in by_class.values()
-        for name in labels.shuffled(names, str(seed))[: _share(len(names), fraction)]
+        for name in labels.shuffled(names, seed)[: _share(len(names), fraction)]
     }
     training = [clip for clip in clips if clip.name not in test]
     held_out = [
@@ -105,16 +113,16 @@ def _share(clips: int, fraction: float) -> int:
     return min(max(math.floor(clips * fraction + 0.5), 1), clips - 1)
 
 
-def _find(folder: epath.Path, prefix: str, membership: tuple[str, ...]) -> _Found:
-    """Clips and other files at <folder>/<class>/*."""
+def _find(options: base.Options, part: str, membership: tuple[str, ...]) -> _Found:
+    """Clips and other files at <part><class>/*."""
     clips, unlisted = [], []
-    for class_folder in listing.class_folders(folder):
-        videos, others = listing.files_in(class_folder)
+    for class_folder in listing.class_folders(epath.Path(options.videos) / part):
+        found, others = listing.clips_in(class_folder, options.folders)
         label = class_folder.name
-        for path in videos:
-            name = f"{prefix}{label}/{path.name}"
+        for path in found:
+            name = f"{part}{label}/{path.name}"
             clips.append(listing.Clip(name, str(path), label, name, membership))
-        unlisted += [(f"{prefix}{name}", reason) for name, reason in others]
+        unlisted += [(f"{part}{name}", reason) for name, reason in others]
     return clips, unlisted
 
 

@@ -30,4 +30,5 @@ class Hmdb51(base.VideoRecords, skip_registration=True):  # type: ignore[call-ar
             options.videos,
             labels.hmdb51(options.splits),
             lambda label, name: labels.hmdb51_source(name, label),
+            options.folders,
         )

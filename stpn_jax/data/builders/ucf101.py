@@ -28,4 +28,5 @@ class Ucf101(base.VideoRecords, skip_registration=True):  # type: ignore[call-ar
             options.videos,
             labels.ucf101(options.splits),
             lambda label, name: labels.ucf101_source(name),
+            options.folders,
         )

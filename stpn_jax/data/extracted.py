@@ -1,0 +1,198 @@
+"""Clips of which another program has extracted the frames, the flow or both.
+
+Images that fit are taken into the records byte for byte; others are resized, where the
+codes of flow are scaled with the pixels in which they count.
+
+n frames have n - 1 flows. Where there are n, one at an end leads from or to a frame
+that is not there. denseflow and most programs give flow k the frame that it leads
+FROM; dense_flow, the older one, gives it the frame that it leads INTO.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from etils import epath
+from jaxtyping import UInt8
+
+from stpn_jax.data import encoding, image_series, video
+
+FROM, INTO = "from", "into"
+
+_CENTRE = 127.5  # the code of no motion
+_GREY = 8  # grey levels by which JPEG makes the colours of a grey image differ
+_ENDS = {b"\xff\xd8\xff": b"\xff\xd9", b"\x89PNG": b"IEND"}
+_TAIL = 1024  # bytes at the end of a file, among which its end mark stands
+
+
+class Frames:
+    """A folder of frames, to be iterated over like a video.Video.
+
+    Attributes:
+        path: the folder.
+        size: width and height of the first frame in pixels; (0, 0) before.
+        warnings: none so far: images are whole or an error.
+    """
+
+    def __init__(self, path: epath.PathLike):
+        self.path = path
+        self.size = (0, 0)
+        self.warnings: list[str] = []
+
+    def __iter__(self) -> Iterator[video.Frame]:
+        """Frames in the order of their numbers.
+
+        Raises:
+            VideoError: one cannot be read, or they are not as image_series expects.
+        """
+        for path in image_series.frames(self.path):
+            yield self._decoded(path, path.read_bytes())
+
+    def files(self, settings: encoding.Settings) -> Iterator[bytes]:
+        """The frames as JPEG files of the size that is asked for."""
+        for path in image_series.frames(self.path):
+            data = path.read_bytes()
+            pixels = self._decoded(path, data)
+            yield (
+                data
+                if _fits(data, pixels, settings.size)
+                else encoding.rgb(
+                    video.resize(pixels, settings.size), settings.jpeg_quality
+                )
+            )
+
+    def _decoded(self, path: epath.Path, data: bytes) -> video.Frame:
+        pixels = _decode(path, data, cv2.IMREAD_COLOR_RGB)
+        if not any(self.size):
+            self.size = (pixels.shape[1], pixels.shape[0])
+        return pixels
+
+
+class Flow(NamedTuple):
+    """The flow of a clip: images of its components, equally many."""
+
+    x: Sequence[epath.Path]
+    y: Sequence[epath.Path]
+
+    def between(self, frames: int, leads: str) -> "Flow":
+        """The flows from each frame to the next.
+
+        Args:
+            frames: how many there are.
+            leads: from or into: which frame has the number of a flow, where there are
+                as many of both.
+
+        Raises:
+            VideoError: the numbers do not fit, or leads is needed and empty.
+        """
+        flows = len(self.x)
+        if flows == frames - 1:
+            return self
+        if flows != frames:
+            raise video.VideoError(
+                f"{frames} frames and {flows} flows: {frames - 1} flows are expected, "
+                f"or {frames} ({self.x[0].parent})"
+            )
+        if not leads:
+            raise video.VideoError(
+                f"as many flows as frames ({frames}): which of them lead from a frame "
+                "to the next has to be said by --flow_leads"
+            )
+        part = slice(1, None) if leads == INTO else slice(None, -1)
+        return Flow(self.x[part], self.y[part])
+
+    def codes(self, index: int, size: tuple[int, int]) -> UInt8[np.ndarray, "y x 2"]:
+        """One flow at the size that is asked for."""
+        paths = self.x[index], self.y[index]
+        parts = [
+            _resize(_decode_grey(path, path.read_bytes()), size, axis)
+            for axis, path in enumerate(paths)
+        ]
+        return np.stack(parts, axis=-1)
+
+
+def flow_of(root: epath.PathLike, clip: str) -> Flow:
+    """Finds the flow of a clip; see image_series.flow."""
+    return Flow(*image_series.flow(root, clip))
+
+
+def encode(
+    source: Frames | Iterable[video.Frame], flow: Flow, settings: encoding.Settings
+) -> encoding.Encoded:
+    """A clip whose flow is there.
+
+    Raises:
+        VideoError: frames and flow do not fit each other, or an image is damaged.
+    """
+    encoded = encoding.Encoded()
+    files = (
+        source.files(settings)
+        if isinstance(source, Frames)
+        else (
+            encoding.rgb(video.resize(frame, settings.size), settings.jpeg_quality)
+            for frame in source
+        )
+    )
+    for file in files:
+        encoded.frames.append(file)
+        encoded.check_size()
+    if len(encoded.frames) < 2:
+        raise video.VideoError("it has one frame, and flow needs two")
+    flow = flow.between(len(encoded.frames), settings.leads)
+    encoded.flow_x = [_component(path, settings, 0) for path in flow.x]
+    encoded.flow_y = [_component(path, settings, 1) for path in flow.y]
+    encoded.check_size()
+    return encoded
+
+
+def _component(path: epath.Path, settings: encoding.Settings, axis: int) -> bytes:
+    """One image of the flow in x (axis 0) or y (axis 1) as a JPEG file."""
+    data = path.read_bytes()
+    code = _decode_grey(path, data)
+    if _fits(data, code, settings.size):
+        return data
+    return encoding.grey(_resize(code, settings.size, axis), settings.jpeg_quality)
+
+
+def _fits(data: bytes, pixels: np.ndarray, size: tuple[int, int]) -> bool:
+    return data.startswith(b"\xff\xd8\xff") and pixels.shape[1::-1] == size
+
+
+def _resize(
+    code: UInt8[np.ndarray, "y x"], size: tuple[int, int], axis: int
+) -> UInt8[np.ndarray, "y2 x2"]:
+    """Codes of displacement in pixels of another size."""
+    before = code.shape[1::-1]
+    if before == size:
+        return code
+    centred = cv2.resize(code.astype(np.float32) - _CENTRE, size)
+    scaled = centred * (size[axis] / before[axis]) + _CENTRE
+    return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+
+
+def _decode_grey(path: epath.Path, data: bytes) -> UInt8[np.ndarray, "y x"]:
+    pixels = _decode(path, data, cv2.IMREAD_UNCHANGED)
+    if pixels.ndim == 3:
+        if np.ptp(pixels[..., :3], axis=-1).max() > _GREY:
+            raise video.VideoError(
+                f"{path} is a colour image: flow in x and in y is expected in a grey "
+                "image each"
+            )
+        pixels = pixels[..., 0]
+    return pixels
+
+
+def _decode(path: epath.Path, data: bytes, mode: int) -> UInt8[np.ndarray, "y x *c"]:
+    ends = [end for start, end in _ENDS.items() if data.startswith(start)]
+    if ends and ends[0] not in data[-_TAIL:]:
+        raise video.VideoError(f"{path} is cut off or damaged")
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), mode)
+    except cv2.error:
+        pixels = None
+    if pixels is None:
+        raise video.VideoError(f"{path} is no image that can be read")
+    if pixels.dtype != np.uint8:
+        raise video.VideoError(f"{path} has more than the 8 bits that are expected")
+    return np.asarray(pixels)
