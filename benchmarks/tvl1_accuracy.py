@@ -2,13 +2,16 @@
 
     python -m benchmarks.tvl1_accuracy --clips=VIDEOS
 
-OpenCV against itself, with images changed by one part in 1e7, tells how much of a
-difference means nothing: iterations stop by a threshold, and rounding moves the stop.
+OpenCV against itself, with either image made one part in 1e7 lighter or darker, tells
+how much of a difference means nothing: iterations stop by a threshold, and rounding
+moves the stop. Of these four the mean is printed, and the one with the fewest equal
+codes is what a clip's own are held against.
 Codes are the bytes that records keep, at a bound of 20 pixels.
 """
 
 import argparse
 import pathlib
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import cv2
@@ -17,7 +20,7 @@ import numpy as np
 from stpn_jax.data import flow
 from stpn_jax.ops import tvl1
 
-_CHANGE = np.float32(1e-7)
+_CHANGES = (1 + np.float32(1e-7), 1 - np.float32(1e-7))
 
 
 class Difference(NamedTuple):
@@ -47,19 +50,24 @@ def main() -> None:
     paths = sorted(options.clips.rglob("*.avi"))
     chosen = np.random.default_rng(options.seed).permutation(len(paths))
     size = tuple(map(int, options.size.split("x")))
-    rows = []
+    rows, enough = [], []
     print("clip: ours (distance, equal codes, within one), OpenCV against itself")
     for path in (paths[i] for i in chosen[: options.count]):
         first, second = pairs(path, options.pairs, size)
         parameters = tvl1.PRESETS[options.preset]
         ours = np.asarray(tvl1.flow(first, second, parameters, options.together))
-        rows.append(compare(first, second, ours))
-        print(f"{path.stem[:40]:40s} {told(rows[-1])}", flush=True)
+        own, *others = compare(first, second, ours)
+        rows.append((own, np.mean(others, axis=0)))
+        least = min(other.codes for other in others)
+        enough.append(own.codes >= min(0.9, least))
+        print(
+            f"{path.stem[:40]:40s} {told(rows[-1])}   fewest {100 * least:5.1f} %",
+            flush=True,
+        )
     table = np.array(rows)
     print(f"{'mean of ' + str(len(rows)):40s} {told(table.mean(axis=0))}")
     print(f"{'median':40s} {told(np.median(table, axis=0))}")
-    enough = (table[:, 0, 1] >= 0.9) | (table[:, 0, 1] >= table[:, 1, 1])
-    print(f"codes equal on 90 % or as often as OpenCV's own: {enough.sum()} clips")
+    print(f"codes equal on 90 % or as often as OpenCV's own: {sum(enough)} clips")
 
 
 def pairs(
@@ -76,13 +84,16 @@ def pairs(
     return images[:-1], images[1:]
 
 
-def compare(first: np.ndarray, second: np.ndarray, ours: np.ndarray) -> np.ndarray:
-    """Ours against OpenCV, and OpenCV against itself: two Differences."""
+def compare(
+    first: np.ndarray, second: np.ndarray, ours: np.ndarray
+) -> list[Difference]:
+    """Ours against OpenCV, then OpenCV against itself for each change of an image."""
     # Given floats, OpenCV takes them to lie between 0 and 1.
     unit = [images.astype(np.float32) / 255 for images in (first, second)]
     expected = opencv(*unit)
-    changed = opencv(unit[0] * (1 + _CHANGE), unit[1])
-    return np.array([difference(ours, expected), difference(changed, expected)])
+    changed = [opencv(unit[0] * change, unit[1]) for change in _CHANGES]
+    changed += [opencv(unit[0], unit[1] * change) for change in _CHANGES]
+    return [difference(found, expected) for found in (ours, *changed)]
 
 
 def opencv(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -98,7 +109,7 @@ def difference(found: np.ndarray, expected: np.ndarray) -> Difference:
     return Difference(distance, np.mean(apart == 0), np.mean(apart <= 1))
 
 
-def told(row: np.ndarray) -> str:
+def told(row: Sequence[Difference] | np.ndarray) -> str:
     ours, itself = (Difference(*part) for part in row)
     return "   ".join(
         f"{d.distance:.4f} px {100 * d.codes:5.1f} % {100 * d.within_one:5.1f} %"
