@@ -30,7 +30,11 @@ def get_config() -> ml_collections.ConfigDict:
         ),
         evaluation=evaluation(),
         run=ordered(
-            log_every=20, validate_every=500, checkpoint_every=500, checkpoints=2
+            log_every=20,
+            validate_every=500,
+            checkpoint_every=500,
+            checkpoints=2,
+            device_batch=0,
         ),
     )
 

@@ -185,12 +185,16 @@ class RunConfig:
         validate_every: steps between two validation scores; 0 for never.
         checkpoint_every: steps between two checkpoints.
         checkpoints: how many are kept.
+        device_batch: snippets that a device computes at a time in training, at most;
+            the gradients of a larger share of a stage's batch are accumulated. 0 for
+            all. Where batch norm is trained, its statistics are those of so many.
     """
 
     log_every: Count
     validate_every: Natural
     checkpoint_every: Count
     checkpoints: Count
+    device_batch: Natural
 
 
 @dataclasses.dataclass(frozen=True)

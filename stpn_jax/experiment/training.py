@@ -40,7 +40,9 @@ def train_stage(experiment: Experiment, stage: StageConfig) -> None:
         variables = initial.initial_variables(experiment, stage)
         transform = optimizer.make(stage, variables["params"])
         factors = optimizer.multipliers(stage.multipliers, variables["params"])
-        update = step.make_train_step(network, transform, factors, config.seed)
+        update = step.make_train_step(
+            network, transform, factors, config.seed, config.run.device_batch
+        )
         first = loop.resume(state.create(variables, transform), checkpoints)
         loop.run(
             parallel.replicate(first),
@@ -51,6 +53,7 @@ def train_stage(experiment: Experiment, stage: StageConfig) -> None:
             directory=directory,
             checkpoints=checkpoints,
             validate=make_validation(experiment, stage),
+            names=experiment.dataset.names,
         )
     finally:
         checkpoints.close()

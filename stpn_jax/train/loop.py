@@ -2,10 +2,11 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
+import numpy as np
 
 from stpn_jax import parallel
 from stpn_jax.arrays import Batch
@@ -14,6 +15,7 @@ from stpn_jax.config import RunConfig, StageConfig
 from stpn_jax.errors import UsageError
 from stpn_jax.train import console, metrics
 from stpn_jax.train.state import TrainState
+from stpn_jax.train.step import NOT_FINITE
 
 Update = Callable[[TrainState, Batch], tuple[TrainState, dict[str, jax.Array]]]
 
@@ -28,8 +30,12 @@ def run(
     directory: Any,
     checkpoints: Checkpoints,
     validate: Callable[[TrainState], dict[str, float]],
+    names: Sequence[str] = (),
 ) -> TrainState:
     """Trains from state.step to stage.steps; without steps, saves what there is.
+
+    The metrics of all updates are looked at, but fetched from the devices only when
+    some are due: nothing waits for them in between.
 
     Args:
         state: where to go on.
@@ -40,23 +46,28 @@ def run(
         directory: for the metrics.
         checkpoints: where the state is saved, at the end in any case.
         validate: scores of a state on the validation part.
+        names: of the videos, for messages.
 
     Raises:
-        UsageError: if the loss is not finite; the last checkpoint stays.
+        UsageError: if the loss of an update is not finite; it names the step and the
+            clips, and the last checkpoint stays.
     """
     first = int(state.step)
     progress = console.Progress(stage.name, first, stage.steps, stage.batch)
     writer = (
         metrics.MetricsWriter(directory, first) if parallel.is_first_host() else None
     )
+    pending: list[dict[str, jax.Array]] = []
     for step in range(first + 1, stage.steps + 1):
         state, values = update(state, parallel.shard(next(batches)))
+        pending.append(values)
         is_last = step == stage.steps
         saves = is_last or _due(step, config.checkpoint_every)
         logs = is_last or _due(step, config.log_every)
         row: dict[str, float] = {}
         if logs or saves or step <= first + 2:
-            fetched = _fetch(values, stage, step)
+            fetched = _fetch(pending, stage, step, names)
+            pending = []
             if logs or step <= first + 2:
                 fetched |= progress.report(step, fetched)
             row = fetched if logs else {}
@@ -92,13 +103,30 @@ def _due(step: int, every: int) -> bool:
 
 
 def _fetch(
-    values: dict[str, jax.Array], stage: StageConfig, step: int
+    pending: Sequence[dict[str, jax.Array]],
+    stage: StageConfig,
+    step: int,
+    names: Sequence[str],
 ) -> dict[str, float]:
-    row = {name: float(value) for name, value in values.items()}
-    wrong = [name for name, value in row.items() if not math.isfinite(value)]
-    if wrong:
-        raise UsageError(
-            f"stage {stage.name}: {wrong[0]} is {row[wrong[0]]} at step {step}; the "
-            "last checkpoint is kept; lower learning_rate or clip"
-        )
+    """The metrics of the last of some updates, all of which must be finite.
+
+    Args:
+        pending: metrics of consecutive updates on the devices.
+        stage: for the message.
+        step: number of the last one.
+        names: of the videos.
+    """
+    first = step - len(pending) + 1
+    row: dict[str, float] = {}
+    for number, values in enumerate(jax.device_get(pending), first):
+        videos = values.pop(NOT_FINITE, np.zeros(0, np.int32))
+        row = {name: float(value) for name, value in values.items()}
+        wrong = [name for name, value in row.items() if not math.isfinite(value)]
+        if wrong:
+            clips = [names[video] for video in np.unique(videos[videos >= 0])]
+            named = f" (clips: {', '.join(clips)})" if clips else ""
+            raise UsageError(
+                f"stage {stage.name}: {wrong[0]} is {row[wrong[0]]} at step {number}"
+                f"{named}; the last checkpoint is kept; lower learning_rate or clip"
+            )
     return row

@@ -9,9 +9,8 @@ from stpn_jax.arrays import Array
 
 def cross_entropy(
     logits: Float[Array, "b classes"], label: Int32[Array, "b"]
-) -> Float[Array, ""]:
-    """Mean over the batch, in float32."""
-    losses = optax.softmax_cross_entropy_with_integer_labels(
+) -> Float[Array, "b"]:
+    """Of each sample, in float32."""
+    return optax.softmax_cross_entropy_with_integer_labels(
         logits.astype(jnp.float32), label
     )
-    return losses.mean()

@@ -1,20 +1,41 @@
 """One update and one forward pass, per replica; pure, mapped over devices elsewhere."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 from flax import linen as nn
-from jaxtyping import Float, Key
+from jaxtyping import Bool, Float, Key
 
 from stpn_jax import parallel
 from stpn_jax.arrays import Array, Batch, Outputs
 from stpn_jax.train import loss, optimizer
 from stpn_jax.train.state import TrainState
 
-Metrics = dict[str, Float[Array, ""]]
+Metrics = dict[str, Array]
+NOT_FINITE = "not_finite"
+"""Of the metrics: the videos of samples whose loss is not finite, -1 for the others."""
+
+
+class _Computed(NamedTuple):
+    """What one replica finds on its samples, or on some of them.
+
+    Attributes:
+        gradients: of the mean loss.
+        batch_stats: running statistics after it.
+        losses: of each sample.
+        right: whether the best class of each sample is its label.
+    """
+
+    gradients: Any
+    batch_stats: Any
+    losses: Float[Array, "b"]
+    right: Bool[Array, "b"]
+
+
+Compute = Callable[[Any, Batch, Key[Array, "b"]], _Computed]
 
 
 def make_train_step(
@@ -22,6 +43,7 @@ def make_train_step(
     transform: optax.GradientTransformation,
     factors: Any,
     seed: int,
+    device_batch: int = 0,
 ) -> Callable[[TrainState, Batch], tuple[TrainState, Metrics]]:
     """The update of one replica, to be mapped over the axis parallel.AXIS.
 
@@ -30,44 +52,81 @@ def make_train_step(
         transform: the optimizer.
         factors: its multipliers; parameters with 0 get no gradient.
         seed: of the dropout, drawn by (seed, step, sample in the global batch).
+        device_batch: samples at a time, at most; 0 for all. The gradients of more are
+            accumulated. Batch statistics are those of so many samples.
     """
 
     def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
-        keys = sample_keys(seed, state.step, batch.label.shape[0])
+        def compute(batch_stats: Any, batch: Batch, keys: Array) -> _Computed:
+            def objective(params: Any) -> tuple[Array, tuple[Any, Array, Outputs]]:
+                variables = state.variables | {
+                    "params": optimizer.stop_frozen(factors, params),
+                    "batch_stats": batch_stats,
+                }
+                outputs, updated = network.apply(
+                    variables, batch, keys, train=True, mutable=["batch_stats"]
+                )
+                losses = loss.cross_entropy(outputs.logits, batch.label)
+                return losses.mean(), (updated, losses, outputs)
 
-        def objective(params: Any) -> tuple[Float[Array, ""], tuple[Any, Outputs]]:
-            variables = state.variables | {
-                "params": optimizer.stop_frozen(factors, params)
-            }
-            outputs, updated = network.apply(
-                variables, batch, keys, train=True, mutable=["batch_stats"]
-            )
-            value = loss.cross_entropy(outputs.logits, batch.label)
-            return value, (updated, outputs)
+            gradient_of = jax.grad(objective, has_aux=True)
+            gradients, (updated, losses, outputs) = gradient_of(state.params)
+            right = outputs.logits.argmax(-1) == batch.label
+            batch_stats = updated.get("batch_stats", batch_stats)
+            return _Computed(gradients, batch_stats, losses, right)
 
-        gradient_of = jax.value_and_grad(objective, has_aux=True)
-        (value, (updated, outputs)), gradients = gradient_of(state.params)
-        gradients = jax.lax.pmean(gradients, parallel.AXIS)
+        count = batch.label.shape[0]
+        keys = sample_keys(seed, state.step, count)
+        found = _accumulate(compute, state, batch, keys, _parts(count, device_batch))
+        gradients = jax.lax.pmean(found.gradients, parallel.AXIS)
         updates, opt_state = transform.update(gradients, state.opt_state, state.params)
         new_state = TrainState(
             step=state.step + 1,
             params=optax.apply_updates(state.params, updates),
-            batch_stats=jax.lax.pmean(
-                updated.get("batch_stats", state.batch_stats), parallel.AXIS
-            ),
+            batch_stats=jax.lax.pmean(found.batch_stats, parallel.AXIS),
             sketches=state.sketches,
             opt_state=opt_state,
         )
-        metrics = jax.lax.pmean(
-            {
-                "loss": value,
-                "accuracy": jnp.mean(outputs.logits.argmax(-1) == batch.label),
-            },
-            parallel.AXIS,
-        )
-        return new_state, metrics | {"gradient_norm": optax.tree.norm(gradients)}
+        means = {"loss": found.losses.mean(), "accuracy": found.right.mean()}
+        wrong = jnp.where(jnp.isfinite(found.losses), -1, batch.video)
+        return new_state, jax.lax.pmean(means, parallel.AXIS) | {
+            "gradient_norm": optax.tree.norm(gradients),
+            NOT_FINITE: jax.lax.all_gather(wrong, parallel.AXIS, tiled=True),
+        }
 
     return train_step
+
+
+def _parts(count: int, most: int) -> int:
+    """Into how many equal parts to cut so many samples."""
+    if not most:
+        return 1
+    return next(n for n in range(1, count + 1) if not count % n and count // n <= most)
+
+
+def _accumulate(
+    compute: Compute, state: TrainState, batch: Batch, keys: Array, parts: int
+) -> _Computed:
+    """The mean gradient of parts of a batch, one after the other."""
+    if parts == 1:
+        return compute(state.batch_stats, batch, keys)
+    split = jax.tree.map(
+        lambda x: x.reshape(parts, len(x) // parts, *x.shape[1:]), (batch, keys)
+    )
+
+    def add(
+        carry: tuple[Any, Any], part: tuple[Batch, Array]
+    ) -> tuple[tuple[Any, Any], tuple[Array, Array]]:
+        total, batch_stats = carry
+        found = compute(batch_stats, *part)
+        total = jax.tree.map(jnp.add, total, found.gradients)
+        return (total, found.batch_stats), (found.losses, found.right)
+
+    start = jax.tree.map(jnp.zeros_like, state.params), state.batch_stats
+    (total, batch_stats), samples = jax.lax.scan(add, start, split)
+    losses, right = (values.reshape(-1) for values in samples)
+    mean = jax.tree.map(lambda gradient: gradient / parts, total)
+    return _Computed(mean, batch_stats, losses, right)
 
 
 def make_predict_step(

@@ -1,4 +1,14 @@
-"""Three updates on as many simulated devices as XLA_FLAGS says; params to a file."""
+"""Updates of each variant, on this process's share of the devices; to a file.
+
+    python tests/train/steps_on_devices.py OUT VARIANT... [ADDRESS PROCESSES INDEX]
+
+A variant is NETWORK/BATCH_NORM/DEVICE_BATCH/STEPS, such as temporal/trained/0/20.
+XLA_FLAGS says how many devices are simulated. With an address, several such processes
+are one run.
+
+The pyramid is `smooth` without its signed square roots: those are so steep at zero that
+rounding grows some three times with every update, on one device as on many.
+"""
 
 import dataclasses
 import sys
@@ -13,41 +23,81 @@ from stpn_jax.arrays import Batch
 from stpn_jax.models import networks, settings
 from stpn_jax.train import optimizer, state, step
 
+BATCH, SIDE = 32, 32
+STAGES = {"spatial": 0, "temporal": 1, "pyramid": 2, "smooth": 2}
 
-def main(path):
+
+def main(path, *arguments):
+    variants = [argument for argument in arguments if "/" in argument]
+    if others := arguments[len(variants) :]:
+        address, processes, index = others
+        jax.distributed.initialize(address, int(processes), int(index))
+    found = {}
+    for variant in variants:
+        params, loss = train(*variant.split("/"))
+        leaves = jax.tree_util.tree_leaves_with_path(params)
+        found |= {
+            f"{variant}{jax.tree_util.keystr(key)}": np.asarray(leaf)
+            for key, leaf in leaves
+        }
+        found[f"{variant} loss"] = np.asarray(loss)
+    if parallel.is_first_host():
+        np.savez(path, **found)
+
+
+def train(name, batch_norm, device_batch, steps):
     config = configs.from_config_dict(demo.get_config())
-    stage = dataclasses.replace(config.stages[2], batch_norm="frozen", dropout=0.5)
-    small = dataclasses.replace(config.model.temporal, width=32)
+    stage = dataclasses.replace(
+        config.stages[STAGES[name]], batch_norm=batch_norm, dropout=0.5
+    )
+    fusion = dataclasses.replace(
+        config.model.temporal, width=32, signed_sqrt=name != "smooth"
+    )
     model = dataclasses.replace(
-        config.model, temporal=small, attention=small, pyramid=small
+        config.model,
+        temporal=fusion,
+        attention=fusion,
+        pyramid=fusion,
+        sync_batch_norm=True,
     )
     made = settings.from_config(
-        model, stage, classes=5, input_size=32, resize=False, axis_name=None
+        model,
+        stage,
+        classes=5,
+        input_size=SIDE,
+        resize=False,
+        axis_name=parallel.AXIS,
     )
     network = networks.build(stage.network, made)
-    variables = networks.initialise(network, batch(), 0)
+    variables = networks.initialise(network, batch(stage, 0, 0, BATCH), 0)
     transform = optimizer.make(stage, variables["params"])
     factors = optimizer.multipliers(stage.multipliers, variables["params"])
-    update = parallel.map_update(step.make_train_step(network, transform, factors, 7))
-    current = state.create(variables, transform)
-    for _ in range(3):
-        current, metrics = update(current, parallel.shard(batch()))
-    leaves = map(np.asarray, jax.tree.leaves(current.params))
-    np.savez(path, *leaves, loss=metrics["loss"])
-
-
-def batch():
-    rng = np.random.default_rng(0)
-    return Batch(
-        rgb=rng.integers(0, 256, (8, 1, 3, 32, 32), dtype=np.uint8),
-        flow=rng.integers(0, 256, (8, 3, 20, 32, 32), dtype=np.uint8),
-        box=np.tile(np.float32([0, 0, 32, 32]), (8, 1)),
-        flip=rng.random(8) < 0.5,
-        label=rng.integers(0, 5, 8).astype(np.int32),
-        mask=np.ones(8, bool),
-        video=np.arange(8, dtype=np.int32),
+    update = parallel.map_update(
+        step.make_train_step(network, transform, factors, 7, int(device_batch))
     )
+    current = parallel.replicate(state.create(variables, transform))
+    for number in range(int(steps)):
+        share = batch(stage, number, *parallel.host())
+        current, metrics = update(current, parallel.shard(share))
+    return current.params, metrics["loss"]
+
+
+def batch(stage, number, host, hosts):
+    """This host's share of the batch of a step."""
+    rng = np.random.default_rng(number)
+    frames, paths = int(stage.network != "temporal"), stage.paths
+    whole = Batch(
+        rgb=rng.integers(0, 256, (BATCH, frames, 3, SIDE, SIDE), dtype=np.uint8),
+        flow=rng.integers(0, 256, (BATCH, paths, 20, SIDE, SIDE), dtype=np.uint8),
+        box=np.tile(np.float32([0, 0, SIDE, SIDE]), (BATCH, 1)),
+        flip=rng.random(BATCH) < 0.5,
+        label=rng.integers(0, 5, BATCH).astype(np.int32),
+        mask=np.ones(BATCH, bool),
+        video=np.arange(BATCH, dtype=np.int32),
+    )
+    count = BATCH // hosts
+    return jax.tree.map(lambda x: x[host * count : (host + 1) * count], whole)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -1,29 +1,79 @@
-"""The mapped step: four devices draw, average and update as one does."""
+"""The mapped step: many devices and processes draw, average and update as one does."""
 
 import os
 import pathlib
+import socket
 import subprocess
 import sys
 
 import numpy as np
+import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+VARIANTS = [
+    "spatial/frozen/0/20",
+    "temporal/trained/0/20",
+    "smooth/frozen/0/20",
+    "pyramid/frozen/0/2",
+]
+WHOLE, PARTS = "smooth/frozen/0/20", "smooth/frozen/8/20"
+SECONDS = 240
 
 
-def updated(devices, path):
+def start(path, devices, variants, *distributed):
     flags = f"--xla_force_host_platform_device_count={devices}"
-    subprocess.run(
-        [sys.executable, "tests/train/steps_on_devices.py", path],
-        check=True,
+    script = "tests/train/steps_on_devices.py"
+    return subprocess.Popen(
+        [sys.executable, script, str(path), *variants, *map(str, distributed)],
         cwd=ROOT,
         env=os.environ | {"XLA_FLAGS": flags, "PYTHONPATH": str(ROOT)},
     )
-    return np.load(path)
 
 
-def test_four_devices_equal_one(tmp_path):
-    one, four = (updated(n, tmp_path / f"{n}.npz") for n in (1, 4))
-    assert np.isfinite(one["loss"])
-    for name in one.files:
-        scale = max(np.abs(one[name]).max(), 1e-3)
-        np.testing.assert_allclose(four[name], one[name], atol=1e-4 * scale)
+def finish(*processes):
+    try:
+        assert [process.wait(SECONDS) for process in processes] == [0] * len(processes)
+    finally:
+        for process in processes:
+            process.kill()
+
+
+def furthest(found, expected, variant="", other=None):
+    """The largest difference in parts of the largest value of its tensor."""
+    names = [name for name in expected if name.startswith(variant)]
+    assert names
+    return max(
+        np.abs(found[name.replace(variant, other or variant, 1)] - expected[name]).max()
+        / max(np.abs(expected[name]).max(), 1e-3)
+        for name in names
+    )
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory):
+    path = tmp_path_factory.mktemp("one") / "one.npz"
+    finish(start(path, 1, [*VARIANTS, PARTS]))
+    return dict(np.load(path))
+
+
+def test_eight_devices_equal_one(tmp_path, one):
+    finish(start(tmp_path / "eight.npz", 8, VARIANTS))
+    eight = dict(np.load(tmp_path / "eight.npz"))
+    for variant in VARIANTS:
+        assert np.isfinite(one[f"{variant} loss"])
+        assert furthest(eight, one, variant) < 1e-5
+
+
+def test_two_processes_equal_one(tmp_path, one):
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        address = f"localhost:{free.getsockname()[1]}"
+    path = tmp_path / "two.npz"
+    finish(*(start(path, 2, VARIANTS, address, 2, index) for index in range(2)))
+    two = dict(np.load(path))
+    for variant in VARIANTS:
+        assert furthest(two, one, variant) < 1e-5
+
+
+def test_accumulated_gradients_are_those_of_the_whole_batch(one):
+    assert furthest(one, one, WHOLE, PARTS) < 1e-5
