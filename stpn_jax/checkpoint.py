@@ -39,24 +39,56 @@ class Checkpoints:
         self._manager.save(step, args=ocp.args.Composite(**items))
 
     def restore(self, variables: Any, progress: Any) -> tuple[Any, Any]:
-        """Newest checkpoint, in the structure, shapes and types of the arguments.
+        """The newest whole checkpoint, like the arguments in structure and types.
+
+        A damaged one is passed over with a line that says so, and put aside.
 
         Raises:
-            UsageError: if it is damaged.
+            UsageError: if all are damaged.
         """
         abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, (variables, progress))
-        items = {
-            _VARIABLES: ocp.args.StandardRestore(abstract[0]),
-            _PROGRESS: ocp.args.StandardRestore(abstract[1]),
-        }
-        step = self.latest_step()
-        with _damage_told(self._directory / str(step)):
-            restored = self._manager.restore(step, args=ocp.args.Composite(**items))
-        return restored[_VARIABLES], restored[_PROGRESS]
+        items = ocp.args.Composite(
+            **{
+                _VARIABLES: ocp.args.StandardRestore(abstract[0]),
+                _PROGRESS: ocp.args.StandardRestore(abstract[1]),
+            }
+        )
+        damaged: list[tuple[int, UsageError]] = []
+        for step in sorted(self._manager.all_steps(), reverse=True):
+            try:
+                with _damage_told(self._directory / str(step)):
+                    restored = self._manager.restore(step, args=items)
+            except UsageError as error:
+                damaged.append((step, error))
+                continue
+            for newer, cause in damaged:
+                self._put_aside(newer, f"{cause.__cause__!r}", step)
+            return restored[_VARIABLES], restored[_PROGRESS]
+        raise damaged[0][1]
 
-    def close(self) -> None:
+    def _put_aside(self, step: int, reason: str, instead: int) -> None:
+        """Renames a damaged checkpoint, so that its step can be saved again."""
+        path = self._directory / str(step)
+        aside = self._directory.parent / f"damaged_checkpoint_{step}"
+        if jax.process_index() == 0:
+            if aside.exists():
+                aside.rmtree()
+            path.rename(aside)
+            short = reason.splitlines()[0][:80]
+            print(
+                f"{path}: this checkpoint cannot be read ({short}); it is now {aside}, "
+                f"and training goes on from step {instead}",
+                flush=True,
+            )
+        self._manager.reload()
+
+    def wait(self) -> None:
         """Waits until all is written."""
         self._manager.wait_until_finished()
+
+    def close(self) -> None:
+        """Waits until all is written, and ends."""
+        self.wait()
         self._manager.close()
 
 

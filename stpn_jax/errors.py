@@ -11,11 +11,19 @@ class UsageError(Exception):
     """
 
 
+class PreemptedError(Exception):
+    """The system asked for the end by SIGTERM, and all that was done is saved."""
+
+
+PREEMPTED = 143
+"""Exit status then: 128 and the number of the signal, as shells have it."""
+
+
 def guard(command: Callable[[], object]) -> int:
     """Runs a command that goes on where it stopped; its exit status.
 
-    An error of the user's is one line and status 2, an interruption 130; every other
-    exception passes, with its traceback.
+    An error of the user's is one line and status 2, an interruption 130, SIGTERM in
+    training PREEMPTED; every other exception passes, with its traceback.
     """
     try:
         command()
@@ -26,6 +34,8 @@ def guard(command: Callable[[], object]) -> int:
             raise
         line = f"{error.filename}: {error.strerror}; mend that or choose another place"
         return _fail(line, 2)
+    except PreemptedError as error:
+        return _fail(f"{error}; the same command goes on from here", PREEMPTED)
     except KeyboardInterrupt:
         return _fail("interrupted; the same command goes on from here", 130)
     return 0

@@ -1,13 +1,16 @@
 """Everything about devices and hosts: the mapped steps, sharding, sums over hosts."""
 
-from collections.abc import Callable
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
 import numpy as np
 
 from stpn_jax.arrays import Batch
-from stpn_jax.errors import UsageError
+from stpn_jax.errors import PreemptedError, UsageError
 
 AXIS = "data"
 
@@ -76,3 +79,31 @@ def sum_over_hosts(values: np.ndarray) -> np.ndarray:
     from jax.experimental import multihost_utils
 
     return np.asarray(multihost_utils.process_allgather(values)).sum(axis=0)
+
+
+@contextlib.contextmanager
+def preemption() -> Iterator[Callable[[int], bool]]:
+    """Notes a SIGTERM instead of dying of it.
+
+    Gives a function that says, after each step, whether this is the one to end with:
+    on many hosts the same step for all, as soon as one of them was signalled.
+
+    Raises:
+        PreemptedError: at the end, if the signal came too late for that.
+    """
+    if jax.process_count() > 1:
+        from jax.experimental import multihost_utils
+
+        yield multihost_utils.reached_preemption_sync_point
+        return
+    signalled = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda step: False  # Signals are the main thread's.
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: signalled.set())
+    try:
+        yield lambda step: signalled.is_set()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    if signalled.is_set():
+        raise PreemptedError("ended by SIGTERM")

@@ -45,16 +45,43 @@ def test_a_folder_without_checkpoint_is_named(tmp_path, exists):
         checkpoint.restore_variables(folder)
 
 
+def damage(folder):
+    for path in folder.rglob("*"):
+        if path.is_file():
+            path.write_bytes(path.read_bytes()[:3])
+
+
 def test_a_damaged_checkpoint_is_named(tmp_path):
     checkpoints = checkpoint.Checkpoints(tmp_path, keep=2)
     checkpoints.save(1, variables(1), progress(1))
     checkpoints.close()
-    for path in (tmp_path / "1").rglob("*"):
-        if path.is_file():
-            path.write_bytes(path.read_bytes()[:3])
+    damage(tmp_path / "1")
     with pytest.raises(UsageError, match=r"/1: this checkpoint cannot be read.*delete"):
         checkpoint.restore_variables(tmp_path)
     again = checkpoint.Checkpoints(tmp_path, keep=2)
     with pytest.raises(UsageError, match=r"/1: this checkpoint cannot be read.*delete"):
         again.restore(variables(0), progress(0))
     again.close()
+
+
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, capsys):
+    folder = tmp_path / "checkpoints"
+    checkpoints = checkpoint.Checkpoints(folder, keep=3)
+    for step in (1, 2, 3):
+        checkpoints.save(step, variables(step), progress(step))
+    checkpoints.close()
+    damage(folder / "3")
+    damage(folder / "2")
+    again = checkpoint.Checkpoints(folder, keep=3)
+    restored, state = again.restore(variables(0), progress(0))
+    assert int(state["step"]) == 1
+    np.testing.assert_array_equal(restored["params"]["kernel"], np.ones((2, 3)))
+    told = capsys.readouterr().out.splitlines()
+    assert len(told) == 2
+    assert "checkpoints/3: this checkpoint cannot be read" in told[0]
+    assert "goes on from step 1" in told[0]
+    assert again.latest_step() == 1
+    again.save(2, variables(2), progress(2))
+    again.close()
+    assert checkpoint.newest_step(folder) == 2
+    assert (tmp_path / "damaged_checkpoint_3").is_dir()

@@ -116,8 +116,9 @@ def test_finished_run_started_again_changes_nothing(finished, data):
 def test_run_killed_in_each_stage_ends_with_the_same_parameters(finished, data):
     reference, _ = finished
     workdir = data.parent / "killed"
-    for line in ("[spatial] 4/6", "[temporal] 4/6", "[pyramid] 4/6"):
-        kill_at(line, train(data, workdir))
+    killed, ended = (signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 143)
+    for stage, (number, status) in zip(STAGES, (killed, ended, killed), strict=True):
+        send_at(f"[{stage}] 4/6", number, status, train(data, workdir))
         assert not (workdir / "results.json").exists()
     run(*train(data, workdir))
     for stage in STAGES:
@@ -128,7 +129,7 @@ def test_run_killed_in_each_stage_ends_with_the_same_parameters(finished, data):
     assert results[0] == results[1]
 
 
-def kill_at(line, command):
+def send_at(line, number, status, command):
     module, *arguments = command
     process = subprocess.Popen(
         [sys.executable, "-m", f"stpn_jax.{module}", *arguments],
@@ -140,8 +141,8 @@ def kill_at(line, command):
     )
     for printed in process.stdout:
         if printed.startswith(line):
-            os.killpg(process.pid, signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+            os.killpg(process.pid, number)
+    assert process.wait() == status
 
 
 def assert_same_variables(one, other):

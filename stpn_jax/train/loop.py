@@ -1,5 +1,6 @@
 """The order of one stage: batches, updates, metrics, validation, checkpoints."""
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +13,7 @@ from stpn_jax import parallel
 from stpn_jax.arrays import Batch
 from stpn_jax.checkpoint import Checkpoints
 from stpn_jax.config import RunConfig, StageConfig
-from stpn_jax.errors import UsageError
+from stpn_jax.errors import PreemptedError, UsageError
 from stpn_jax.train import console, metrics
 from stpn_jax.train.state import TrainState
 from stpn_jax.train.step import NOT_FINITE
@@ -51,38 +52,44 @@ def run(
     Raises:
         UsageError: if the loss of an update is not finite; it names the step and the
             clips, and the last checkpoint stays.
+        PreemptedError: after SIGTERM, with the state saved.
     """
     first = int(state.step)
     progress = console.Progress(stage.name, first, stage.steps, stage.batch)
-    writer = (
-        metrics.MetricsWriter(directory, first) if parallel.is_first_host() else None
-    )
-    pending: list[dict[str, jax.Array]] = []
-    for step in range(first + 1, stage.steps + 1):
-        state, values = update(state, parallel.shard(next(batches)))
-        pending.append(values)
-        is_last = step == stage.steps
-        saves = is_last or _due(step, config.checkpoint_every)
-        logs = is_last or _due(step, config.log_every)
-        row: dict[str, float] = {}
-        if logs or saves or step <= first + 2:
-            fetched = _fetch(pending, stage, step, names)
-            pending = []
-            if logs or step <= first + 2:
-                fetched |= progress.report(step, fetched)
-            row = fetched if logs else {}
-        if is_last or _due(step, config.validate_every):
-            started = time.monotonic()
-            row |= validate(state)
-            progress.skip(time.monotonic() - started)
-        if saves:
-            checkpoints.save(step, state.variables, _progress(state))
-        if writer and row:
-            writer.write(step, row)
-    if not stage.steps:
-        checkpoints.save(0, state.variables, _progress(state))
-    if writer:
-        writer.close()
+    with contextlib.ExitStack() as stack:
+        ends_with = stack.enter_context(parallel.preemption())
+        writer = None
+        if parallel.is_first_host():
+            writer = metrics.MetricsWriter(directory, first)
+            stack.callback(writer.close)
+        pending: list[dict[str, jax.Array]] = []
+        for step in range(first + 1, stage.steps + 1):
+            state, values = update(state, parallel.shard(next(batches)))
+            pending.append(values)
+            is_last = step == stage.steps
+            ends = ends_with(step)
+            saves = is_last or ends or _due(step, config.checkpoint_every)
+            logs = is_last or _due(step, config.log_every)
+            row: dict[str, float] = {}
+            if logs or saves or step <= first + 2:
+                fetched = _fetch(pending, stage, step, names)
+                pending = []
+                if logs or step <= first + 2:
+                    fetched |= progress.report(step, fetched)
+                row = fetched if logs else {}
+            if is_last or (_due(step, config.validate_every) and not ends):
+                started = time.monotonic()
+                row |= validate(state)
+                progress.skip(time.monotonic() - started)
+            if saves:
+                checkpoints.save(step, state.variables, _progress(state))
+            if writer and row:
+                writer.write(step, row)
+            if ends:
+                checkpoints.wait()
+                raise PreemptedError(f"ended by SIGTERM at {stage.name} {step}, saved")
+        if not stage.steps:
+            checkpoints.save(0, state.variables, _progress(state))
     return state
 
 

@@ -1,6 +1,8 @@
 """A loss that is not finite stops the run and leaves the last checkpoint."""
 
 import dataclasses
+import os
+import signal
 
 import jax.numpy as jnp
 import numpy as np
@@ -8,9 +10,10 @@ import pytest
 
 from configs import demo
 from stpn_jax import config as configs
+from stpn_jax import parallel
 from stpn_jax.arrays import Batch
 from stpn_jax.checkpoint import Checkpoints
-from stpn_jax.errors import UsageError
+from stpn_jax.errors import PreemptedError, UsageError
 from stpn_jax.train import loop, metrics
 from stpn_jax.train.state import TrainState
 
@@ -32,12 +35,13 @@ def batches():
         yield Batch(empty, empty, empty, empty, np.zeros(2), empty, empty)
 
 
-def run(tmp_path, first, loss_at):
+def run(tmp_path, first, loss_at, **values):
     checkpoints = Checkpoints(tmp_path / "checkpoints", RUN.checkpoints)
 
     def update(current, _):
         step = int(current.step) + 1
-        return state(step), {"loss": jnp.float32(loss_at(step))}
+        found = {name: value(step) for name, value in values.items()}
+        return state(step), {"loss": jnp.float32(loss_at(step))} | found
 
     try:
         return loop.run(
@@ -49,6 +53,7 @@ def run(tmp_path, first, loss_at):
             directory=tmp_path,
             checkpoints=checkpoints,
             validate=lambda current: {"validation": float(current.step)},
+            names=("a.avi", "b.avi", "c.avi"),
         )
     finally:
         checkpoints.close()
@@ -74,3 +79,34 @@ def test_a_loss_that_is_not_finite_stops(tmp_path):
     with pytest.raises(UsageError, match=r"loss is nan at step 4"):
         run(tmp_path, state(), lambda step: np.nan if step > 3 else 1.0)
     assert Checkpoints(tmp_path / "checkpoints", 3).latest_step() == 2
+
+
+def test_clips_of_a_loss_that_is_not_finite_are_named(tmp_path):
+    def videos(step):
+        return np.array([-1, 2, 2, 1] if step == 3 else [-1] * 4)
+
+    with pytest.raises(UsageError, match=r"step 3 \(clips: b.avi, c.avi\)"):
+        run(tmp_path, state(), lambda n: np.inf if n == 3 else 1.0, not_finite=videos)
+
+
+@pytest.mark.parametrize("last", [3, 6])
+def test_sigterm_saves_the_step_and_ends(tmp_path, last):
+    def loss_at(step):
+        if step == last:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return 1.0
+
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(PreemptedError, match=f"{last}, saved"):
+        run(tmp_path, state(), loss_at)
+    assert signal.getsignal(signal.SIGTERM) is before
+    checkpoints = Checkpoints(tmp_path / "checkpoints", 3)
+    assert checkpoints.latest_step() == last
+    checkpoints.close()
+    assert metrics.read(tmp_path)
+
+
+def test_a_late_sigterm_is_not_lost():
+    with pytest.raises(PreemptedError), parallel.preemption() as ends_with:
+        assert not ends_with(1)
+        os.kill(os.getpid(), signal.SIGTERM)
