@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import jax
+import numpy as np
 import orbax.checkpoint as ocp
 from etils import epath
 
@@ -32,6 +33,7 @@ class Checkpoints:
 
     def save(self, step: int, variables: Any, progress: Any) -> None:
         """Starts writing; a second call waits for the first to end."""
+        variables, progress = _global((variables, progress))
         items = {
             _VARIABLES: ocp.args.StandardSave(variables),
             _PROGRESS: ocp.args.StandardSave(progress),
@@ -41,16 +43,17 @@ class Checkpoints:
     def restore(self, variables: Any, progress: Any) -> tuple[Any, Any]:
         """The newest whole checkpoint, like the arguments in structure and types.
 
-        A damaged one is passed over with a line that says so, and put aside.
+        It comes as NumPy arrays, on whatever devices and hosts it was saved. A damaged
+        one is passed over with a line that says so, and put aside.
 
         Raises:
             UsageError: if all are damaged.
         """
-        abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, (variables, progress))
+        wanted = jax.tree.map(_on_host, (variables, progress))
         items = ocp.args.Composite(
             **{
-                _VARIABLES: ocp.args.StandardRestore(abstract[0]),
-                _PROGRESS: ocp.args.StandardRestore(abstract[1]),
+                _VARIABLES: ocp.args.StandardRestore(wanted[0]),
+                _PROGRESS: ocp.args.StandardRestore(wanted[1]),
             }
         )
         damaged: list[tuple[int, UsageError]] = []
@@ -113,7 +116,22 @@ def restore_variables(directory: epath.PathLike) -> dict[str, Any]:
         )
     newest = path / str(step)
     with _damage_told(newest), ocp.StandardCheckpointer() as checkpointer:
-        return checkpointer.restore(newest / _VARIABLES)
+        saved = ocp.PyTreeCheckpointHandler().metadata(newest / _VARIABLES).tree
+        return checkpointer.restore(newest / _VARIABLES, jax.tree.map(_on_host, saved))
+
+
+def _global(tree: Any) -> Any:
+    """What every host holds a copy of, as one array of them all."""
+    if jax.process_count() == 1:
+        return tree
+    return jax.tree.map(
+        ocp.utils.fully_replicated_host_local_array_to_global_array, tree
+    )
+
+
+def _on_host(array: Any) -> np.ndarray:
+    """Tells Orbax what to restore, and by its type that no device is to get it."""
+    return np.empty(array.shape, array.dtype)
 
 
 @contextlib.contextmanager

@@ -19,23 +19,29 @@ PREEMPTED = 143
 """Exit status then: 128 and the number of the signal, as shells have it."""
 
 
-def guard(command: Callable[[], object]) -> int:
+def guard(command: Callable[[], object], who: Callable[[], str] = str) -> int:
     """Runs a command that goes on where it stopped; its exit status.
 
-    An error of the user's is one line and status 2, an interruption 130, SIGTERM in
-    training PREEMPTED; every other exception passes, with its traceback.
+    Args:
+        command: to run.
+        who: names this process among others, for its last line.
+
+    Returns:
+        0, or 2 after an error of the user's, 130 after an interruption, PREEMPTED after
+        SIGTERM in training, each told in one line; every other exception passes, with
+        its traceback.
     """
     try:
         command()
     except UsageError as error:
-        return _fail(str(error), 2)
+        return _fail(f"{who()}{error}", 2)
     except OSError as error:
         if not error.filename:
             raise
         line = f"{error.filename}: {error.strerror}; mend that or choose another place"
-        return _fail(line, 2)
+        return _fail(f"{who()}{line}", 2)
     except PreemptedError as error:
-        return _fail(f"{error}; the same command goes on from here", PREEMPTED)
+        return _fail(f"{who()}{error}; the same command goes on from here", PREEMPTED)
     except KeyboardInterrupt:
         return _fail("interrupted; the same command goes on from here", 130)
     return 0

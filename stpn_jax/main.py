@@ -1,11 +1,12 @@
 """The door: `python -m stpn_jax.main --config=configs/ucf101.py`."""
 
 import functools
+import os
 import sys
 
 from absl import app, flags, logging
 
-from stpn_jax import compilation_cache, config_flag, errors
+from stpn_jax import cluster, compilation_cache, config_flag, errors, parallel
 from stpn_jax.errors import UsageError
 from stpn_jax.experiment import exporting, setup, testing, training, workdir
 
@@ -25,6 +26,15 @@ _STREAMS = flags.DEFINE_string(
 _OUT = flags.DEFINE_string(
     "out", None, "Folder of the exported artifact [default: WORKDIR/artifact]."
 )
+_COORDINATOR = flags.DEFINE_string(
+    "coordinator", "", "host:port of process 0 [default: from the cluster]."
+)
+_NUM_PROCESSES = flags.DEFINE_integer(
+    "num_processes", 0, "Processes of this run [default: from the cluster, or 1]."
+)
+_PROCESS_ID = flags.DEFINE_integer(
+    "process_id", None, "Which of them this is, from 0 [default: from the cluster]."
+)
 
 
 def main(arguments: list[str]) -> None:
@@ -32,6 +42,13 @@ def main(arguments: list[str]) -> None:
     if len(arguments) > 1:
         raise UsageError(f"unexpected argument {arguments[1]!r}; flags begin with --")
     config = config_flag.config()
+    cluster.join(
+        cluster.find(
+            os.environ, _COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value
+        )
+    )
+    if not parallel.is_first_host():
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 to the end of the process
     compilation_cache.enable()
     logging.set_verbosity(logging.WARNING)
     experiment = setup.open_experiment(
@@ -54,7 +71,7 @@ def main(arguments: list[str]) -> None:
 def run() -> None:
     """Runs main; an error of the user's is one line and exit status 2."""
     command = functools.partial(app.run, main, flags_parser=config_flag.parse)
-    sys.exit(errors.guard(command))
+    sys.exit(errors.guard(command, parallel.who))
 
 
 if __name__ == "__main__":

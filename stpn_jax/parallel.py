@@ -32,12 +32,12 @@ def map_forward(step: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def replicate(tree: Any) -> Any:
-    """Puts a tree on all devices, as map_update returns it.
+    """Puts a tree on all devices of this host, as map_update returns it.
 
     Left elsewhere it would be copied for every batch, and the first update compiled for
     one layout, the second for another.
     """
-    mesh = jax.sharding.Mesh(np.array(jax.devices()), (AXIS,))
+    mesh = jax.sharding.Mesh(np.array(jax.local_devices()), (AXIS,))
     everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
     return jax.device_put(tree, everywhere)
 
@@ -70,6 +70,12 @@ def host() -> tuple[int, int]:
 def is_first_host() -> bool:
     """Whether this process logs, reports and writes what is written once."""
     return jax.process_index() == 0
+
+
+def who() -> str:
+    """Names this process among others, to begin a line with."""
+    index, count = host()
+    return f"process {index} of {count}: " if count > 1 else ""
 
 
 def sum_over_hosts(values: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ EVERYBODY = {"errors"}
 ARROWS: dict[str, set[str]] = {
     PACKAGE: set(),
     "arrays": set(),
+    "cluster": set(),
     "compilation_cache": set(),
     "config": {"strict"},
     "errors": set(),
@@ -45,7 +46,7 @@ ARROWS: dict[str, set[str]] = {
         "arrays",
     },
     "config_flag": {"config"},
-    "main": {"compilation_cache", "config_flag", "experiment"},
+    "main": {"cluster", "compilation_cache", "config_flag", "experiment", "parallel"},
     "table": {"compilation_cache", "config", "config_flag", "evaluation", "experiment"},
     "experiment": {
         "checkpoint",

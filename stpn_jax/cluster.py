@@ -1,0 +1,129 @@
+"""One process of many: joins the others, as the cluster's environment or flags say.
+
+Called before anything touches a device. A cluster that is not known here can set the
+three JAX_ variables, or give the three flags, for each of its processes.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import jax
+
+from stpn_jax.errors import UsageError
+
+HEARTBEAT_SECONDS = 30
+"""Without a sign of life for so long, a process ends all the others."""
+
+_ADDRESS = "JAX_COORDINATOR_ADDRESS"
+_COUNT = "JAX_NUM_PROCESSES"
+_INDEX = "JAX_PROCESS_ID"
+_COMPLETION_INDEX = "JOB_COMPLETION_INDEX"  # Kubernetes sets it for an indexed job.
+
+
+class Place(NamedTuple):
+    """Of this process among others.
+
+    Attributes:
+        kind: of the cluster, as JAX names it, or "given".
+        address: of process 0, host:port; None where JAX finds it.
+        processes: how many there are; None where JAX finds it.
+        process: which of them this is; None where JAX finds it.
+    """
+
+    kind: str
+    address: str | None = None
+    processes: int | None = None
+    process: int | None = None
+
+
+def find(
+    environ: Mapping[str, str],
+    address: str = "",
+    count: int = 0,
+    index: int | None = None,
+) -> Place | None:
+    """Where this process belongs; None for one by itself.
+
+    Args:
+        environ: variables of the process.
+        address: as given by a flag, or empty.
+        count: as given by a flag, or 0.
+        index: as given by a flag, or None.
+
+    Raises:
+        UsageError: something is missing or makes no sense.
+    """
+    address = address or environ.get(_ADDRESS, "")
+    if address or count or index is not None or _COUNT in environ:
+        count = count or _number(environ, _COUNT)
+        if index is None:
+            variable = _INDEX if _INDEX in environ else _COMPLETION_INDEX
+            index = _number(environ, variable)
+        return _given(address, count, index)
+    if _is_many(environ, "SLURM_NTASKS") and "SLURM_STEP_NODELIST" in environ:
+        return Place("slurm")
+    if _is_many(environ, "OMPI_COMM_WORLD_SIZE"):
+        return Place("ompi")
+    if "," in environ.get("TPU_WORKER_HOSTNAMES", ""):
+        return Place("gketpu")
+    if environ.get("TPU_ACCELERATOR_TYPE") and "TPU_SKIP_MDS_QUERY" not in environ:
+        return Place("gcetpu")  # One host or many: its metadata server knows.
+    return None
+
+
+def join(place: Place | None, seconds: int = 300) -> None:
+    """Meets the other processes.
+
+    Args:
+        place: from find.
+        seconds: to wait for them.
+
+    Raises:
+        UsageError: they do not come.
+    """
+    if place is None:
+        return
+    try:
+        jax.distributed.initialize(
+            place.address,
+            place.processes,
+            place.process,
+            cluster_detection_method=None if place.address else place.kind,
+            initialization_timeout=seconds,
+            heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
+        )
+    except (RuntimeError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(
+            f"process {place.process} of {place.processes} cannot meet the others at "
+            f"{place.address} ({place.kind}): {reason}"
+        ) from error
+
+
+def _given(address: str, count: int, index: int) -> Place:
+    if not address.rpartition(":")[2].isdecimal() or ":" not in address:
+        raise UsageError(
+            f"--coordinator={address}: expected host:port of process 0, from the flag "
+            f"or {_ADDRESS}"
+        )
+    if not 0 <= index < count:
+        raise UsageError(
+            f"--process_id={index} of --num_processes={count}: expected a number from "
+            "0 to one less than their number"
+        )
+    return Place("given", address, count, index)
+
+
+def _number(environ: Mapping[str, str], name: str) -> int:
+    text = environ.get(name, "")
+    if not text.isdecimal():
+        raise UsageError(
+            f"{name} = {text!r}: a number is expected, from that variable or the flags "
+            "--num_processes and --process_id"
+        )
+    return int(text)
+
+
+def _is_many(environ: Mapping[str, str], name: str) -> bool:
+    text = environ.get(name, "")
+    return text.isdecimal() and int(text) > 1
