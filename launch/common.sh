@@ -13,6 +13,20 @@ die() {
   exit 2
 }
 
+# Splits --dry_run from the arguments: DRY_RUN is empty or 1, ARGUMENTS are the others.
+take_dry_run() {
+  local argument
+  DRY_RUN='' ARGUMENTS=()
+  for argument in "$@"; do
+    if [ "$argument" = --dry_run ]; then DRY_RUN=1; else ARGUMENTS+=("$argument"); fi
+  done
+}
+
+# Runs a command, or prints it where it is only to be tried.
+run() {
+  if [ -n "$DRY_RUN" ]; then printf '%q ' "$@" && echo; else "$@"; fi
+}
+
 # The first interpreter of a version that setup.cfg allows.
 find_python() {
   local candidate

@@ -1,0 +1,158 @@
+"""The launchers: sound shell, and dry runs that print what they would do."""
+
+import os
+import pathlib
+import shlex
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+SCRIPTS = sorted((ROOT / "launch").glob("*.s*"))
+
+
+def dry(script, *arguments, **environment):
+    done = subprocess.run(
+        ["bash", f"launch/{script}", "--dry_run", *arguments],
+        cwd=ROOT,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_shell_is_sound(script):
+    subprocess.run(["bash", "-n", script], check=True)
+    if not shutil.which("shellcheck"):
+        pytest.skip("shellcheck is not installed")
+    subprocess.run(["shellcheck", "-x", script], cwd=ROOT, check=True)
+
+
+def test_the_page_names_every_launcher():
+    page = (ROOT / "launch" / "README.md").read_text()
+    for script in SCRIPTS:
+        assert script.name in page or script.name == "common.sh"
+
+
+def test_local_processes():
+    status, out, _ = dry("train_multihost.sh", "3", "--config=configs/demo.py")
+    assert status == 0
+    lines = sorted(shlex.split(line) for line in out.splitlines())
+    assert [line[0] for line in lines] == ["[0]", "[1]", "[2]"]
+    for index, line in enumerate(lines):
+        assert line[1:5] == ["python", "-u", "-m", "stpn_jax.main"]
+        assert line[5] == "--config=configs/demo.py"
+        assert line[7:] == ["--num_processes=3", f"--process_id={index}"]
+    assert len({line[6] for line in lines}) == 1
+    status, _, err = dry("train_multihost.sh", "--config=configs/demo.py")
+    assert (status, "number of processes" in err) == (2, True)
+
+
+def test_a_signal_reaches_local_processes(tmp_path):
+    """With a stand-in for Python that saves on SIGTERM and ends with 143."""
+    fake = tmp_path / "bin" / "python"
+    fake.parent.mkdir()
+    fake.write_text(
+        "#!/usr/bin/env bash\n"
+        'case "$1 ${2:-}" in -c*|"-m pip") exit 0;; esac\n'
+        "trap 'echo \"saved ${@: -1}\"; exit 143' TERM\n"
+        "echo ready\nwhile :; do sleep 0.1; done\n"
+    )
+    fake.chmod(0o755)
+    environment = tmp_path / "venv"
+    (environment / "bin").mkdir(parents=True)
+    shutil.copy(fake, environment / "bin" / "python")
+    process = subprocess.Popen(
+        ["bash", "launch/train_multihost.sh", "2", "--config=c.py"],
+        cwd=ROOT,
+        env=os.environ | {"VENV": str(environment)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    for _ in range(2):
+        while "ready" not in process.stdout.readline():
+            assert process.poll() is None
+    time.sleep(0.2)
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=20)
+    assert process.returncode == 143
+    assert sorted(line for line in out.splitlines() if "saved" in line) == [
+        "[0] saved --process_id=0",
+        "[1] saved --process_id=1",
+    ]
+
+
+def test_slurm():
+    status, out, _ = dry("slurm.sbatch", "--config=configs/ucf101.py", "--workdir=a b")
+    assert status == 0
+    command = shlex.split(out)
+    assert command[0] == "srun"
+    assert command[-2:] == ["--config=configs/ucf101.py", "--workdir=a b"]
+    text = (ROOT / "launch" / "slurm.sbatch").read_text()
+    options = [line[8:].split("=") for line in text.splitlines() if "#SBATCH" in line]
+    given = {name: value for name, *rest in options for value in (rest or [""])}
+    assert given["--ntasks-per-node"] == given["--gpus-per-node"]
+    assert given["--signal"].startswith("TERM@")
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        (
+            ["create", "pod", "us-central1-a", "v5litepod-16"],
+            "tpu-vm create pod --zone=us-central1-a --accelerator-type=v5litepod-16",
+        ),
+        (["install", "pod", "z"], "stpn_jax.tar.gz pod: --zone=z --worker=all"),
+        (["tail", "pod", "z"], "ssh pod --zone=z --worker=0"),
+        (["delete", "pod", "z"], "tpu-vm delete pod --zone=z"),
+    ],
+)
+def test_tpu_pod(command, expected):
+    status, out, _ = dry("tpu_pod.sh", *command)
+    assert status == 0
+    assert expected in out
+
+
+def test_a_tpu_pod_runs_what_is_given():
+    given = ["--config=configs/ucf101.py", "--workdir=gs://b/my run"]
+    _, out, _ = dry("tpu_pod.sh", "run", "pod", "z", *given)
+    remote = shlex.split(out)[-1].removeprefix("--command=")
+    words = shlex.split(remote, comments=False)
+    assert words[:5] == ["cd", "stpn_jax;", "nohup", "bash", "launch/train_local.sh"]
+    assert words[5:7] == given
+    status, _, err = dry("tpu_pod.sh", "start", "pod", "z")
+    assert (status, "unknown command 'start'" in err) == (2, True)
+
+
+@pytest.mark.parametrize("device", ["gpu", "tpu"])
+def test_kubernetes(device):
+    yaml = pytest.importorskip("yaml")
+    validate = pytest.importorskip("kubernetes_validate")
+    flags = ["--config=configs/ucf101.py", '--workdir=gs://b/"x": y']
+    status, out, _ = dry("kubernetes.sh", device, "registry/stpn:1", "4", *flags)
+    assert status == 0
+    job_set = yaml.safe_load(out)
+    assert job_set["kind"] == "JobSet"
+    (job,) = job_set["spec"]["replicatedJobs"]
+    # The definition of a JobSet is an add-on's; what it repeats is a Job.
+    whole = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "x"}}
+    validate.validate(whole | job["template"], "1.30", strict=True)
+    spec = job["template"]["spec"]
+    assert spec["completions"] == spec["parallelism"] == 4
+    (container,) = spec["template"]["spec"]["containers"]
+    assert container["command"][-2:] == flags
+    names = {one["name"]: one["value"] for one in container.get("env", ())}
+    assert (names.get("JAX_NUM_PROCESSES") == "4") == (device == "gpu")
+
+
+def test_kubernetes_refuses_nonsense():
+    assert dry("kubernetes.sh", "gpu", "image")[0] == 2
+    assert "unknown device 'cpu'" in dry("kubernetes.sh", "cpu", "i", "2", "--x")[2]
+    assert "number of hosts" in dry("kubernetes.sh", "gpu", "i", "two", "--x")[2]
