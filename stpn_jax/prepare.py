@@ -124,7 +124,8 @@ def _draw(
 
 
 def _say(line: str) -> None:
-    print(line, flush=True)
+    # Names of files may hold bytes that no terminal takes.
+    print(line.encode(errors="backslashreplace").decode(), flush=True)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -147,8 +148,11 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     if not options.verify and not options.dataset:
         raise UsageError("--dataset is missing; --help lists the options")
     if not options.verify and bool(options.videos) == bool(options.frames):
-        raise UsageError("one of --videos and --frames is needed; --help lists both")
+        raise UsageError("either --videos or --frames is needed; --help lists both")
     _check_flow(options)
+    if (options.host is None) != (not options.hosts):
+        raise UsageError("--hosts=N and --host=I, from 0 to N - 1, go together")
+    options.host = options.host or 0
     if options.host and options.host >= options.hosts:
         raise UsageError(
             f"--host={options.host} with --hosts={options.hosts}: expected a number "
@@ -188,9 +192,14 @@ def _parser() -> _Parser:
     add("--limit", metavar="N", type=_count, default=0, help="clips, evenly chosen")
     add("--workers", metavar="N", type=_count, default=0, help="default: one a core")
     add("--hosts", metavar="N", type=_count, default=0, help="machines on one data_dir")
-    add("--host", metavar="I", type=_count, default=0, help="which of them: 0 to N-1")
+    add("--host", metavar="I", type=_count, help="which of them: 0 to N-1")
     add("--jpeg_quality", metavar="Q", type=_quality, default=95)
-    add("--flow_bound", metavar="PIXELS", type=_positive, help="default: 20")
+    add(
+        "--flow_bound",
+        metavar="PIXELS",
+        type=_positive,
+        help="of --flow: as made; else 20",
+    )
     add(
         "--flow_leads",
         choices=("from", "into"),

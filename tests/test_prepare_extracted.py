@@ -89,6 +89,27 @@ def test_clips_that_do_not_fit_are_left_out(tmp_path, capsys):
     assert len(records.open_dataset(tmp_path / "out")) == 5
 
 
+def test_other_flow_for_a_finished_data_dir_is_refused(tmp_path, capsys):
+    source, out = folder(tmp_path / "s", extractors.MMACTION), tmp_path / "out"
+    assert run(capsys, source, out)[0] == 0
+    other = folder(tmp_path / "other", extractors.MMACTION)
+    code, _, error = run(capsys, source, out, f"--flow={other}")
+    assert (code, f"where {other} is asked for" in error) == (2, True)
+    code, _, error = run(capsys, source, tmp_path / "new", "--flow=/nowhere")
+    assert (code, "--flow=/nowhere: there is no such folder" in error) == (2, True)
+
+
+def test_classes_called_train_and_components_in_folders(tmp_path, capsys):
+    for i, label in enumerate(("train", "test")):
+        for j in range(2):
+            made = extractors.clip(seed=2 * i + j)
+            extractors.write(tmp_path / "s" / label / f"c{j}", made, extractors.FOLDERS)
+    assert run(capsys, tmp_path / "s", tmp_path / "out")[0] == 0
+    dataset = records.open_dataset(tmp_path / "out")
+    assert dataset.meta.classes == ("test", "train")
+    assert dataset.names == ("test/c0", "test/c1", "train/c0", "train/c1")
+
+
 @pytest.mark.parametrize("flat", [False, True])
 def test_official_lists_name_folders_too(tmp_path, capsys, flat):
     source, lists = tmp_path / "s", tmp_path / "lists"

@@ -21,6 +21,9 @@ from jaxtyping import UInt8
 
 from stpn_jax.data import encoding, extracted, flow, image_series, report, video
 
+_HEAD = 1 << 16
+"""Bytes at either end of a file that tell it from another of the same length."""
+
 
 class Task(NamedTuple):
     """One clip to encode.
@@ -29,13 +32,13 @@ class Task(NamedTuple):
         name: of the clip, for the report.
         path: the video file, or the folder of its frames.
         cache: the file that keeps the result.
-        flow: folder of the flow of all clips; empty where it is to be computed.
+        flow: folders of its flow; None where it is to be computed.
     """
 
     name: str
     path: str
     cache: str
-    flow: str = ""
+    flow: image_series.FlowFolders | None = None
 
     def source(self) -> video.Video | extracted.Frames:
         """The frames, to be iterated over."""
@@ -48,11 +51,9 @@ class Task(NamedTuple):
         Raises:
             VideoError: it is not there.
         """
-        if not self.flow:
+        if self.flow is None:
             return None
-        is_folder = epath.Path(self.path).is_dir()
-        name = self.name if is_folder else self.name.rpartition(".")[0]
-        return extracted.flow_of(self.flow, name)
+        return extracted.Flow(*image_series.flow(self.flow))
 
 
 class Pace(NamedTuple):
@@ -80,12 +81,14 @@ def process(task: Task, settings: encoding.Settings) -> report.ClipReport:
             frames=len(encoded.frames),
             flows=len(encoded.flow_x),
             size=source.size,
-            source_bytes=_source_bytes(task),
+            source_bytes=_bytes(task),
+            source_digest=_digest(task),
             record_bytes=encoded.size,
             warnings=tuple(source.warnings),
         )
     except video.VideoError as error:
-        return report.ClipReport(name=task.name, error=str(error))
+        readable = str(error).encode(errors="backslashreplace").decode()
+        return report.ClipReport(name=task.name, error=readable)
     _save(cache, encoded, told)
     return told
 
@@ -215,16 +218,39 @@ def _read_report(cache: epath.Path, task: Task) -> report.ClipReport | None:
             told = report.ClipReport.from_json(json.loads(str(arrays["report"])))
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None  # The power failed before the disk had it all.
+    if not told.source_digest:  # Of a version that did not note it.
+        return told if told.source_bytes == _bytes(task) else None
     try:
-        return told if told.source_bytes == _source_bytes(task) else None
-    except video.VideoError:
-        return None
+        same = told.source_digest == _digest(task)
+    except video.VideoError as error:
+        kept = f"made before, and kept: its source is out of reach now ({error})"
+        return dataclasses.replace(told, warnings=(*told.warnings, kept))
+    return told if same else None
 
 
-def _source_bytes(task: Task) -> int:
-    """Bytes of all the files that a clip is made of."""
+def _files(task: Task) -> list[epath.Path]:
+    """All the files that a clip is made of; frames, then flow in x, then in y."""
     path = epath.Path(task.path)
     files = image_series.frames(path) if path.is_dir() else [path]
-    for images in task.given_flow() or ():
-        files += images
-    return sum(file.stat().length for file in files)
+    return [*files, *itertools.chain(*(task.given_flow() or ()))]
+
+
+def _bytes(task: Task) -> int:
+    return sum(file.stat().length for file in _files(task))
+
+
+def _digest(task: Task) -> str:
+    """Tells a clip from another: names and sizes of its files, and an end of some.
+
+    Dates would differ between the hosts that share the work.
+    """
+    files = _files(task)
+    found = hashlib.sha256()
+    for file in files:
+        found.update(f"{file.name} {file.stat().length}\n".encode(errors="replace"))
+    for file in files[:: max(1, len(files) // 3)]:
+        with file.open("rb") as opened:
+            found.update(opened.read(_HEAD))
+            opened.seek(max(0, file.stat().length - _HEAD))
+            found.update(opened.read())
+    return found.hexdigest()

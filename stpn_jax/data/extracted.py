@@ -8,6 +8,7 @@ that is not there. denseflow and most programs give flow k the frame that it lea
 FROM; dense_flow, the older one, gives it the frame that it leads INTO.
 """
 
+import pathlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -32,13 +33,14 @@ class Frames:
     Attributes:
         path: the folder.
         size: width and height of the first frame in pixels; (0, 0) before.
-        warnings: none so far: images are whole or an error.
+        warnings: what is odd about them, as far as they were read.
     """
 
     def __init__(self, path: epath.PathLike):
         self.path = path
         self.size = (0, 0)
         self.warnings: list[str] = []
+        self._sizes: set[tuple[int, int]] = set()
 
     def __iter__(self) -> Iterator[video.Frame]:
         """Frames in the order of their numbers.
@@ -47,12 +49,13 @@ class Frames:
             VideoError: one cannot be read, or they are not as image_series expects.
         """
         for path in image_series.frames(self.path):
-            yield self._decoded(path, path.read_bytes())
+            yield self._decoded(path, _read(path))
+        self._tell_sizes()
 
     def files(self, settings: encoding.Settings) -> Iterator[bytes]:
         """The frames as JPEG files of the size that is asked for."""
         for path in image_series.frames(self.path):
-            data = path.read_bytes()
+            data = _read(path)
             pixels = self._decoded(path, data)
             yield (
                 data
@@ -61,12 +64,20 @@ class Frames:
                     video.resize(pixels, settings.size), settings.jpeg_quality
                 )
             )
+        self._tell_sizes()
 
     def _decoded(self, path: epath.Path, data: bytes) -> video.Frame:
         pixels = _decode(path, data, cv2.IMREAD_COLOR_RGB)
+        size = pixels.shape[1], pixels.shape[0]
+        self._sizes.add(size)
         if not any(self.size):
-            self.size = (pixels.shape[1], pixels.shape[0])
+            self.size = size
         return pixels
+
+    def _tell_sizes(self) -> None:
+        if len(self._sizes) > 1 and not self.warnings:
+            named = ", ".join(f"{w}x{h}" for w, h in sorted(self._sizes))
+            self.warnings.append(f"its frames are of several sizes: {named}")
 
 
 class Flow(NamedTuple):
@@ -84,21 +95,23 @@ class Flow(NamedTuple):
                 as many of both.
 
         Raises:
-            VideoError: the numbers do not fit, or leads is needed and empty.
+            VideoError: the numbers do not fit: one flow less than frames are expected,
+                or, with leads, as many.
         """
-        flows = len(self.x)
-        if flows == frames - 1:
-            return self
-        if flows != frames:
-            raise video.VideoError(
-                f"{frames} frames and {flows} flows: {frames - 1} flows are expected, "
-                f"or {frames} ({self.x[0].parent})"
-            )
-        if not leads:
+        flows, expected = len(self.x), frames if leads else frames - 1
+        if flows == frames and not leads:
             raise video.VideoError(
                 f"as many flows as frames ({frames}): which of them lead from a frame "
                 "to the next has to be said by --flow_leads"
             )
+        if flows != expected:
+            with_leads = f" with --flow_leads={leads}" if leads else ""
+            raise video.VideoError(
+                f"{frames} frames and {flows} flows: {expected} flows are expected"
+                f"{with_leads} ({self.x[0].parent})"
+            )
+        if not leads:
+            return self
         part = slice(1, None) if leads == INTO else slice(None, -1)
         return Flow(self.x[part], self.y[part])
 
@@ -106,15 +119,10 @@ class Flow(NamedTuple):
         """One flow at the size that is asked for."""
         paths = self.x[index], self.y[index]
         parts = [
-            _resize(_decode_grey(path, path.read_bytes()), size, axis)
+            _resize(_decode_grey(path, _read(path)), size, axis)
             for axis, path in enumerate(paths)
         ]
         return np.stack(parts, axis=-1)
-
-
-def flow_of(root: epath.PathLike, clip: str) -> Flow:
-    """Finds the flow of a clip; see image_series.flow."""
-    return Flow(*image_series.flow(root, clip))
 
 
 def encode(
@@ -148,7 +156,7 @@ def encode(
 
 def _component(path: epath.Path, settings: encoding.Settings, axis: int) -> bytes:
     """One image of the flow in x (axis 0) or y (axis 1) as a JPEG file."""
-    data = path.read_bytes()
+    data = _read(path)
     code = _decode_grey(path, data)
     if _fits(data, code, settings.size):
         return data
@@ -156,7 +164,9 @@ def _component(path: epath.Path, settings: encoding.Settings, axis: int) -> byte
 
 
 def _fits(data: bytes, pixels: np.ndarray, size: tuple[int, int]) -> bool:
-    return data.startswith(b"\xff\xd8\xff") and pixels.shape[1::-1] == size
+    # A tag of its orientation would turn the image for those who look at tags.
+    is_plain = data.startswith(b"\xff\xd8\xff") and b"Exif\0" not in data[:_TAIL]
+    return is_plain and pixels.shape[1::-1] == size
 
 
 def _resize(
@@ -183,9 +193,16 @@ def _decode_grey(path: epath.Path, data: bytes) -> UInt8[np.ndarray, "y x"]:
     return pixels
 
 
+def _read(path: epath.Path) -> bytes:
+    is_local = "://" not in str(path)
+    if not (pathlib.Path(path).is_file() if is_local else path.is_file()):
+        raise video.VideoError(f"{path} is no regular file")
+    return path.read_bytes()
+
+
 def _decode(path: epath.Path, data: bytes, mode: int) -> UInt8[np.ndarray, "y x *c"]:
     ends = [end for start, end in _ENDS.items() if data.startswith(start)]
-    if ends and ends[0] not in data[-_TAIL:]:
+    if ends and ends[0] not in data.rstrip(b"\0")[-_TAIL:]:
         raise video.VideoError(f"{path} is cut off or damaged")
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), mode)

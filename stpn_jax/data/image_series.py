@@ -13,22 +13,119 @@ flow of twostreamfusion is published.
 
 import itertools
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from etils import epath
 
 from stpn_jax.data import video
+from stpn_jax.errors import UsageError
 
 _NUMBERED = re.compile(r"(.*?)[-_.]?(\d+)\.(?:jpe?g|png)", re.IGNORECASE)
 _AXES = (("flow_x", "flow_y"), ("u", "v"), ("x", "y"), ("flow_u", "flow_v"))
 _ALONE = ("", "frame", "img", "image")
-"""What the images of a folder of one kind may be called."""
+"""What the images of a folder of one component may be called besides."""
 
-_KINDS: dict[str, tuple[str, ...]] = {
-    "frames": ("img", "image", "frame", "im", "rgb", ""),
-    "flow in x": tuple(x for x, _ in _AXES),
-    "flow in y": tuple(y for _, y in _AXES),
-}
+_FRAMES = ("img", "image", "frame", "im", "rgb", "")
+_TRIED = 64  # clips, evenly chosen, by which a layout is found
+
+COMPONENTS = frozenset({"flow_x", "flow_y", "flow_u", "flow_v"})
+"""Folders of these names hold a component of flow and are no clips."""
+
+
+class FlowFolders(NamedTuple):
+    """Where the flow of a clip lies: the folders of x and of y, or twice the same."""
+
+    x: str
+    y: str
+
+
+class _Layout(NamedTuple):
+    """Where the flow of every clip lies below one folder.
+
+    Attributes:
+        parts: of a clip's path, counted from its end.
+        axes: names of the folders of x and y; none if both lie in the clip's.
+        inside: whether those are in the clip's folder, or it is in each of them.
+    """
+
+    parts: int
+    axes: tuple[str, str] | None
+    inside: bool
+
+    def folders(self, root: epath.Path, clip: str) -> FlowFolders:
+        end = "/".join(clip.split("/")[-self.parts :])
+        if self.axes is None:
+            return FlowFolders(str(root / end), str(root / end))
+        pairs = [(end, one) if self.inside else (one, end) for one in self.axes]
+        x, y = (str(root / above / below) for above, below in pairs)
+        return FlowFolders(x, y)
+
+
+def locate(root: epath.PathLike, clips: Sequence[str]) -> list[FlowFolders]:
+    """Finds out how the flow of clips is laid out below a folder.
+
+    Args:
+        root: the folder.
+        clips: paths of the clips, of which any end may be what root has.
+
+    Returns:
+        the folders of each clip, as the layout has them, there or not.
+
+    Raises:
+        UsageError: no layout has any of the clips, or two of them would share a folder.
+    """
+    root = epath.Path(root)
+    if not root.is_dir():
+        raise UsageError(f"--flow={root}: there is no such folder")
+    sample = clips[:: max(1, len(clips) // _TRIED)][:_TRIED]
+    depth = max(len(clip.split("/")) for clip in clips)
+    choices = [(axes, inside) for axes in _AXES for inside in (True, False)]
+    layouts = [
+        _Layout(parts, *choice)
+        for parts in range(depth, 0, -1)
+        for choice in (*choices, (None, True))
+    ]
+    found = {
+        layout: sum(_has_flow(layout.folders(root, clip)) for clip in sample)
+        for layout in layouts
+    }
+    shared = ""
+    for layout in sorted(layouts, key=lambda layout: -found[layout]):
+        if not found[layout]:
+            break
+        folders = [layout.folders(root, clip) for clip in clips]
+        if not (doubles := _doubles(folders, clips)):
+            return folders
+        shared = shared or doubles
+    if shared:
+        raise UsageError(f"--flow={root}: {shared}; give each clip a folder of its own")
+    raise UsageError(
+        f"--flow={root} has no flow of any clip, such as {clips[0]}: looked for below "
+        f"it with the folders before the name and without, in images such as "
+        "flow_x_00001.jpg or in folders such as u and v"
+    )
+
+
+def _has_flow(folders: FlowFolders) -> bool:
+    x, y = map(epath.Path, folders)
+    if x != y:
+        return x.is_dir() and y.is_dir()
+    if not x.is_dir():
+        return False
+    matches = (_NUMBERED.fullmatch(path.name) for path in x.iterdir())
+    prefixes = {match[1].lower() for match in matches if match}
+    return any(prefixes & set(axes) for axes in _AXES)
+
+
+def _doubles(folders: Sequence[FlowFolders], clips: Sequence[str]) -> str:
+    """Names two clips that would get the flow of one folder."""
+    (most, count), *_ = Counter(folders).most_common(1)
+    if count == 1:
+        return ""
+    pair = [clip for clip, own in zip(clips, folders, strict=True) if own == most][:2]
+    return f"{most.x} would be the flow of both {' and '.join(pair)}"
 
 
 def frames(folder: epath.PathLike) -> list[epath.Path]:
@@ -40,85 +137,73 @@ def frames(folder: epath.PathLike) -> list[epath.Path]:
     Raises:
         VideoError: there are none, or a number is missing or there twice.
     """
-    return _series(epath.Path(folder), "frames", _KINDS["frames"])
+    found = _by_prefix(epath.Path(folder))
+    prefix = next((prefix for prefix in _FRAMES if prefix in found), None)
+    if prefix is None:
+        raise video.VideoError(
+            f"{folder} has no frames: files such as img_00001.jpg, image_00001.jpg are "
+            "expected"
+        )
+    return list(_complete(found[prefix]).values())
 
 
-def flow(root: epath.PathLike, clip: str) -> tuple[list[epath.Path], list[epath.Path]]:
-    """The images of the flow in x and in y.
-
-    Args:
-        root: folder of the flow of all clips.
-        clip: path of the clip's folder, of which any end may be what root has.
+def flow(folders: FlowFolders) -> tuple[list[epath.Path], list[epath.Path]]:
+    """The images of the flow in x and in y, equally many and of equal numbers.
 
     Raises:
-        VideoError: there are none, a number is missing or there twice, or x and y
-            are not equally many.
+        VideoError: there are none, images of several layouts, a number that is
+            missing or there twice, or numbers that only x or only y has.
     """
-    folders = _flow_folders(epath.Path(root), clip)
-    alone = _ALONE if folders[0] != folders[1] else ()
-    kinds = ("flow in x", "flow in y")
-    x, y = (
-        _series(folder, kind, _KINDS[kind] + alone)
-        for folder, kind in zip(folders, kinds, strict=True)
-    )
-    if len(x) != len(y):
+    parts = [_by_prefix(epath.Path(folder)) for folder in folders]
+    names = [axes for axes in _AXES if axes[0] in parts[0] or axes[1] in parts[1]]
+    if folders.x != folders.y:
+        names += [(n, n) for n in _ALONE if n in parts[0] or n in parts[1]]
+    if not names:
         raise video.VideoError(
-            f"{len(x)} images of flow in x and {len(y)} in y: {x[0].parent}"
+            f"{folders.x} has no flow: files such as flow_x_00001.jpg are expected"
         )
-    return x, y
-
-
-def _flow_folders(root: epath.Path, clip: str) -> tuple[epath.Path, epath.Path]:
-    """The folders of x and y, which may be the same."""
-    parts = clip.split("/")
-    ends = ["/".join(parts[start:]) for start in range(len(parts))]
-    for end in ends:
-        pairs = [(root / x / end, root / y / end) for x, y in _AXES]
-        pairs += [(root / end / x, root / end / y) for x, y in _AXES]
-        for pair in (*pairs, (root / end, root / end)):
-            if all(folder.is_dir() for folder in pair):
-                return pair
-    raise video.VideoError(f"{root} has no folder {' or '.join(ends)} with its flow")
-
-
-def _series(
-    folder: epath.Path, kind: str, prefixes: tuple[str, ...]
-) -> list[epath.Path]:
-    """The images of a kind, sorted by number."""
-    found = _by_prefix(folder)
-    for prefix in prefixes:
-        if images := found.get(prefix):
-            return _complete(images)
-    names = ", ".join(f"{prefix or '...'}_00001.jpg" for prefix in prefixes[:2])
-    raise video.VideoError(
-        f"{folder} has no {kind}: files such as {names} are expected"
+    if len(names) > 1:
+        raise video.VideoError(
+            f"{folders.x} has flow of two layouts: {names[0][0]}_ and {names[1][0]}_"
+        )
+    x, y = (
+        _complete(part.get(name, {}))
+        for part, name in zip(parts, names[0], strict=True)
     )
+    if lonely := sorted(x.keys() ^ y.keys()):
+        there = "x" if lonely[0] in x else "y"
+        raise video.VideoError(
+            f"{len(x)} images of flow in x and {len(y)} in y: image {lonely[0]} is "
+            f"there in {there} alone ({folders.x})"
+        )
+    return list(x.values()), list(y.values())
 
 
-def _by_prefix(folder: epath.Path) -> dict[str, dict[int, epath.Path]]:
-    """What comes before the number -> number -> file."""
+def _by_prefix(folder: epath.Path) -> dict[str, dict[int, list[epath.Path]]]:
+    """What comes before the number -> number -> files."""
     if not folder.is_dir():
         raise video.VideoError(f"there is no folder {folder}")
-    found: dict[str, dict[int, epath.Path]] = {}
+    found: dict[str, dict[int, list[epath.Path]]] = {}
     for path in sorted(folder.iterdir()):
         if match := _NUMBERED.fullmatch(path.name):
             images = found.setdefault(match[1].lower(), {})
-            number = int(match[2])
-            if number in images:
-                raise video.VideoError(
-                    f"{folder} has {images[number].name} and {path.name}: one image of "
-                    "each number is expected"
-                )
-            images[number] = path
+            images.setdefault(int(match[2]), []).append(path)
     return found
 
 
-def _complete(images: Mapping[int, epath.Path]) -> list[epath.Path]:
-    numbers = sorted(images)
-    for number, after in itertools.pairwise(numbers):
+def _complete(images: Mapping[int, list[epath.Path]]) -> dict[int, epath.Path]:
+    """Number -> image, in the order of the numbers."""
+    for number in images:
+        if len(images[number]) > 1:
+            one, other, *_ = images[number]
+            raise video.VideoError(
+                f"{one.parent} has {one.name} and {other.name}: one image of each "
+                "number is expected"
+            )
+    for number, after in itertools.pairwise(sorted(images)):
         if after != number + 1:
             raise video.VideoError(
-                f"image {number + 1} is missing between {images[number]} and "
-                f"{images[after].name}"
+                f"image {number + 1} is missing between {images[number][0]} and "
+                f"{images[after][0].name}"
             )
-    return [images[number] for number in numbers]
+    return {number: images[number][0] for number in sorted(images)}

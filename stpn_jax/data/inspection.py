@@ -182,6 +182,11 @@ def doubts(dataset: records.Dataset, found: Measures) -> Iterator[str]:
         )
     if found.still > 0.5 and found.moving >= _FEW:
         yield f"{found.still:.0%} of the flow images show no motion at all"
+    yield from missing_parts(dataset)
+
+
+def missing_parts(dataset: records.Dataset) -> Iterator[str]:
+    """Classes without training or without test clips, a line for each split."""
     for split in range(dataset.meta.splits):
         for part in (labels.TRAIN, labels.TEST):
             places = zip(dataset.labels, dataset.membership, strict=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from etils import epath
 
-from stpn_jax.data import labels
+from stpn_jax.data import image_series, labels
 from stpn_jax.errors import UsageError
 
 ENDINGS = (
@@ -131,12 +131,10 @@ def official(
     matcher = labels.Matcher(lists)
     clips: dict[tuple[str, str], Clip] = {}
     found, unlisted = _candidates(videos, matcher, lists.classes, folders)
-    # The lists name video files, also where only what was extracted is at hand.
-    names = {path: f"{path.name}.avi" if folders else path.name for _, path in found}
-    found.sort(key=lambda one: (one[0], names[one[1]]) not in lists.membership)
+    found.sort(key=lambda one: (one[0], _file_name(one[1])) not in lists.membership)
     for label, path in found:
         name = f"{label}/{path.name}"
-        entry = matcher.find(label, names[path])
+        entry = matcher.find(label, _file_name(path))
         if entry is None:
             unlisted.append((name, "it is in no split list"))
         elif entry in clips:
@@ -169,7 +167,7 @@ def _candidates(
     """(class, clip) of all there are, and (name, reason) of what is left out."""
     below = class_folders(videos)
     if folders and not any(path.name in classes for path in below):
-        pairs = [(matcher.find_class(f"{path.name}.avi"), path) for path in below]
+        pairs = [(matcher.find_class(_file_name(path)), path) for path in below]
         return (
             [(label, path) for label, path in pairs if label],
             [(p.name, "it is in no split list") for label, p in pairs if not label],
@@ -255,12 +253,20 @@ def _why_not(path: epath.Path, folders: bool) -> str:
     if not _is_utf8(path.name):
         return "its name is not UTF-8: rename it"
     if folders:
-        return "" if path.is_dir() else "it is no folder of frames"
+        if not path.is_dir():
+            return "it is no folder of frames"
+        is_component = path.name in image_series.COMPONENTS
+        return "it holds a component of flow" if is_component else ""
     if path.is_dir():
         return "it is a folder: clips lie directly in the folder of their class"
     if path.suffix.lower() not in ENDINGS:
         return f"{path.suffix or 'it'} is no video ending"
     return ""
+
+
+def _file_name(path: epath.Path) -> str:
+    """The lists name video files, also where only what was extracted is at hand."""
+    return path.name if path.suffix.lower() in ENDINGS else f"{path.name}.avi"
 
 
 def _is_utf8(name: str) -> bool:

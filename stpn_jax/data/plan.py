@@ -7,6 +7,7 @@ the end, so that two different commands never mix their clips.
 import dataclasses
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -85,6 +86,12 @@ class Arguments:
         return {name: value for name, value in settings.items() if value != ""}
 
     @property
+    def sources(self) -> dict[str, str]:
+        """Where the frames and flow of another program are taken from, if they are."""
+        given = {"frames": self.frames, "flow": self.flow}
+        return {name: _real(path) for name, path in given.items() if path}
+
+    @property
     def selection(self) -> dict[str, Any]:
         """What decides over which clips there are."""
         return {
@@ -118,6 +125,7 @@ def prepared(arguments: Arguments, chosen: listing.Listing) -> dict[str, Any]:
     return {
         "settings": arguments.written_settings,
         "selection": arguments.selection,
+        "sources": arguments.sources,
         "clips": _fingerprint(chosen),
     }
 
@@ -131,6 +139,7 @@ def check_finished(arguments: Arguments, prepared: Mapping[str, Any]) -> None:
     """Raises UsageError unless a complete data_dir is what the arguments ask for."""
     _check_same(arguments, prepared.get("settings", {}), arguments.written_settings)
     _check_same(arguments, prepared.get("selection", {}), arguments.selection)
+    _check_same(arguments, prepared.get("sources", {}), arguments.sources)
     records.open_dataset(arguments.data_dir)
     if not epath.Path(arguments.source).exists():
         return
@@ -146,7 +155,7 @@ def start(arguments: Arguments) -> None:
     data_dir = epath.Path(arguments.data_dir)
     for name in ("videos", "frames", "flow"):
         given = getattr(arguments, name)
-        if given and data_dir.resolve().is_relative_to(epath.Path(given).resolve()):
+        if given and epath.Path(_real(data_dir)).is_relative_to(_real(given)):
             raise UsageError(
                 f"--data_dir={data_dir} lies inside --{name}={given}; choose another "
                 "place"
@@ -166,8 +175,9 @@ def start(arguments: Arguments) -> None:
 
 def _read_plan(plan: epath.Path) -> dict[str, Any]:
     try:
-        return dict(json.loads(plan.read_text()))
-    except (ValueError, TypeError) as error:
+        content = json.loads(plan.read_text())
+        return {str(name): value for name, value in content.items()}
+    except (ValueError, AttributeError) as error:
         raise UsageError(
             f"{plan}: not the JSON that prepare wrote ({error}); delete {plan.parent} "
             "and run the same command again"
@@ -178,12 +188,17 @@ def _check_same(
     arguments: Arguments, there: Mapping[str, Any], asked: Mapping[str, Any]
 ) -> None:
     different = [
-        f"{name} = {there.get(name)} where {asked[name]} is asked for"
-        for name in asked
-        if there.get(name) != asked[name]
+        f"{name} = {there.get(name)} where {asked.get(name)} is asked for"
+        for name in {**there, **asked}
+        if there.get(name) != asked.get(name)
     ]
     if different:
         raise UsageError(
             f"{arguments.data_dir} was made with {', '.join(different)}; choose "
             "another --data_dir or delete it"
         )
+
+
+def _real(path: epath.PathLike) -> str:
+    """A local path without links."""
+    return str(path) if "://" in str(path) else os.path.realpath(path)

@@ -20,6 +20,8 @@ from stpn_jax.data import (
     conventions,
     disk,
     estimate,
+    image_series,
+    inspection,
     listing,
     plan,
     records,
@@ -51,14 +53,16 @@ def prepare(arguments: plan.Arguments, say: Say) -> None:
         if description := records.read_description(data_dir):
             plan.check_finished(arguments, description["prepared"])
             _remove(data_dir / plan.CACHE)
-            say(f"{data_dir} is complete already: nothing to do")
+            say(f"{data_dir} is complete already: nothing to do (delete it to redo it)")
             return
         builders.require_tensorflow()
         chosen = plan.list_clips(arguments)
         tasks = _tasks(chosen, arguments)
+        doubts: list[str] = []
         if arguments.flow:
             for line in conventions.check(tasks, arguments.settings):
                 say(line)
+                doubts += [line] if line.startswith("LOOK") else []
         plan.start(arguments)
         share = f"host {arguments.host} of {arguments.hosts}" if arguments.hosts else ""
         with disk.alone_in(data_dir, data_dir / plan.CACHE, share):
@@ -67,6 +71,9 @@ def prepare(arguments: plan.Arguments, say: Say) -> None:
                 _run_share(arguments, tasks, say)
             else:
                 _run(arguments, chosen, tasks, say)
+                doubts += [f"LOOK: {doubt}" for doubt in _missing(arguments)]
+            for doubt in doubts:
+                say(doubt)
 
 
 def _run_share(
@@ -111,16 +118,21 @@ def _run(
         say(line)
 
 
+def _missing(arguments: plan.Arguments) -> Iterator[str]:
+    return inspection.missing_parts(records.open_dataset(arguments.data_dir))
+
+
 def _tasks(chosen: listing.Listing, arguments: plan.Arguments) -> list[clips.Task]:
     cache = epath.Path(arguments.data_dir) / plan.CACHE
+    flows: Sequence[image_series.FlowFolders | None] = [None] * len(chosen.clips)
+    if arguments.flow:
+        names = [clip.name for clip in chosen.clips]
+        if not arguments.frames:
+            names = [name.rpartition(".")[0] for name in names]
+        flows = image_series.locate(arguments.flow, names)
     return [
-        clips.Task(
-            clip.name,
-            clip.path,
-            str(cache / clips.cache_name(clip.name)),
-            arguments.flow,
-        )
-        for clip in chosen.clips
+        clips.Task(clip.name, clip.path, str(cache / clips.cache_name(clip.name)), flow)
+        for clip, flow in zip(chosen.clips, flows, strict=True)
     ]
 
 

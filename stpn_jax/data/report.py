@@ -25,7 +25,8 @@ class ClipReport:
         frames: decoded.
         flows: one less.
         size: width and height of the source in pixels.
-        source_bytes: of the video file.
+        source_bytes: of the video file, or of the images.
+        source_digest: tells them from others.
         record_bytes: of frames and flow as JPEG.
         warnings: what was wrong with a clip that is used all the same.
         error: why a clip is not used; empty for those that are.
@@ -36,6 +37,7 @@ class ClipReport:
     flows: int = 0
     size: tuple[int, int] = (0, 0)
     source_bytes: int = 0
+    source_digest: str = ""
     record_bytes: int = 0
     warnings: tuple[str, ...] = ()
     error: str = ""

@@ -97,7 +97,7 @@ def _masked(data: bytes) -> int:
 def _damaged(path: epath.Path, start: int, what: str) -> UsageError:
     return UsageError(
         f"{path}: the record at byte {start} {what}: the file is damaged; delete its "
-        "folder and run prepare again"
+        "data_dir and run prepare again"
     )
 
 

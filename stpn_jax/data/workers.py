@@ -57,9 +57,18 @@ class Pool:
             self._stack = self._stack.pop_all()
         return self
 
-    def __exit__(self, *error: object) -> None:
-        self._executor.shutdown(wait=True, cancel_futures=True)
-        self._stack.close()
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        if kind is KeyboardInterrupt:
+            print("\nending the clips at hand; Ctrl-C again to end at once", flush=True)
+        try:
+            self._executor.shutdown(wait=True, cancel_futures=True)
+        except KeyboardInterrupt:
+            # Python waits for its workers at the end of the process too.
+            for one in (getattr(self._executor, "_processes", None) or {}).values():
+                one.kill()
+            raise
+        finally:
+            self._stack.close()
 
     def call(self, function: Callable[..., R], *arguments: object) -> R:
         """function(*arguments) in one worker."""

@@ -6,7 +6,7 @@ import math
 
 from etils import epath
 
-from stpn_jax.data import labels, listing
+from stpn_jax.data import image_series, labels, listing
 from stpn_jax.data.builders import base
 from stpn_jax.errors import UsageError
 
@@ -74,7 +74,11 @@ def _has_classes(part: epath.Path, clips_are_folders: bool) -> bool:
     below = [path for path in part.iterdir() if path.is_dir()]
     if not clips_are_folders:
         return bool(below)
-    return any(path.is_dir() for folder in below for path in folder.iterdir())
+    return any(
+        path.is_dir() and path.name not in image_series.COMPONENTS
+        for folder in below
+        for path in folder.iterdir()
+    )
 
 
 def _split_by_folder(options: base.Options) -> _Found:
