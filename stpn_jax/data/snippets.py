@@ -13,7 +13,9 @@ import numpy as np
 from jaxtyping import UInt8
 
 from stpn_jax import arrays, errors
-from stpn_jax.data import augment, records, sampling
+from stpn_jax.data import augment, buffers, records, sampling
+
+_BUFFERS = buffers.Buffers()
 
 
 class Snippet(NamedTuple):
@@ -46,8 +48,10 @@ def assemble(
     """
     samples = count * views
     channels = 2 * shape.flow_length
-    rgb = np.zeros((samples, shape.frames, 3, side, side), np.uint8)
-    flow = np.zeros((samples, shape.paths, channels, side, side), np.uint8)
+    rgb = _BUFFERS.empty((samples, shape.frames, 3, side, side))
+    flow = _BUFFERS.empty((samples, shape.paths, channels, side, side))
+    for images in (rgb, flow):
+        images[len(snippets) * views :] = 0
     box = np.tile(np.array([0, 0, side, side], np.float32), (samples, 1))
     flip = np.zeros(samples, bool)
     label = np.zeros(samples, np.int32)
@@ -108,7 +112,10 @@ def _cut(
     out: UInt8[np.ndarray, "views *c y x"],
 ) -> None:
     for canvas, (y0, x0, y1, x1, _) in zip(out, views, strict=True):
-        canvas[..., : y1 - y0, : x1 - x0] = pixels[..., y0:y1, x0:x1]
+        height, width = y1 - y0, x1 - x0
+        canvas[..., :height, :width] = pixels[..., y0:y1, x0:x1]
+        canvas[..., height:, :] = 0
+        canvas[..., :height, width:] = 0
 
 
 def _decode(
