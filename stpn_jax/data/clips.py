@@ -12,7 +12,7 @@ import json
 import os
 import time
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -76,13 +76,14 @@ def process(task: Task, settings: encoding.Settings) -> report.ClipReport:
     try:
         source = task.source()
         encoded = encode(source, settings, task.given_flow())
+        files = _files(task)
         told = report.ClipReport(
             name=task.name,
             frames=len(encoded.frames),
             flows=len(encoded.flow_x),
             size=source.size,
-            source_bytes=_bytes(task),
-            source_digest=_digest(task),
+            source_bytes=_bytes(files),
+            source_digest=_digest(files),
             record_bytes=encoded.size,
             warnings=tuple(source.warnings),
         )
@@ -218,10 +219,12 @@ def _read_report(cache: epath.Path, task: Task) -> report.ClipReport | None:
             told = report.ClipReport.from_json(json.loads(str(arrays["report"])))
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None  # The power failed before the disk had it all.
-    if not told.source_digest:  # Of a version that did not note it.
-        return told if told.source_bytes == _bytes(task) else None
     try:
-        same = told.source_digest == _digest(task)
+        files = _files(task)
+        if told.source_digest:
+            same = told.source_digest == _digest(files)
+        else:  # Of a version that did not note it.
+            same = told.source_bytes == _bytes(files)
     except video.VideoError as error:
         kept = f"made before, and kept: its source is out of reach now ({error})"
         return dataclasses.replace(told, warnings=(*told.warnings, kept))
@@ -235,16 +238,15 @@ def _files(task: Task) -> list[epath.Path]:
     return [*files, *itertools.chain(*(task.given_flow() or ()))]
 
 
-def _bytes(task: Task) -> int:
-    return sum(file.stat().length for file in _files(task))
+def _bytes(files: Sequence[epath.Path]) -> int:
+    return sum(file.stat().length for file in files)
 
 
-def _digest(task: Task) -> str:
+def _digest(files: Sequence[epath.Path]) -> str:
     """Tells a clip from another: names and sizes of its files, and an end of some.
 
     Dates would differ between the hosts that share the work.
     """
-    files = _files(task)
     found = hashlib.sha256()
     for file in files:
         found.update(f"{file.name} {file.stat().length}\n".encode(errors="replace"))

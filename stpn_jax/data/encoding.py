@@ -57,11 +57,14 @@ class Encoded:
 
 def rgb(image: UInt8[np.ndarray, "y x 3"], quality: int) -> bytes:
     """A frame as a JPEG file."""
-    return grey(cv2.cvtColor(image, cv2.COLOR_RGB2BGR), quality)
+    return _jpeg(cv2.cvtColor(image, cv2.COLOR_RGB2BGR), quality)
 
 
-def grey(image: UInt8[np.ndarray, "y x *c"], quality: int) -> bytes:
+def grey(image: UInt8[np.ndarray, "y x"], quality: int) -> bytes:
     """A component of the flow as a JPEG file."""
-    pixels = np.ascontiguousarray(image)
+    return _jpeg(np.ascontiguousarray(image), quality)
+
+
+def _jpeg(pixels: np.ndarray, quality: int) -> bytes:
     _, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
     return data.tobytes()

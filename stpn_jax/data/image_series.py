@@ -6,7 +6,8 @@ Known are, with numbers from 0 or 1 and of any width, .jpg, .jpeg or .png:
     CLIP/flow_x/00001.jpg and CLIP/flow_y/00001.jpg; also u and v, x and y
     u/CLIP/frame000001.jpg and v/CLIP/frame000001.jpg; also flow_x and flow_y, x and y
 
-where CLIP is the clip's folder, with or without the one of its class above it. The
+where CLIP is the clip's folder, with or without the one of its class above it; the flow
+of all clips of a data set is laid out alike. The
 first is how dense_flow, denseflow and so TSN and MMAction write; the last is how the
 flow of twostreamfusion is published.
 """
