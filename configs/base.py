@@ -35,6 +35,7 @@ def get_config() -> ml_collections.ConfigDict:
             checkpoint_every=500,
             checkpoints=2,
             device_batch=0,
+            remat="none",
         ),
     )
 
@@ -98,6 +99,7 @@ def stage(**fields) -> ml_collections.ConfigDict:
         "weight_decay": 5e-4,
         "batch_norm": "first",
         "multipliers": BIASES,
+        "select": "last",
     }
     return ordered(**(defaults | fields))
 

@@ -1,17 +1,20 @@
 """Orbax checkpoints of one stage: save, restore the newest, read variables only."""
 
 import contextlib
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
 from etils import epath
+from orbax.checkpoint import checkpoint_managers
 
 from stpn_jax.errors import UsageError
 
 _VARIABLES, _PROGRESS = "variables", "progress"
+_SCORE = "score"
 
 
 class Checkpoints:
@@ -22,23 +25,47 @@ class Checkpoints:
     """
 
     def __init__(self, directory: epath.PathLike, keep: int):
-        """Opens the folder, made if it is not there; keeps the `keep` newest."""
+        """Opens the folder, made if it is not there.
+
+        Args:
+            directory: of the checkpoints.
+            keep: how many of the newest are kept; so is the one of the best score.
+        """
         self._directory = epath.Path(directory).absolute()
-        options = ocp.CheckpointManagerOptions(max_to_keep=keep, create=True)
+        policies = [
+            checkpoint_managers.LatestN(keep),
+            checkpoint_managers.BestN(get_metric_fn=_score, n=1),
+        ]
+        options = ocp.CheckpointManagerOptions(
+            preservation_policy=checkpoint_managers.AnyPreservationPolicy(policies),
+            best_fn=_score,
+            create=True,
+        )
         self._manager = ocp.CheckpointManager(self._directory, options=options)
 
     def latest_step(self) -> int | None:
         """Step of the newest whole checkpoint."""
         return self._manager.latest_step()
 
-    def save(self, step: int, variables: Any, progress: Any) -> None:
-        """Starts writing; a second call waits for the first to end."""
+    def save(
+        self, step: int, variables: Any, progress: Any, score: float | None = None
+    ) -> None:
+        """Starts writing; a second call waits for the first to end.
+
+        Args:
+            step: names the checkpoint.
+            variables: what a network is made of.
+            progress: what training needs besides to go on.
+            score: on the validation part, if it was measured.
+        """
         variables, progress = _global((variables, progress))
         items = {
             _VARIABLES: ocp.args.StandardSave(variables),
             _PROGRESS: ocp.args.StandardSave(progress),
         }
-        self._manager.save(step, args=ocp.args.Composite(**items))
+        # Orbax warns where a checkpoint has no metrics at all.
+        metrics = {} if score is None else {_SCORE: score}
+        self._manager.save(step, args=ocp.args.Composite(**items), metrics=metrics)
 
     def restore(self, variables: Any, progress: Any) -> tuple[Any, Any]:
         """The newest whole checkpoint, like the arguments in structure and types.
@@ -102,22 +129,49 @@ def newest_step(directory: epath.PathLike) -> int | None:
     return max(steps, default=None)
 
 
-def restore_variables(directory: epath.PathLike) -> dict[str, Any]:
-    """Variables of the newest checkpoint of a folder, as it was saved.
+def best_step(directory: epath.PathLike) -> tuple[int, float] | None:
+    """Step and score of a folder's best checkpoint; the later of two that are equal.
 
-    Raises:
-        UsageError: if the folder holds no checkpoint, or the newest is damaged.
+    Gives None where no checkpoint has a score.
     """
     path = epath.Path(directory).absolute()
-    step = newest_step(path)
+    if newest_step(path) is None:
+        return None
+    options = ocp.CheckpointManagerOptions(best_fn=_score, read_only=True)
+    with ocp.CheckpointManager(path, options=options) as manager:
+        scores = {
+            step: _score(manager.metrics(step)) for step in sorted(manager.all_steps())
+        }
+    best = max(scores, key=lambda step: (scores[step], step))
+    return None if math.isinf(scores[best]) else (best, scores[best])
+
+
+def restore_variables(
+    directory: epath.PathLike, step: int | None = None
+) -> dict[str, Any]:
+    """Variables of a checkpoint of a folder, as it was saved.
+
+    Args:
+        directory: of the checkpoints.
+        step: of the checkpoint; None for the newest.
+
+    Raises:
+        UsageError: if the folder holds no checkpoint, or that one is damaged.
+    """
+    path = epath.Path(directory).absolute()
+    step = newest_step(path) if step is None else step
     if step is None:
         raise UsageError(
             f"{directory}: no checkpoint in this folder; train first, or name another"
         )
-    newest = path / str(step)
-    with _damage_told(newest), ocp.StandardCheckpointer() as checkpointer:
-        saved = ocp.PyTreeCheckpointHandler().metadata(newest / _VARIABLES).tree
-        return checkpointer.restore(newest / _VARIABLES, jax.tree.map(_on_host, saved))
+    folder = path / str(step)
+    with _damage_told(folder), ocp.StandardCheckpointer() as checkpointer:
+        saved = ocp.PyTreeCheckpointHandler().metadata(folder / _VARIABLES).tree
+        return checkpointer.restore(folder / _VARIABLES, jax.tree.map(_on_host, saved))
+
+
+def _score(metrics: Mapping[str, float] | None) -> float:
+    return (metrics or {}).get(_SCORE, -math.inf)
 
 
 def _global(tree: Any) -> Any:

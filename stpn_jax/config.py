@@ -136,6 +136,8 @@ class StageConfig:
         batch_norm: frozen, first (TSN's partial BN) or trained.
         multipliers: (regular expression over parameter paths, rate multiplier);
             0 freezes; the first match counts.
+        select: which of its networks later stages start from, is tested and exported:
+            the last, or the best on the validation part.
     """
 
     name: str
@@ -153,6 +155,7 @@ class StageConfig:
     dropout: Share
     batch_norm: Literal["frozen", "first", "trained"]
     multipliers: tuple[tuple[str, NotNegative], ...]
+    select: Literal["last", "best"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -188,6 +191,9 @@ class RunConfig:
         device_batch: snippets that a device computes at a time in training, at most;
             the gradients of a larger share of a stage's batch are accumulated. 0 for
             all. Where batch norm is trained, its statistics are those of so many.
+        remat: what the backward pass computes again instead of keeping it in memory:
+            none; norms, all between convolutions; blocks, all within the backbone's
+            blocks.
     """
 
     log_every: Count
@@ -195,6 +201,7 @@ class RunConfig:
     checkpoint_every: Count
     checkpoints: Count
     device_batch: Natural
+    remat: Literal["none", "norms", "blocks"]
 
 
 @dataclasses.dataclass(frozen=True)

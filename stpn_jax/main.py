@@ -23,6 +23,9 @@ _INIT_FROM = flags.DEFINE_string(
 _STREAMS = flags.DEFINE_string(
     "streams", "", "Folder of the single streams, for runs that share them."
 )
+_PROFILE = flags.DEFINE_bool(
+    "profile", False, "Write a trace of some updates of each stage that is trained."
+)
 _OUT = flags.DEFINE_string(
     "out", None, "Folder of the exported artifact [default: WORKDIR/artifact]."
 )
@@ -58,7 +61,7 @@ def main(arguments: list[str]) -> None:
         _STREAMS.value,
     )
     if _MODE.value == "train":
-        training.train(experiment)
+        training.train(experiment, _PROFILE.value)
     elif _MODE.value == "evaluate":
         testing.evaluate(experiment)
         workdir.print_files(experiment.directory)

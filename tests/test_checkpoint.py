@@ -85,3 +85,30 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, capsys):
     again.close()
     assert checkpoint.newest_step(folder) == 2
     assert (tmp_path / "damaged_checkpoint_3").is_dir()
+
+
+def test_the_best_is_kept_beside_the_newest(tmp_path):
+    checkpoints = checkpoint.Checkpoints(tmp_path, keep=2)
+    scores = {1: 0.2, 2: 0.7, 3: None, 4: 0.7, 5: 0.6, 6: None, 7: 0.1}
+    for step, score in scores.items():
+        checkpoints.save(step, variables(step), progress(step), score)
+    checkpoints.close()
+    assert sorted(p.name for p in tmp_path.iterdir() if p.name.isdigit()) == list("467")
+    assert checkpoint.best_step(tmp_path) == (4, 0.7)
+    best = checkpoint.restore_variables(tmp_path, 4)
+    np.testing.assert_array_equal(best["params"]["kernel"], np.full((2, 3), 4.0))
+    again = checkpoint.Checkpoints(tmp_path, keep=2)
+    again.save(8, variables(8), progress(8), 0.9)
+    again.close()
+    assert sorted(p.name for p in tmp_path.iterdir() if p.name.isdigit()) == list("78")
+    assert checkpoint.best_step(tmp_path) == (8, 0.9)
+
+
+def test_without_scores_there_is_no_best(tmp_path):
+    assert checkpoint.best_step(tmp_path / "absent") is None
+    checkpoints = checkpoint.Checkpoints(tmp_path, keep=2)
+    for step in (1, 2, 3):
+        checkpoints.save(step, variables(step), progress(step))
+    checkpoints.close()
+    assert sorted(p.name for p in tmp_path.iterdir() if p.name.isdigit()) == ["2", "3"]
+    assert checkpoint.best_step(tmp_path) is None

@@ -10,7 +10,7 @@ from etils import epath
 from stpn_jax.arrays import Array, Batch, Outputs
 from stpn_jax.config import StageConfig
 from stpn_jax.errors import UsageError
-from stpn_jax.experiment import initial, setup, workdir
+from stpn_jax.experiment import selection, setup, workdir
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.export import artifact
 
@@ -42,7 +42,7 @@ def export(experiment: Experiment, out: epath.PathLike) -> list[epath.Path]:
     return artifact.write(
         out,
         program,
-        initial.restore(experiment.folder(stage)),
+        selection.restore(experiment, stage),
         labels=experiment.dataset.meta.classes,
         preprocessing=preprocessing(experiment, stage),
         card=model_card(experiment, stage),
@@ -70,13 +70,14 @@ def preprocessing(experiment: Experiment, stage: StageConfig) -> artifact.Prepro
 
 def model_card(experiment: Experiment, stage: StageConfig) -> dict[str, Any]:
     """What a user of the artifact should know about the network."""
-    results = experiment.directory / workdir.RESULTS_JSON
-    rows = workdir.read_json(results) if results.exists() else {}
+    scores = experiment.directory / workdir.RESULTS_JSON
+    rows = workdir.read_json(scores) if scores.exists() else {}
     return {
         "network": stage.network,
         "model": dataclasses.asdict(experiment.config.model),
         "dataset": experiment.config.data.dataset,
         "split": experiment.config.data.split,
+        "checkpoint": dataclasses.asdict(selection.find(experiment, stage)),
         "weights": {
             one.name: workdir.read_json(path)
             for one in experiment.config.stages

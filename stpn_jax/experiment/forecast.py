@@ -44,7 +44,7 @@ def describe(experiment: Experiment) -> str:
         operations, maps, size = _count(experiment, stage)
         seconds += PASSES * operations * stage.steps / rate
         memory = max(memory, maps / jax.device_count() + 4 * size)
-        disk += 2 * size * config.run.checkpoints
+        disk += 2 * size * (config.run.checkpoints + 1)  # The best one is kept.
         lines.append(_describe_stage(experiment, stage, size))
     duration = datetime.timedelta(seconds=round(seconds, -1))
     lines.append(

@@ -9,7 +9,7 @@ from flax import linen as nn
 from stpn_jax import checkpoint
 from stpn_jax.config import StageConfig
 from stpn_jax.errors import UsageError
-from stpn_jax.experiment import parts, pretrained, setup, workdir
+from stpn_jax.experiment import parts, pretrained, selection, setup, workdir
 from stpn_jax.experiment.parts import Variables
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.models import networks
@@ -50,11 +50,14 @@ def _fill(
 ) -> tuple[Variables, pretrained.Notes]:
     """Fresh variables, or their shapes, filled from where the stage starts."""
     earlier = [one for one in experiment.config.stages if one.name in stage.init]
-    sources = [str(experiment.folder(one)) for one in earlier]
+    sources = {
+        str(experiment.folder(one)): selection.restore(experiment, one)
+        for one in earlier
+    }
     if experiment.init_from and not sources:
-        sources = [experiment.init_from]
+        sources = {experiment.init_from: restore(experiment.init_from)}
     if sources:
-        variables = take_streams(variables, {name: restore(name) for name in sources})
+        variables = take_streams(variables, sources)
     return pretrained.fill(experiment.config, stage, variables, streams=not sources)
 
 
@@ -78,6 +81,6 @@ def take_streams(variables: Variables, sources: Mapping[str, Variables]) -> Vari
 
 
 def restore(folder: epath.PathLike) -> Variables:
-    """Variables of a stage's folder or of a folder of checkpoints."""
+    """The newest variables of a stage's folder or of a folder of checkpoints."""
     inner = workdir.checkpoints(epath.Path(folder))
     return checkpoint.restore_variables(inner if inner.exists() else folder)

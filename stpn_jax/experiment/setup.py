@@ -133,6 +133,7 @@ def build_network(
             input_size=data.input_size,
             resize=resize,
             axis_name=parallel.AXIS if training else None,
+            remat=experiment.config.run.remat if training else "none",
         ),
     )
 

@@ -10,7 +10,7 @@ from stpn_jax.config import Config, EvaluationConfig, StageConfig
 from stpn_jax.data import pipeline
 from stpn_jax.errors import UsageError
 from stpn_jax.evaluation import protocol, scores, tables
-from stpn_jax.experiment import initial, setup, workdir
+from stpn_jax.experiment import selection, setup, workdir
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.train import step
 
@@ -18,7 +18,8 @@ from stpn_jax.train import step
 def evaluate(experiment: Experiment, again: bool = True) -> dict[str, scores.Metrics]:
     """Tests every stage's network and each average of a spatial and a temporal stream.
 
-    Writes results.json, results.md and scores.npz (per video) to the workdir.
+    Writes results.json, results.md, tested.json (which checkpoints) and scores.npz (per
+    video) to the workdir.
 
     Args:
         experiment: whose stages are trained.
@@ -33,17 +34,24 @@ def evaluate(experiment: Experiment, again: bool = True) -> dict[str, scores.Met
     rows |= two_stream_averages(experiment.config, rows)
     results = {name: measure(experiment, row, videos) for name, row in rows.items()}
     if parallel.is_first_host():
+        tested = {one.name: selection.find(experiment, one) for one in stages}
+        notes = [f"{name}: {checkpoint}" for name, checkpoint in tested.items()]
+        table = "\n".join([tables.results(results), *notes, ""])
         workdir.write_results(
             experiment.directory,
             {name: dataclasses.asdict(metrics) for name, metrics in results.items()},
-            tables.results(results),
+            table,
+            {
+                name: dataclasses.asdict(checkpoint)
+                for name, checkpoint in tested.items()
+            },
             {
                 "videos": np.array([experiment.dataset.names[v] for v in videos]),
                 "labels": experiment.dataset.labels[videos],
                 **rows,
             },
         )
-        print(tables.results(results), flush=True)
+        print(table, flush=True)
     return results
 
 
@@ -65,7 +73,7 @@ def test(experiment: Experiment, stage: StageConfig, again: bool) -> np.ndarray:
         experiment,
         stage,
         make_forward(experiment, stage),
-        parallel.replicate(initial.restore(folder)),
+        parallel.replicate(selection.restore(experiment, stage)),
         videos,
         experiment.config.evaluation,
     )

@@ -7,24 +7,35 @@ from stpn_jax import checkpoint, parallel
 from stpn_jax.arrays import Batch
 from stpn_jax.config import StageConfig
 from stpn_jax.data import pipeline
-from stpn_jax.experiment import forecast, initial, setup, testing, workdir
+from stpn_jax.experiment import forecast, initial, selection, setup, testing, workdir
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.train import loop, optimizer, state, step
 
 
-def train(experiment: Experiment) -> None:
-    """Runs the stages in order, each from where it stopped, then tests once."""
+def train(experiment: Experiment, profile: bool = False) -> None:
+    """Runs the stages in order, each from where it stopped, then tests once.
+
+    Args:
+        experiment: what to train.
+        profile: write a trace of some updates of each stage.
+
+    Raises:
+        UsageError: for what the stages cannot start from, or be chosen by.
+    """
     initial.check(experiment)
+    selection.check(experiment)
     setup.claim(experiment)
     print(forecast.describe(experiment), flush=True)
     for stage in experiment.config.stages:
-        train_stage(experiment, stage)
+        train_stage(experiment, stage, profile)
     if not (experiment.directory / workdir.RESULTS_JSON).exists():
         testing.evaluate(experiment, again=False)
     workdir.print_files(experiment.directory)
 
 
-def train_stage(experiment: Experiment, stage: StageConfig) -> None:
+def train_stage(
+    experiment: Experiment, stage: StageConfig, profile: bool = False
+) -> None:
     """Trains one stage, or does nothing if its last checkpoint is there."""
     config = experiment.config
     directory = experiment.folder(stage)
@@ -54,6 +65,7 @@ def train_stage(experiment: Experiment, stage: StageConfig) -> None:
             checkpoints=checkpoints,
             validate=make_validation(experiment, stage),
             names=experiment.dataset.names,
+            profile=profile,
         )
     finally:
         checkpoints.close()
@@ -80,7 +92,7 @@ def train_batches(
 
 def make_validation(
     experiment: Experiment, stage: StageConfig
-) -> Callable[[state.TrainState], dict[str, float]]:
+) -> Callable[[state.TrainState], float | None]:
     """Mean class accuracy on the validation part: one snippet, one view a video."""
     quick = dataclasses.replace(
         experiment.config.evaluation, snippets=1, views=1, centres="even"
@@ -88,9 +100,9 @@ def make_validation(
     videos = experiment.split.validation
     forward = testing.make_forward(experiment, stage)
 
-    def validate(current: state.TrainState) -> dict[str, float]:
+    def validate(current: state.TrainState) -> float | None:
         if not len(videos):
-            return {}
+            return None
         probabilities = testing.score(
             experiment, stage, forward, current.variables, videos, quick
         )
@@ -100,6 +112,6 @@ def make_validation(
             f"{100 * metrics.mean_class_accuracy:.1f} %",
             flush=True,
         )
-        return {"validation_mean_class_accuracy": metrics.mean_class_accuracy}
+        return metrics.mean_class_accuracy
 
     return validate

@@ -19,6 +19,7 @@ from stpn_jax.evaluation import scores
 
 CONFIG, DATASET = "config.json", "dataset.json"
 RESULTS_JSON, RESULTS_TABLE, SCORES = "results.json", "results.md", "scores.npz"
+TESTED = "tested.json"
 WEIGHTS = "weights.json"
 
 # Fields that may change between two starts: they do not change the result.
@@ -126,10 +127,20 @@ def write_results(
     directory: epath.Path,
     results: dict[str, Any],
     table: str,
+    tested: dict[str, Any],
     per_video: dict[str, np.ndarray],
 ) -> None:
-    """Writes metrics as JSON and markdown, and every video's probabilities."""
+    """Writes what a test gave.
+
+    Args:
+        directory: of the run.
+        results: metrics by row.
+        table: the same as markdown.
+        tested: by stage, which checkpoint it was.
+        per_video: every video's probabilities.
+    """
     write_scores(directory, per_video)
+    _write_text(directory / TESTED, json.dumps(tested, indent=2))
     _write_text(directory / RESULTS_TABLE, table)
     _write_text(directory / RESULTS_JSON, json.dumps(results, indent=2))
 

@@ -6,12 +6,15 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
+from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Float, Key
 
 from stpn_jax.arrays import Array
 from stpn_jax.models import convolution
 
 Mode = Literal["frozen", "first", "trained"]
+CONVOLUTION = "convolution"
+"""Names the outputs that a step with recomputation keeps."""
 
 
 class Conv(nn.Module):
@@ -47,6 +50,7 @@ class Conv(nn.Module):
         x = x.astype(self.dtype)
         kernel = kernel.astype(self.dtype)
         y = convolution.convolve(x, kernel, self.stride, self.padding)
+        y = checkpoint_name(y, CONVOLUTION)
         if not self.use_bias:
             return y
         bias = self.param("bias", nn.initializers.zeros, (self.features,), jnp.float32)

@@ -31,6 +31,7 @@ class Settings:
         batch_norm: frozen, first or trained.
         dropout: rate before the classifier.
         axis_name: mapped axis of the replicas, or None.
+        remat: what the backward pass computes again: none, norms or blocks.
     """
 
     model: ModelConfig
@@ -40,6 +41,7 @@ class Settings:
     batch_norm: str
     dropout: float
     axis_name: str | None
+    remat: str
 
     @property
     def backbone(self) -> backbones.Backbone:
@@ -62,6 +64,7 @@ class Settings:
             self.batch_norm,
             self.axis_name if self.model.sync_batch_norm else None,
             jnp.dtype(self.model.dtype),
+            self.remat,
             name=name,
         )
 
@@ -110,8 +113,16 @@ def from_config(
     input_size: int,
     resize: bool,
     axis_name: str | None,
+    remat: str = "none",
 ) -> Settings:
     """Settings of the network that a stage trains."""
     return Settings(
-        model, classes, input_size, resize, stage.batch_norm, stage.dropout, axis_name
+        model,
+        classes,
+        input_size,
+        resize,
+        stage.batch_norm,
+        stage.dropout,
+        axis_name,
+        remat,
     )

@@ -17,12 +17,14 @@ class Stream(nn.Module):
         batch_norm: frozen, first or trained.
         axis_name: mapped axis over which batch statistics are shared, or None.
         dtype: of the activations.
+        remat: what the backward pass computes again.
     """
 
     backbone: Callable[..., nn.Module]
     batch_norm: str
     axis_name: str | None
     dtype: Any
+    remat: str
 
     @nn.compact
     def __call__(
@@ -33,6 +35,7 @@ class Stream(nn.Module):
             batch_norm=self.batch_norm,
             axis_name=self.axis_name,
             dtype=self.dtype,
+            remat=self.remat,
             name="backbone",
         )
         maps = module(x.reshape(-1, *x.shape[2:]), train)

@@ -1,22 +1,19 @@
 """The order of one stage: batches, updates, metrics, validation, checkpoints."""
 
 import contextlib
-import math
-import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
-import numpy as np
 
 from stpn_jax import parallel
 from stpn_jax.arrays import Batch
 from stpn_jax.checkpoint import Checkpoints
 from stpn_jax.config import RunConfig, StageConfig
-from stpn_jax.errors import PreemptedError, UsageError
-from stpn_jax.train import console, metrics
+from stpn_jax.errors import PreemptedError
+from stpn_jax.train.journal import Journal
+from stpn_jax.train.profile import Trace
 from stpn_jax.train.state import TrainState
-from stpn_jax.train.step import NOT_FINITE
 
 Update = Callable[[TrainState, Batch], tuple[TrainState, dict[str, jax.Array]]]
 
@@ -30,13 +27,14 @@ def run(
     config: RunConfig,
     directory: Any,
     checkpoints: Checkpoints,
-    validate: Callable[[TrainState], dict[str, float]],
+    validate: Callable[[TrainState], float | None],
     names: Sequence[str] = (),
+    profile: bool = False,
 ) -> TrainState:
     """Trains from state.step to stage.steps; without steps, saves what there is.
 
     The metrics of all updates are looked at, but fetched from the devices only when
-    some are due: nothing waits for them in between.
+    some are due: nothing waits for them in between. What was validated is saved.
 
     Args:
         state: where to go on.
@@ -46,8 +44,9 @@ def run(
         config: how often to log, validate and save.
         directory: for the metrics.
         checkpoints: where the state is saved, at the end in any case.
-        validate: scores of a state on the validation part.
+        validate: score of a state on the validation part, None if there is none.
         names: of the videos, for messages.
+        profile: write a trace of some updates.
 
     Raises:
         UsageError: if the loss of an update is not finite; it names the step and the
@@ -55,36 +54,28 @@ def run(
         PreemptedError: after SIGTERM, with the state saved.
     """
     first = int(state.step)
-    progress = console.Progress(stage.name, first, stage.steps, stage.batch)
     with contextlib.ExitStack() as stack:
         ends_with = stack.enter_context(parallel.preemption())
-        writer = None
-        if parallel.is_first_host():
-            writer = metrics.MetricsWriter(directory, first)
-            stack.callback(writer.close)
-        pending: list[dict[str, jax.Array]] = []
+        journal = stack.enter_context(Journal(directory, stage, first, names))
+        trace = stack.enter_context(Trace(directory, first, profile))
         for step in range(first + 1, stage.steps + 1):
-            state, values = update(state, parallel.shard(next(batches)))
-            pending.append(values)
-            is_last = step == stage.steps
-            ends = ends_with(step)
-            saves = is_last or ends or _due(step, config.checkpoint_every)
+            with trace.of_step(step):
+                state, values = update(state, parallel.shard(next(batches)))
+            journal.add(values)
+            is_last, ends = step == stage.steps, ends_with(step)
             logs = is_last or _due(step, config.log_every)
-            row: dict[str, float] = {}
-            if logs or saves or step <= first + 2:
-                fetched = _fetch(pending, stage, step, names)
-                pending = []
-                if logs or step <= first + 2:
-                    fetched |= progress.report(step, fetched)
-                row = fetched if logs else {}
-            if is_last or (_due(step, config.validate_every) and not ends):
-                started = time.monotonic()
-                row |= validate(state)
-                progress.skip(time.monotonic() - started)
+            validates = is_last or (_due(step, config.validate_every) and not ends)
+            saves = validates or ends or _due(step, config.checkpoint_every)
+            if logs or saves or journal.is_early(step):
+                journal.check(step, prints=logs or journal.is_early(step))
+            score = None
+            if validates:
+                with journal.paused():
+                    score = validate(state)
+            if logs or score is not None:
+                journal.write(step, score)
             if saves:
-                checkpoints.save(step, state.variables, _progress(state))
-            if writer and row:
-                writer.write(step, row)
+                checkpoints.save(step, state.variables, _progress(state), score)
             if ends:
                 checkpoints.wait()
                 raise PreemptedError(f"ended by SIGTERM at {stage.name} {step}, saved")
@@ -107,33 +98,3 @@ def _progress(state: TrainState) -> dict[str, Any]:
 
 def _due(step: int, every: int) -> bool:
     return every > 0 and step % every == 0
-
-
-def _fetch(
-    pending: Sequence[dict[str, jax.Array]],
-    stage: StageConfig,
-    step: int,
-    names: Sequence[str],
-) -> dict[str, float]:
-    """The metrics of the last of some updates, all of which must be finite.
-
-    Args:
-        pending: metrics of consecutive updates on the devices.
-        stage: for the message.
-        step: number of the last one.
-        names: of the videos.
-    """
-    first = step - len(pending) + 1
-    row: dict[str, float] = {}
-    for number, values in enumerate(jax.device_get(pending), first):
-        videos = values.pop(NOT_FINITE, np.zeros(0, np.int32))
-        row = {name: float(value) for name, value in values.items()}
-        wrong = [name for name, value in row.items() if not math.isfinite(value)]
-        if wrong:
-            clips = [names[video] for video in np.unique(videos[videos >= 0])]
-            named = f" (clips: {', '.join(clips)})" if clips else ""
-            raise UsageError(
-                f"stage {stage.name}: {wrong[0]} is {row[wrong[0]]} at step {number}"
-                f"{named}; the last checkpoint is kept; lower learning_rate or clip"
-            )
-    return row

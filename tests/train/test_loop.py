@@ -1,6 +1,7 @@
 """A loss that is not finite stops the run and leaves the last checkpoint."""
 
 import dataclasses
+import gzip
 import os
 import signal
 
@@ -12,9 +13,10 @@ from configs import demo
 from stpn_jax import config as configs
 from stpn_jax import parallel
 from stpn_jax.arrays import Batch
-from stpn_jax.checkpoint import Checkpoints
+from stpn_jax.checkpoint import Checkpoints, best_step
 from stpn_jax.errors import PreemptedError, UsageError
 from stpn_jax.train import loop, metrics
+from stpn_jax.train.journal import VALIDATION
 from stpn_jax.train.state import TrainState
 
 CONFIG = configs.from_config_dict(demo.get_config())
@@ -35,7 +37,9 @@ def batches():
         yield Batch(empty, empty, empty, empty, np.zeros(2), empty, empty)
 
 
-def run(tmp_path, first, loss_at, **values):
+def run(
+    tmp_path, first, loss_at, validate=lambda s: float(s.step), profile=False, **values
+):
     checkpoints = Checkpoints(tmp_path / "checkpoints", RUN.checkpoints)
 
     def update(current, _):
@@ -52,7 +56,8 @@ def run(tmp_path, first, loss_at, **values):
             config=RUN,
             directory=tmp_path,
             checkpoints=checkpoints,
-            validate=lambda current: {"validation": float(current.step)},
+            validate=validate,
+            profile=profile,
             names=("a.avi", "b.avi", "c.avi"),
         )
     finally:
@@ -64,7 +69,7 @@ def test_rows_are_written_when_due(tmp_path):
     assert int(last.step) == 6
     rows = metrics.read(tmp_path)
     assert [row["step"] for row in rows] == [2, 3, 4, 6]
-    assert [row["validation"] for row in rows if "validation" in row] == [3, 6]
+    assert [row[VALIDATION] for row in rows if VALIDATION in row] == [3, 6]
 
 
 def test_rows_after_the_resumed_step_are_dropped(tmp_path):
@@ -72,13 +77,13 @@ def test_rows_after_the_resumed_step_are_dropped(tmp_path):
     run(tmp_path, state(2), lambda step: 2.0)
     rows = metrics.read(tmp_path)
     assert [row["step"] for row in rows] == [2, 3, 4, 6]
-    assert [row.get("loss") for row in rows] == [1, None, 2, 2]
+    assert [row.get("loss") for row in rows] == [1, 2, 2, 2]
 
 
 def test_a_loss_that_is_not_finite_stops(tmp_path):
     with pytest.raises(UsageError, match=r"loss is nan at step 4"):
         run(tmp_path, state(), lambda step: np.nan if step > 3 else 1.0)
-    assert Checkpoints(tmp_path / "checkpoints", 3).latest_step() == 2
+    assert Checkpoints(tmp_path / "checkpoints", 3).latest_step() == 3
 
 
 def test_clips_of_a_loss_that_is_not_finite_are_named(tmp_path):
@@ -110,3 +115,24 @@ def test_a_late_sigterm_is_not_lost():
     with pytest.raises(PreemptedError), parallel.preemption() as ends_with:
         assert not ends_with(1)
         os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_what_was_validated_is_saved_with_its_score(tmp_path):
+    run(tmp_path, state(), lambda step: 1.0)
+    assert best_step(tmp_path / "checkpoints") == (6, 6.0)
+    run(
+        tmp_path / "falling",
+        state(),
+        lambda step: 1.0,
+        validate=lambda s: -float(s.step),
+    )
+    assert best_step(tmp_path / "falling" / "checkpoints") == (3, -3.0)
+
+
+def test_a_trace_is_written_on_request(tmp_path, capsys):
+    run(tmp_path, state(), lambda step: 1.0, profile=True)
+    traces = list((tmp_path / "profile").rglob("perfetto_trace.json.gz"))
+    assert len(traces) == 1
+    text = gzip.decompress(traces[0].read_bytes()).decode()
+    assert [f'"step_num": "{n}"' in text for n in (2, 3, 6)] == [False, True, True]
+    assert str(tmp_path / "profile") in capsys.readouterr().out

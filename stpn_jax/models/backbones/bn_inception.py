@@ -5,6 +5,7 @@ public weight files: conv1_7x7_s2, inception_3a_double_3x3_1, ..., each with its
 Source: yjxiong/temporal-segment-networks, models/*/tsn_bn_inception_*.prototxt.
 """
 
+import functools
 from typing import Literal, NamedTuple
 
 import jax
@@ -63,7 +64,8 @@ class BNInception(base.Base):
         x = self._unit(x, train, "conv2_3x3", 192, 3)
         x = pooling.max_pool(x, 3, 2)
         for block in BLOCKS:
-            x = self._mixed(x, train, block)
+            body = functools.partial(BNInception._mixed, train=train, block=block)
+            x = self.block(body, x)
         return x
 
     def _mixed(self, x: Array, train: bool, block: Mixed) -> Array:

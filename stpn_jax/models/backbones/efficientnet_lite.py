@@ -3,6 +3,7 @@
 Source: tensorflow/tpu, models/official/efficientnet/lite (2020).
 """
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -58,14 +59,24 @@ class EfficientNetLite0(base.Base):
         for stage in LITE0:
             for repeat in range(stage.blocks):
                 stride = stage.stride if repeat == 0 else 1
-                block = Block(
-                    stage=stage, stride=stride, name=f"block{index}", **fields
+                body = functools.partial(
+                    EfficientNetLite0._block,
+                    stage=stage,
+                    stride=stride,
+                    name=f"block{index}",
+                    train=train,
                 )
-                x = block(x, train)
+                x = self.block(body, x)
                 index += 1
         return jax.nn.relu6(
             ConvNorm(features=CHANNELS, name="head", **fields)(x, train)
         )
+
+    def _block(
+        self, x: Array, stage: Stage, stride: int, name: str, train: bool
+    ) -> Array:
+        made = Block(stage=stage, stride=stride, name=name, **self.fields())
+        return made(x, train)
 
 
 class Block(base.Base):

@@ -5,6 +5,8 @@ Caffe model halves the map in the first 1x1 convolution of a stage and pools wit
 padding, rounding up; the one of torchvision halves it in the 3x3 convolution.
 """
 
+import functools
+
 import jax
 from flax import linen as nn
 from jaxtyping import Float
@@ -46,7 +48,14 @@ class ResNet(base.Base):
             for index in range(count):
                 stride = 2 if stage and not index else 1
                 name = f"layer{stage + 1}_{index}"
-                x = self._block(x, WIDTHS[stage], stride, name, train)
+                body = functools.partial(
+                    ResNet._block,
+                    width=WIDTHS[stage],
+                    stride=stride,
+                    name=name,
+                    train=train,
+                )
+                x = self.block(body, x)
         return x
 
     def _block(

@@ -1,5 +1,7 @@
 """A small residual network that trains from scratch on a CPU in minutes."""
 
+import functools
+
 import jax
 from flax import linen as nn
 from jaxtyping import Float
@@ -27,7 +29,14 @@ class Tiny(base.Base):
         x = self.conv("conv1", STEM, PATCH, PATCH, padding=0)(x)
         x = jax.nn.relu(self.norm("bn1", is_first=True)(x, train))
         for index, (width, stride) in enumerate(STAGES, 1):
-            x = self._block(x, width, stride, f"block{index}", train)
+            body = functools.partial(
+                Tiny._block,
+                width=width,
+                stride=stride,
+                name=f"block{index}",
+                train=train,
+            )
+            x = self.block(body, x)
         return x
 
     def _block(

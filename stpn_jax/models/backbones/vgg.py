@@ -1,5 +1,7 @@
 """VGG-16 (Simonyan and Zisserman 2015) up to pool5; its hidden layers are a head's."""
 
+import functools
+
 import jax
 from flax import linen as nn
 from jaxtyping import Float
@@ -30,9 +32,13 @@ class VGG16(base.Base):
     def __call__(
         self, x: Float[Array, "n y x c"], train: bool = False
     ) -> Float[Array, "n y2 x2 512"]:
-        for block, widths in enumerate(WIDTHS, 1):
-            for index, width in enumerate(widths, 1):
-                conv = self.conv(f"conv{block}_{index}", width, 3, use_bias=True)
-                x = jax.nn.relu(conv(x))
-            x = pooling.max_pool(x, 2, 2, round_up=self.caffe)
+        for number in range(1, len(WIDTHS) + 1):
+            x = self.block(functools.partial(VGG16._block, number=number), x)
         return x
+
+    def _block(self, x: Array, number: int) -> Array:
+        """Convolutions of one width, then a pooling."""
+        for index, width in enumerate(WIDTHS[number - 1], 1):
+            conv = self.conv(f"conv{number}_{index}", width, 3, use_bias=True)
+            x = jax.nn.relu(conv(x))
+        return pooling.max_pool(x, 2, 2, round_up=self.caffe)
