@@ -1,6 +1,7 @@
 """Errors that a user can mend, and how a command tells them."""
 
 import sys
+import threading
 from collections.abc import Callable
 
 
@@ -48,5 +49,7 @@ def guard(command: Callable[[], object], who: Callable[[], str] = str) -> int:
 
 
 def _fail(line: str, status: int) -> int:
+    # Threads of libraries that the end surprises shall not bury the line.
+    threading.excepthook = lambda _: None
     print(f"error: {line}", file=sys.stderr)
     return status

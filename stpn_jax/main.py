@@ -6,7 +6,7 @@ import sys
 
 from absl import app, flags, logging
 
-from stpn_jax import cluster, compilation_cache, config_flag, errors, parallel
+from stpn_jax import cluster, compilation_cache, config_flag, errors, files, parallel
 from stpn_jax.errors import UsageError
 from stpn_jax.experiment import exporting, setup, testing, training, workdir
 
@@ -44,6 +44,7 @@ def main(arguments: list[str]) -> None:
     """Parses the flags and calls the experiment."""
     if len(arguments) > 1:
         raise UsageError(f"unexpected argument {arguments[1]!r}; flags begin with --")
+    logging.set_verbosity(logging.FATAL)  # What Orbax logs as errors, it raises.
     config = config_flag.config()
     cluster.join(
         cluster.find(
@@ -53,7 +54,6 @@ def main(arguments: list[str]) -> None:
     if not parallel.is_first_host():
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 to the end of the process
     compilation_cache.enable()
-    logging.set_verbosity(logging.WARNING)
     experiment = setup.open_experiment(
         config,
         _WORKDIR.value or f"runs/{config_flag.name()}",
@@ -61,7 +61,9 @@ def main(arguments: list[str]) -> None:
         _STREAMS.value,
     )
     if _MODE.value == "train":
-        training.train(experiment, _PROFILE.value)
+        kept = "the last whole checkpoint is kept"
+        with files.disk_errors_told(experiment.directory, kept):
+            training.train(experiment, _PROFILE.value)
     elif _MODE.value == "evaluate":
         testing.evaluate(experiment)
         workdir.print_files(experiment.directory)

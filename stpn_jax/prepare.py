@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
+from stpn_jax import files
 from stpn_jax.errors import UsageError
 
 if TYPE_CHECKING:
@@ -59,9 +60,9 @@ def _run(options: argparse.Namespace) -> None:
         compilation_cache.enable()
         preparation.prepare(plan.Arguments(**vars(options)), _say)
     if verify:
-        from stpn_jax.data import disk, records
+        from stpn_jax.data import records
 
-        with disk.errors_told(options.data_dir):
+        with files.disk_errors_told(options.data_dir, "nothing is lost"):
             count = records.verify(options.data_dir)
         _say(f"{options.data_dir}: the checksums of all {count} records are right")
 
@@ -70,9 +71,9 @@ def _inspect(data_dir: str, out: str, clips: int, seed: int) -> None:
     """Prints counts and doubts, and draws contact sheets."""
     from etils import epath
 
-    from stpn_jax.data import disk, inspection, records
+    from stpn_jax.data import inspection, records
 
-    with disk.errors_told(data_dir):
+    with files.disk_errors_told(data_dir, "nothing is lost"):
         dataset = records.open_dataset(data_dir)
         for line in inspection.counts(dataset):
             _say(line)
@@ -84,7 +85,7 @@ def _inspect(data_dir: str, out: str, clips: int, seed: int) -> None:
         for doubt in inspection.doubts(dataset, measures):
             _say(f"LOOK: {doubt}")
     path = epath.Path(out or epath.Path(data_dir) / "contact_sheet.png")
-    with disk.errors_told(path.parent):
+    with files.disk_errors_told(path.parent, "nothing is lost"):
         _draw(dataset, inspection.choose(dataset, clips, seed), path)
 
 

@@ -18,9 +18,9 @@ from stpn_jax import prepare
 from stpn_jax.data import (
     builders,
     clips,
-    disk,
     encoding,
     flow,
+    locks,
     records,
     report,
     video,
@@ -213,7 +213,7 @@ def test_bad_input_gets_one_line(folder, tmp_path, capsys, arguments, message):
 def test_two_at_once_do_not_mix(folder, tmp_path, capsys):
     pytest.importorskip("tensorflow")
     (tmp_path / "out").mkdir()
-    with disk.alone_in(tmp_path / "out", tmp_path / "out"):
+    with locks.alone_in(tmp_path / "out", tmp_path / "out"):
         code, _, line = run(capsys, *command(folder, tmp_path / "out"))
     assert (code, "another prepare is at work" in line) == (2, True)
 
@@ -266,7 +266,7 @@ def test_hosts_keep_out_of_each_others_share(cheap_flow, folder, tmp_path, capsy
     out = tmp_path / "out"
     first = command(folder, out, "--host=0", "--hosts=2")
     assert run(capsys, *first)[0] == 0
-    with disk.alone_in(out, out / ".clips", "host 0 of 2"):
+    with locks.alone_in(out, out / ".clips", "host 0 of 2"):
         code, _, line = run(capsys, *first)
         assert (code, "works as host 0 of 2" in line) == (2, True)
         second = command(folder, out, "--host=1", "--hosts=2")

@@ -13,7 +13,8 @@ from typing import Any
 
 from etils import epath
 
-from stpn_jax.data import builders, disk, encoding, listing, records
+from stpn_jax import files
+from stpn_jax.data import builders, encoding, listing, records
 from stpn_jax.errors import UsageError
 from stpn_jax.ops import tvl1
 
@@ -170,7 +171,7 @@ def start(arguments: Arguments) -> None:
             "choose another --data_dir"
         )
     plan.parent.mkdir(parents=True, exist_ok=True)
-    disk.write_whole(plan, json.dumps(arguments.written_settings))
+    files.write_whole(plan, json.dumps(arguments.written_settings))
 
 
 def _read_plan(plan: epath.Path) -> dict[str, Any]:

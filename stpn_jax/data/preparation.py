@@ -14,15 +14,16 @@ from collections.abc import Callable, Iterator, Sequence
 import tqdm
 from etils import epath
 
+from stpn_jax import files
 from stpn_jax.data import (
     builders,
     clips,
     conventions,
-    disk,
     estimate,
     image_series,
     inspection,
     listing,
+    locks,
     plan,
     records,
     report,
@@ -49,7 +50,7 @@ def prepare(arguments: plan.Arguments, say: Say) -> None:
     data_dir = epath.Path(arguments.data_dir)
     if data_dir.exists() and not data_dir.is_dir():
         raise UsageError(f"--data_dir={data_dir} is a file; give it a folder's name")
-    with disk.errors_told(data_dir):
+    with files.disk_errors_told(data_dir, kept="finished clips are kept"):
         if description := records.read_description(data_dir):
             plan.check_finished(arguments, description["prepared"])
             _remove(data_dir / plan.CACHE)
@@ -65,7 +66,7 @@ def prepare(arguments: plan.Arguments, say: Say) -> None:
                 doubts += [line] if line.startswith("LOOK") else []
         plan.start(arguments)
         share = f"host {arguments.host} of {arguments.hosts}" if arguments.hosts else ""
-        with disk.alone_in(data_dir, data_dir / plan.CACHE, share):
+        with locks.alone_in(data_dir, data_dir / plan.CACHE, share):
             _announce(arguments, chosen, say)
             if arguments.hosts:
                 _run_share(arguments, tasks, say)

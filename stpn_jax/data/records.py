@@ -28,7 +28,8 @@ import numpy as np
 from etils import epath
 from jaxtyping import Int, Int32
 
-from stpn_jax.data import disk, ranges, tfrecord
+from stpn_jax import files
+from stpn_jax.data import ranges, tfrecord
 from stpn_jax.errors import UsageError
 
 VERSION = "1.0.0"
@@ -152,7 +153,7 @@ def write_index(
     np.savez(buffer, **arrays)  # type: ignore[arg-type]
     (data_dir / INDEX).write_bytes(buffer.getvalue())
     description = {"meta": dataclasses.asdict(meta), "prepared": dict(prepared)}
-    disk.write_whole(data_dir / DESCRIPTION, json.dumps(description, indent=2) + "\n")
+    files.write_whole(data_dir / DESCRIPTION, json.dumps(description, indent=2) + "\n")
 
 
 def read_description(data_dir: epath.PathLike) -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ import numpy as np
 from etils import epath
 
 from stpn_jax import config as configs
-from stpn_jax import parallel
+from stpn_jax import files, parallel
 from stpn_jax.config import Config, StageConfig
 from stpn_jax.data import records
 from stpn_jax.errors import UsageError
@@ -89,7 +89,7 @@ def claim(
         if path.exists():
             _check_same(path, read_json(path), content, free)
         elif parallel.is_first_host():
-            _write_text(path, json.dumps(content, indent=2, sort_keys=True))
+            files.write_whole(path, json.dumps(content, indent=2, sort_keys=True))
 
 
 def read_json(path: epath.Path) -> dict[str, Any]:
@@ -140,18 +140,16 @@ def write_results(
         per_video: every video's probabilities.
     """
     write_scores(directory, per_video)
-    _write_text(directory / TESTED, json.dumps(tested, indent=2))
-    _write_text(directory / RESULTS_TABLE, table)
-    _write_text(directory / RESULTS_JSON, json.dumps(results, indent=2))
+    files.write_whole(directory / TESTED, json.dumps(tested, indent=2))
+    files.write_whole(directory / RESULTS_TABLE, table)
+    files.write_whole(directory / RESULTS_JSON, json.dumps(results, indent=2))
 
 
 def write_scores(directory: epath.Path, per_video: dict[str, np.ndarray]) -> None:
     """Writes arrays that have a row for every test video."""
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **per_video)
-    draft = directory / f".{SCORES}.draft"
-    draft.write_bytes(buffer.getvalue())
-    draft.replace(directory / SCORES)
+    files.write_whole(directory / SCORES, buffer.getvalue())
 
 
 def read_scores(stage_directory: epath.Path) -> np.ndarray | None:
@@ -174,7 +172,7 @@ def write_weights(stage_directory: epath.Path, notes: dict[str, Any]) -> None:
     """Writes which weight files a stage started from, if any."""
     if notes and parallel.is_first_host():
         stage_directory.mkdir(parents=True, exist_ok=True)
-        _write_text(stage_directory / WEIGHTS, json.dumps(notes, indent=2))
+        files.write_whole(stage_directory / WEIGHTS, json.dumps(notes, indent=2))
 
 
 def read_results(directory: epath.Path) -> dict[str, scores.Metrics]:
@@ -196,10 +194,3 @@ def _files(folder: epath.Path) -> Iterator[epath.Path]:
             yield from _files(path)
         else:
             yield path
-
-
-def _write_text(path: epath.Path, text: str) -> None:
-    # Renamed into place: a killed run never leaves half a file.
-    draft = path.parent / f".{path.name}.draft"
-    draft.write_text(text)
-    draft.replace(path)

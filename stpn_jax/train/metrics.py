@@ -5,6 +5,8 @@ from typing import Any
 
 from etils import epath
 
+from stpn_jax import files
+
 JSON_LINES = "metrics.jsonl"
 
 
@@ -36,7 +38,7 @@ class MetricsWriter:
 
     def _flush(self) -> None:
         text = "".join(json.dumps(row) + "\n" for row in self._rows)
-        (self._directory / JSON_LINES).write_text(text)
+        files.write_whole(self._directory / JSON_LINES, text)
 
 
 def read(directory: epath.PathLike) -> list[dict[str, Any]]:

@@ -1,0 +1,65 @@
+"""Files written whole, and what a disk has against that, told in one line."""
+
+import contextlib
+import errno
+import uuid
+from collections.abc import Iterator
+
+from etils import epath
+
+from stpn_jax.errors import UsageError
+
+
+def write_whole(path: epath.Path, content: str | bytes) -> None:
+    """Writes under another name first: a killed run never leaves half a file."""
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        if isinstance(content, bytes):
+            partial.write_bytes(content)
+        else:
+            partial.write_text(content)
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+@contextlib.contextmanager
+def disk_errors_told(folder: epath.PathLike, kept: str) -> Iterator[None]:
+    """Turns the errors of a disk into a line that tells what to do.
+
+    Args:
+        folder: where is written.
+        kept: what of it is not lost, for the message.
+    """
+    try:
+        yield
+    except Exception as error:
+        if any(map(_is_full, _chain(error))):
+            raise UsageError(
+                f"the disk of {folder} is full; {kept}: make room and run the same "
+                "command again"
+            ) from error
+        if isinstance(error, OSError):
+            raise UsageError(
+                f"{error.filename or folder}: {error.strerror}; mend that and run "
+                "the same command again"
+            ) from error
+        raise
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and those it was raised from."""
+    while error is not None:
+        yield error
+        error = error.__cause__
+
+
+def _is_full(error: BaseException) -> bool:
+    """Whether a disk is full; libraries in C++ have errors of their own for it."""
+    return (
+        getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+        or type(error).__name__ == "ResourceExhaustedError"
+        or "No space left on device" in str(error)
+        or "Disk quota exceeded" in str(error)
+    )
