@@ -11,6 +11,7 @@ import orbax.checkpoint as ocp
 from etils import epath
 from orbax.checkpoint import checkpoint_managers
 
+from stpn_jax import files
 from stpn_jax.errors import UsageError
 
 _VARIABLES, _PROGRESS = "variables", "progress"
@@ -31,7 +32,7 @@ class Checkpoints:
             directory: of the checkpoints.
             keep: how many of the newest are kept; so is the one of the best score.
         """
-        self._directory = epath.Path(directory).absolute()
+        self._directory = files.absolute(directory)
         policies = [
             checkpoint_managers.LatestN(keep),
             checkpoint_managers.BestN(get_metric_fn=_score, n=1),
@@ -124,7 +125,7 @@ class Checkpoints:
 
 def newest_step(directory: epath.PathLike) -> int | None:
     """Step of the newest checkpoint of a folder, or None."""
-    path = epath.Path(directory).absolute()
+    path = files.absolute(directory)
     steps = ocp.utils.checkpoint_steps(path) if path.exists() else []
     return max(steps, default=None)
 
@@ -134,7 +135,7 @@ def best_step(directory: epath.PathLike) -> tuple[int, float] | None:
 
     Gives None where no checkpoint has a score.
     """
-    path = epath.Path(directory).absolute()
+    path = files.absolute(directory)
     if newest_step(path) is None:
         return None
     options = ocp.CheckpointManagerOptions(best_fn=_score, read_only=True)
@@ -158,7 +159,7 @@ def restore_variables(
     Raises:
         UsageError: if the folder holds no checkpoint, or that one is damaged.
     """
-    path = epath.Path(directory).absolute()
+    path = files.absolute(directory)
     step = newest_step(path) if step is None else step
     if step is None:
         raise UsageError(

@@ -10,6 +10,16 @@ from etils import epath
 from stpn_jax.errors import UsageError
 
 
+def is_remote(path: epath.PathLike) -> bool:
+    """Whether a path is on no file system of this machine: gs://BUCKET and the like."""
+    return "://" in str(epath.Path(path))
+
+
+def absolute(path: epath.PathLike) -> epath.Path:
+    """A path that does not depend on the working folder; epath mistakes remote ones."""
+    return epath.Path(path) if is_remote(path) else epath.Path(path).absolute()
+
+
 def write_whole(path: epath.Path, content: str | bytes) -> None:
     """Writes under another name first: a killed run never leaves half a file."""
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}")

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import subprocess
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -32,3 +33,21 @@ def official_splits() -> pathlib.Path:
     if not folder.exists():
         pytest.skip(f"no official splits: {folder} is absent")
     return folder
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """Mounts a file system of so many KiB, or gives it another size."""
+    place = tmp_path / "disk"
+    place.mkdir()
+
+    def resize(size):
+        options = ("remount," if place.is_mount() else "") + f"size={size}k"
+        mount = ["mount", "-t", "tmpfs", "-o", options, "none", str(place)]
+        if subprocess.run(mount, capture_output=True).returncode:
+            pytest.skip("no right to mount a small disk")
+        return place
+
+    yield resize
+    if place.is_mount():
+        subprocess.run(["umount", "--lazy", str(place)], check=True)

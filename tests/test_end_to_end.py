@@ -129,6 +129,24 @@ def test_run_killed_in_each_stage_ends_with_the_same_parameters(finished, data):
     assert results[0] == results[1]
 
 
+def test_run_on_a_disk_that_fills_goes_on_when_there_is_room(
+    finished, data, small_disk
+):
+    reference, _ = finished
+    workdir = small_disk(2000) / "run"
+    done = run(*train(data, workdir), check=False)
+    assert done.returncode == 2
+    assert f"the disk of {workdir} is full; the last whole checkpoint is kept" in (
+        done.stderr
+    )
+    assert checkpoint.newest_step(workdir / "spatial" / "checkpoints") >= 2
+    small_disk(100_000)
+    done = run(*train(data, workdir))
+    assert "[spatial] 1/6" not in done.stdout
+    for stage in STAGES:
+        assert_same_variables(reference / stage, workdir / stage)
+
+
 def send_at(line, number, status, command):
     module, *arguments = command
     process = subprocess.Popen(

@@ -394,24 +394,6 @@ def test_a_full_disk(
     assert run(capsys, *command(folder, tmp_path / "out"))[0] == 0
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """Mounts a file system of so many KiB, or gives it another size."""
-    place = tmp_path / "disk"
-    place.mkdir()
-
-    def resize(size):
-        options = ("remount," if place.is_mount() else "") + f"size={size}k"
-        mount = ["mount", "-t", "tmpfs", "-o", options, "none", str(place)]
-        if subprocess.run(mount, capture_output=True).returncode:
-            pytest.skip("no right to mount a small disk")
-        return place
-
-    yield resize
-    if place.is_mount():
-        subprocess.run(["umount", "--lazy", str(place)], check=True)
-
-
 def test_a_disk_that_fills_and_gets_room(
     cheap_flow, folder, small_disk, tmp_path, capsys
 ):

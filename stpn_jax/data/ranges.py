@@ -10,6 +10,8 @@ import numpy as np
 from etils import epath
 from jaxtyping import Int, UInt32
 
+from stpn_jax import files
+
 
 class Files:
     """Positional reads from a fixed list of files, from any number of threads.
@@ -26,7 +28,7 @@ class Files:
 
     def read(self, file: int, start: int, size: int) -> bytes:
         """`size` bytes of file number `file` from byte `start` on."""
-        if _is_remote(self._paths[file]):
+        if files.is_remote(self._paths[file]):
             with self._paths[file].open("rb") as stream:
                 stream.seek(start)
                 return bytes(stream.read(size))
@@ -89,7 +91,3 @@ class Ranges:
         return self.files.read(
             int(self.file[video]), int(self.record[video]) + start, size
         )
-
-
-def _is_remote(path: epath.Path) -> bool:
-    return "://" in str(path)

@@ -6,6 +6,7 @@ from typing import Any
 from etils import epath
 
 from stpn_jax import files
+from stpn_jax.train import board
 
 JSON_LINES = "metrics.jsonl"
 
@@ -15,15 +16,11 @@ class MetricsWriter:
 
     def __init__(self, directory: epath.PathLike, first_step: int):
         """Opens the files of a folder to go on after first_step."""
-        import tensorboardX  # Slow to import, and needed by the training host only.
-
         self._directory = epath.Path(directory)
         self._directory.mkdir(parents=True, exist_ok=True)
         self._rows = [row for row in read(self._directory) if row["step"] <= first_step]
         self._flush()
-        self._board = tensorboardX.SummaryWriter(
-            str(self._directory / "tensorboard"), purge_step=first_step + 1
-        )
+        self._board = board.open_writer(self._directory / "tensorboard", first_step)
 
     def write(self, step: int, values: dict[str, float]) -> None:
         """Adds a row; the file on disk is whole at any time."""
