@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import uuid
 from collections.abc import Iterator
 
 from etils import epath
@@ -20,9 +19,16 @@ def absolute(path: epath.PathLike) -> epath.Path:
     return epath.Path(path) if is_remote(path) else epath.Path(path).absolute()
 
 
-def write_whole(path: epath.Path, content: str | bytes) -> None:
-    """Writes under another name first: a killed run never leaves half a file."""
-    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+def write_whole(path: epath.Path, content: str | bytes, draft: str = "draft") -> None:
+    """Writes under another name first: a killed run never leaves half a file.
+
+    Args:
+        path: of the file.
+        content: all of it.
+        draft: ends the other name; one of their own for processes that write the same
+            file at the same time.
+    """
+    partial = path.with_name(f".{path.name}.{draft}")
     try:
         if isinstance(content, bytes):
             partial.write_bytes(content)

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from stpn_jax import checkpoint
+from tests.reference import bucket
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 STAGES = ("spatial", "temporal", "pyramid")
@@ -38,10 +39,16 @@ SHORT = [
 ]
 
 
-def run(module, *arguments, check=True, cwd=ROOT):
+def run(module, *arguments, check=True, cwd=ROOT, env=None):
     command = [sys.executable, "-m", f"stpn_jax.{module}", *map(str, arguments)]
     done = subprocess.run(
-        command, cwd=cwd, capture_output=True, text=True, timeout=600, check=False
+        command,
+        cwd=cwd,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
     )
     if check and done.returncode:
         pytest.fail(f"{command} exited with {done.returncode}:\n{done.stderr[-3000:]}")
@@ -145,6 +152,33 @@ def test_run_on_a_disk_that_fills_goes_on_when_there_is_room(
     assert "[spatial] 1/6" not in done.stdout
     for stage in STAGES:
         assert_same_variables(reference / stage, workdir / stage)
+
+
+def test_a_workdir_in_a_bucket_is_like_one_on_a_disk(finished, data, tmp_path):
+    pytest.importorskip("gcsfs")
+    pytest.importorskip("gcp_storage_emulator")
+    reference, _ = finished
+    with bucket.served() as env:
+        done = run(*train(data, "gs://bucket/runs/a"), env=env)
+        assert "  pyramid/checkpoints/6" in done.stdout
+        done = run(*train(data, "gs://bucket/runs/a"), env=env)
+        assert done.stdout.count("finished before") == 3
+        where = f"--out={tmp_path / 'artifact'}"
+        run(*train(data, "gs://bucket/runs/a", "--mode=export", where), env=env)
+        download = "from etils import epath; import sys; "
+        download += "epath.Path(sys.argv[1]).copy(sys.argv[2], overwrite=True)"
+        for name in ("results.json", "scores.npz", "pyramid/metrics.jsonl"):
+            mine = tmp_path / pathlib.Path(name).name
+            names = [f"gs://bucket/runs/a/{name}", mine]
+            subprocess.run(
+                [sys.executable, "-c", download, *names], env=env, check=True
+            )
+            if name.endswith(".json"):
+                assert mine.read_text() == (reference / name).read_text()
+    assert not (ROOT / "gs:").exists()
+    scores = [np.load(folder / "scores.npz") for folder in (reference, tmp_path)]
+    for row in scores[0]:
+        np.testing.assert_array_equal(scores[0][row], scores[1][row])
 
 
 def send_at(line, number, status, command):

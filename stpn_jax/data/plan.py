@@ -8,6 +8,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -171,7 +172,8 @@ def start(arguments: Arguments) -> None:
             "choose another --data_dir"
         )
     plan.parent.mkdir(parents=True, exist_ok=True)
-    files.write_whole(plan, json.dumps(arguments.written_settings))
+    settings = json.dumps(arguments.written_settings)
+    files.write_whole(plan, settings, draft=uuid.uuid4().hex)  # Hosts start together.
 
 
 def _read_plan(plan: epath.Path) -> dict[str, Any]:
