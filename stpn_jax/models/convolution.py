@@ -11,9 +11,13 @@ from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Float
 
 from stpn_jax.arrays import Array
+
+# Shares of a batch that a CPU may work on at once.
+ABREAST = 4
 
 Padding = int | Literal["SAME"]
 Pads = tuple[tuple[int, int], ...]
@@ -146,12 +150,20 @@ def _shifted_input_gradient(
 def _shifted_kernel_gradient(
     x: Array, kernel: Array, slope: Array, stride: int, pads: Pads
 ) -> Array:
-    """One image after another, so that its k * k sums stay in the cache."""
+    """One reduction to all k * k sums, so that the arrays are read once.
+
+    XLA runs each reduction on one core, so the images are shared by several.
+    """
     side = kernel.shape[0]
     x = jnp.pad(x, ((0, 0), *pads, (0, 0)))
 
-    def of_image(pair: tuple[Array, Array]) -> Array:
-        windows = _windows(pair[0], side, stride)
-        return jnp.stack([jnp.sum(w * pair[1], (0, 1)) for w in windows])
+    def of_images(x: Array, slope: Array) -> Array:
+        products = [window * slope for window in _windows(x, side, stride)]
+        zeros = [np.zeros((), x.dtype)] * len(products)
+        add = functools.partial(jax.tree.map, jnp.add)
+        return jnp.stack(jax.lax.reduce(products, zeros, add, (0, 1, 2)))
 
-    return jax.lax.map(of_image, (x, slope)).sum(0).reshape(kernel.shape)
+    share = -(-len(x) // ABREAST)
+    cuts = [slice(i, i + share) for i in range(0, len(x), share)]
+    sums = [of_images(x[cut], slope[cut]) for cut in cuts]
+    return functools.reduce(jnp.add, sums).reshape(kernel.shape)

@@ -63,6 +63,13 @@ def project(
     return sketched.reshape(*x.shape[:-1], width)
 
 
+def project_back(y: Float[Array, "*n d"], sketch: Sketch) -> Float[Array, "*n c"]:
+    """The transposed projection: each input's entry of the sketch, with its sign."""
+    return jnp.take(y, sketch.h, axis=-1, mode="clip") * jnp.asarray(
+        sketch.s, jnp.float32
+    )
+
+
 def _by_segment_sum(
     rows: Float[Array, "n c"], sketch: Sketch, width: int
 ) -> Float[Array, "n d"]:

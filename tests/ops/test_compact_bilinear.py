@@ -72,10 +72,49 @@ def test_shared_sketches_would_be_biased():
     assert mean > 1.3 * (x @ x) ** 2
 
 
+@pytest.fixture
+def small_pieces(monkeypatch):
+    """Pieces of 3 rows, 4 abreast, in place of ones too large for a test."""
+    monkeypatch.setattr(compact_bilinear, "PIECE", 3 * 16)
+
+
+@pytest.mark.parametrize("rows", [2, 3, 4, 12, 23, 24, 37])
 @pytest.mark.parametrize("m", [1, 2, 3])
-def test_gradients_equal_finite_differences(m):
-    sketches = draw(m, 9, 16)
-    operator = lambda *xs: compact_bilinear.compact_bilinear(xs, sketches, 16)  # noqa: E731
+def test_pieces_are_the_whole(small_pieces, m, rows):
+    sketches, pathways = draw(m, 9, 16), vectors(m, 9, (rows,))
+    slope = vectors(1, 16, (rows,))[0]
+
+    @jax.jit
+    def both(pathways):
+        operator = lambda xs: compact_bilinear.compact_bilinear(xs, sketches, 16)  # noqa: E731
+        product, pull = jax.vjp(operator, pathways)
+        return product, *pull(slope)[0]
+
+    expected = stcb.with_gradients(pathways, sketches, slope)
+    for found, exact in zip(both(pathways), expected, strict=True):
+        np.testing.assert_allclose(found, exact, atol=1e-5 * np.abs(exact).max())
+
+
+def test_the_same_bits_every_time():
+    sketches, pathways = draw(2, 128, 4096), vectors(2, 128, (300,))
+
+    @jax.jit
+    def both(pathways):
+        operator = lambda xs: compact_bilinear.compact_bilinear(xs, sketches, 4096)  # noqa: E731
+        product, pull = jax.vjp(operator, pathways)
+        return product, *pull(product)[0]
+
+    first = both(pathways)
+    for _ in range(5):
+        for one, other in zip(first, both(pathways), strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("width", [15, 16])
+@pytest.mark.parametrize("m", [1, 2, 3])
+def test_gradients_equal_finite_differences(m, width):
+    sketches = draw(m, 9, width)
+    operator = lambda *xs: compact_bilinear.compact_bilinear(xs, sketches, width)  # noqa: E731
     check_grads(operator, vectors(m, 9, (2,)), order=1, modes=["rev"], rtol=2e-2)
 
 

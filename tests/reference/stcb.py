@@ -21,6 +21,27 @@ def compact_bilinear(vectors, sketches, width):
     return np.fft.ifft(spectrum).real
 
 
+def with_gradients(pathways, sketches, slope):
+    """The products of rows, and the gradients of their inner product with the slope.
+
+    Entry j of a pathway moves its sketch by s[j] at h[j], which turns the product of
+    the other sketches around by h[j].
+    """
+    width = slope.shape[1]
+    rows = list(zip(*pathways, strict=True))
+    product = [compact_bilinear(row, sketches, width) for row in rows]
+    gradients = []
+    for i, (h, s) in enumerate(sketches):
+        gradient = np.zeros(pathways[i].shape)
+        for n, row in enumerate(rows):
+            rest = row[:i] + row[i + 1 :], sketches[:i] + sketches[i + 1 :]
+            others = compact_bilinear(*rest, width)
+            for j in range(len(h)):
+                gradient[n, j] = s[j] * (slope[n] @ np.roll(others, h[j]))
+        gradients.append(gradient)
+    return [np.array(product), *gradients]
+
+
 def sketched_outer_product(vectors, sketches, width):
     """The explicit count sketch of the outer product: h adds up, s multiplies."""
     result = np.zeros(width)
