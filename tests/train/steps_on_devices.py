@@ -4,24 +4,25 @@
 
 A variant is NETWORK/BATCH_NORM/DEVICE_BATCH/STEPS, such as temporal/trained/0/20.
 XLA_FLAGS says how many devices are simulated. With an address, several such processes
-are one run.
+are one run. Where CHECKPOINTS names a folder, a variant goes on from there.
 
 The pyramid is `smooth` without its signed square roots: those are so steep at zero that
 rounding grows some three times with every update, on one device as on many.
 """
 
 import dataclasses
+import os
 import sys
 
 import jax
 import numpy as np
 
 from configs import demo
+from stpn_jax import checkpoint, parallel
 from stpn_jax import config as configs
-from stpn_jax import parallel
 from stpn_jax.arrays import Batch
 from stpn_jax.models import networks, settings
-from stpn_jax.train import optimizer, state, step
+from stpn_jax.train import loop, optimizer, state, step
 
 BATCH, SIDE = 32, 32
 STAGES = {"spatial": 0, "temporal": 1, "pyramid": 2, "smooth": 2}
@@ -75,10 +76,19 @@ def train(name, batch_norm, device_batch, steps):
     update = parallel.map_update(
         step.make_train_step(network, transform, factors, 7, int(device_batch))
     )
-    current = parallel.replicate(state.create(variables, transform))
-    for number in range(int(steps)):
+    first = state.create(variables, transform)
+    checkpoints = None
+    if folder := os.environ.get("CHECKPOINTS"):
+        checkpoints = checkpoint.Checkpoints(folder, keep=1)
+        first = loop.resume(first, checkpoints)
+    current = parallel.replicate(first)
+    for number in range(int(first.step), int(steps)):
         share = batch(stage, number, *parallel.host())
         current, metrics = update(current, parallel.shard(share))
+    if checkpoints:
+        progress = {"step": current.step, "opt_state": current.opt_state}
+        checkpoints.save(int(steps), current.variables, progress)
+        checkpoints.close()
     return current.params, metrics["loss"]
 
 

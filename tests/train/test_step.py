@@ -75,5 +75,14 @@ def test_two_processes_equal_one(tmp_path, one):
         assert furthest(two, one, variant) < 1e-5
 
 
+def test_a_run_moves_from_eight_devices_to_one_and_back(tmp_path, one, monkeypatch):
+    monkeypatch.setenv("CHECKPOINTS", str(tmp_path / "checkpoints"))
+    network = WHOLE.removesuffix("/20")
+    for devices, steps in ((8, 6), (1, 13), (8, 20)):
+        path = tmp_path / f"{steps}.npz"
+        finish(start(path, devices, [f"{network}/{steps}"]))
+    assert furthest(dict(np.load(path)), one, WHOLE) < 1e-5
+
+
 def test_accumulated_gradients_are_those_of_the_whole_batch(one):
     assert furthest(one, one, WHOLE, PARTS) < 1e-5
