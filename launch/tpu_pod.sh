@@ -5,12 +5,13 @@
 #
 #   create  NAME ZONE TYPE [RUNTIME]   such as v5litepod-16 v2-alpha-tpuv5-lite
 #   install NAME ZONE                  this folder to every host, with its environment
+#   data    NAME ZONE gs://...         records to every host, into data/
 #   run     NAME ZONE FLAG...          stpn_jax.main on all hosts, in the background
 #   tail    NAME ZONE                  what host 0 prints
 #   stop    NAME ZONE                  SIGTERM: the run saves its step and ends
 #   delete  NAME ZONE
 #
-# Data and workdir lie on gs://: --config.data.data_dir=gs://... --workdir=gs://...
+# Records are read from the hosts' disks; the workdir is in a bucket: --workdir=gs://...
 set -euo pipefail
 # shellcheck source=launch/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -37,9 +38,13 @@ case $command in
     run "${tpu[@]}" scp "$archive" "$name:" --zone="$zone" --worker=all
     on_all 'tar xzf stpn_jax.tar.gz && source stpn_jax/launch/common.sh && set_up'
     ;;
+  data)
+    [ $# -eq 1 ] || die "data needs the records' place, such as gs://BUCKET/data/ucf101"
+    on_all "mkdir -p stpn_jax/data; gcloud storage cp -r $(printf '%q' "$1") stpn_jax/data/"
+    ;;
   run)
     [ $# -ge 1 ] || die "run needs the flags of stpn_jax.main"
-    on_all "cd stpn_jax; nohup bash launch/train_local.sh $(printf '%q ' "$@")\
+    on_all "cd stpn_jax; EPATH_USE_TF=0 nohup bash launch/train_local.sh $(printf '%q ' "$@")\
 >stpn.log 2>&1 & echo \$! >stpn.pid"
     ;;
   tail)
@@ -54,6 +59,6 @@ case $command in
     run "${tpu[@]}" delete "$name" --zone="$zone"
     ;;
   *)
-    die "unknown command '$command': create, install, run, tail, stop or delete"
+    die "unknown command '$command': create, install, data, run, tail, stop or delete"
     ;;
 esac

@@ -110,6 +110,7 @@ def test_slurm():
             "tpu-vm create pod --zone=us-central1-a --accelerator-type=v5litepod-16",
         ),
         (["install", "pod", "z"], "stpn_jax.tar.gz pod: --zone=z --worker=all"),
+        (["data", "pod", "z", "gs://b/ucf101"], "cp -r gs://b/ucf101 stpn_jax/data/"),
         (["tail", "pod", "z"], "ssh pod --zone=z --worker=0"),
         (["delete", "pod", "z"], "tpu-vm delete pod --zone=z"),
     ],
@@ -125,8 +126,9 @@ def test_a_tpu_pod_runs_what_is_given():
     _, out, _ = dry("tpu_pod.sh", "run", "pod", "z", *given)
     remote = shlex.split(out)[-1].removeprefix("--command=")
     words = shlex.split(remote, comments=False)
-    assert words[:5] == ["cd", "stpn_jax;", "nohup", "bash", "launch/train_local.sh"]
-    assert words[5:7] == given
+    start = "cd stpn_jax; EPATH_USE_TF=0 nohup bash launch/train_local.sh".split()
+    assert words[: len(start)] == start
+    assert words[len(start) :][:2] == given
     status, _, err = dry("tpu_pod.sh", "start", "pod", "z")
     assert (status, "unknown command 'start'" in err) == (2, True)
 

@@ -1,0 +1,63 @@
+"""Loss curves of bfloat16 beside those of float32, on one plot, stage by stage.
+
+    python -m stpn_jax.main --config=configs/demo.py --workdir=A
+    python -m stpn_jax.main --config=configs/demo.py --workdir=B \
+        --config.model.dtype=bfloat16
+    python -m benchmarks.precision A B --out=precision.png
+
+It also prints, for each stage, the mean loss of the last fifth of the updates, the
+score in validation and how far apart the curves are on average.
+"""
+
+import argparse
+import json
+import pathlib
+
+import numpy as np
+
+from stpn_jax.train import metrics
+from stpn_jax.train.journal import VALIDATION
+from stpn_jax.viz import curves, figures
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("runs", nargs="+", type=pathlib.Path, help="workdirs")
+    parser.add_argument("--out", default="precision.png", type=pathlib.Path)
+    options = parser.parse_args()
+    runs = {name_of(run): run for run in options.runs}
+    stages = json.loads((options.runs[0] / "config.json").read_text())["stages"]
+    panels = []
+    for stage in (stage["name"] for stage in stages):
+        lines = [curve(name, run / stage, "loss") for name, run in runs.items()]
+        panels.append(curves.Panel(stage, "loss", lines))
+        for name, run in runs.items():
+            print(told(name, stage, run / stage, lines[0]))
+    options.out.write_bytes(figures.png(curves.draw([panels])))
+
+
+def name_of(run: pathlib.Path) -> str:
+    """The precision of a run's activations."""
+    return str(json.loads((run / "config.json").read_text())["model"]["dtype"])
+
+
+def curve(name: str, stage: pathlib.Path, quantity: str) -> curves.Curve:
+    rows = [row for row in metrics.read(stage) if quantity in row]
+    return curves.Curve(
+        name, [row["step"] for row in rows], [row[quantity] for row in rows]
+    )
+
+
+def told(name: str, stage: str, folder: pathlib.Path, first: curves.Curve) -> str:
+    loss = np.asarray(curve(name, folder, "loss").values)
+    score = curve(name, folder, VALIDATION).values
+    apart = np.abs(loss - np.asarray(first.values)).mean()
+    return (
+        f"{stage:10} {name:9} loss at the end {loss[-len(loss) // 5 :].mean():.3f}, "
+        f"{apart:.3f} from {first.name}'s on average, "
+        f"validation {100 * score[-1]:.1f} %"
+    )
+
+
+if __name__ == "__main__":
+    main()
