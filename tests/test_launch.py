@@ -110,7 +110,10 @@ def test_slurm():
             "tpu-vm create pod --zone=us-central1-a --accelerator-type=v5litepod-16",
         ),
         (["install", "pod", "z"], "stpn_jax.tar.gz pod: --zone=z --worker=all"),
-        (["data", "pod", "z", "gs://b/ucf101"], "cp -r gs://b/ucf101 stpn_jax/data/"),
+        (
+            ["data", "pod", "z", "gs://b/ucf101"],
+            r"cp\ -r\ gs://b/ucf101\ stpn_jax/data/",
+        ),
         (["tail", "pod", "z"], "ssh pod --zone=z --worker=0"),
         (["delete", "pod", "z"], "tpu-vm delete pod --zone=z"),
     ],
