@@ -129,7 +129,14 @@ def test_a_tpu_pod_runs_what_is_given():
     _, out, _ = dry("tpu_pod.sh", "run", "pod", "z", *given)
     remote = shlex.split(out)[-1].removeprefix("--command=")
     words = shlex.split(remote, comments=False)
-    start = "cd stpn_jax; EPATH_USE_TF=0 nohup bash launch/train_local.sh".split()
+    start = [
+        "cd",
+        "stpn_jax;",
+        "EPATH_USE_TF=0",
+        "nohup",
+        "bash",
+        "launch/train_local.sh",
+    ]
     assert words[: len(start)] == start
     assert words[len(start) :][:2] == given
     status, _, err = dry("tpu_pod.sh", "start", "pod", "z")
