@@ -7,17 +7,30 @@ from stpn_jax import checkpoint, parallel
 from stpn_jax.arrays import Batch
 from stpn_jax.config import StageConfig
 from stpn_jax.data import pipeline
-from stpn_jax.experiment import forecast, initial, selection, setup, testing, workdir
+from stpn_jax.experiment import (
+    forecast,
+    initial,
+    reporting,
+    selection,
+    setup,
+    testing,
+    workdir,
+)
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.train import loop, optimizer, state, step
 
 
-def train(experiment: Experiment, profile: bool = False) -> None:
-    """Runs the stages in order, each from where it stopped, then tests once.
+def train(
+    experiment: Experiment,
+    profile: bool = False,
+    boxes: reporting.Boxes | None = None,
+) -> None:
+    """Runs the stages in order, each from where it stopped; then one test, one report.
 
     Args:
         experiment: what to train.
         profile: write a trace of some updates of each stage.
+        boxes: that the report compares the attention with, by video and frame.
 
     Raises:
         UsageError: for what the stages cannot start from, or be chosen by.
@@ -30,6 +43,7 @@ def train(experiment: Experiment, profile: bool = False) -> None:
         train_stage(experiment, stage, profile)
     if not (experiment.directory / workdir.RESULTS_JSON).exists():
         testing.evaluate(experiment, again=False)
+        reporting.attempt(experiment, boxes or {})
     workdir.print_files(experiment.directory)
 
 
