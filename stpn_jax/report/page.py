@@ -12,6 +12,7 @@ from typing import NamedTuple
 from etils import epath
 from matplotlib.figure import Figure
 
+from stpn_jax import files
 from stpn_jax.viz import figures
 
 INDEX = "index.html"
@@ -79,7 +80,7 @@ def write(
             (out / f"{block.name}.csv").write_bytes(as_csv(block.numbers))
     text = "\n".join(_page(title, subtitle, sections))
     # A name that the file system gave in another encoding has letters that UTF-8 lacks.
-    (out / INDEX).write_bytes(text.encode(errors="replace"))
+    files.write_whole(out / INDEX, text.encode(errors="replace"))
     return out / INDEX
 
 
