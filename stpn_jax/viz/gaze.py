@@ -120,7 +120,11 @@ def _arrows(
     rows, columns = np.nonzero(lengths > _SHORTEST)
     if not len(rows):
         axes.text(
-            left + width / 2, height / 2, "at rest", fontsize=figures.SMALL, ha="center"
+            left + width / 2,
+            height / 2,
+            "hardly any motion",
+            fontsize=figures.SMALL,
+            ha="center",
         )
         return
     axes.quiver(

@@ -43,7 +43,7 @@ def test_tint_box_and_arrows_are_in_their_own_image():
     assert (arrows.U > 0).all() and not arrows.V.any()
 
 
-def test_a_clip_at_rest_says_so():
+def test_a_clip_without_motion_says_so():
     figure = gaze.draw([look(moves=False)], limit=3.0)
-    assert [text.get_text() for text in figure.axes[0].texts] == ["at rest"]
+    assert [text.get_text() for text in figure.axes[0].texts] == ["hardly any motion"]
     legible.check(figure)
