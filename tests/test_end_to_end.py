@@ -112,12 +112,16 @@ def test_training_says_what_it_does_and_writes_its_files(finished):
     assert "| pyramid |" in (workdir / "results.md").read_text()
 
 
-def test_finished_run_started_again_changes_nothing(finished, data):
+def test_finished_run_started_again_writes_what_is_missing_alone(finished, data):
     workdir, _ = finished
+    page = workdir / "report" / "index.html"
+    text = page.read_text()
+    page.unlink()
     before = (workdir / "results.json").stat().st_mtime_ns
     done = run(*train(data, workdir))
     assert done.stdout.count("finished before") == 3
     assert (workdir / "results.json").stat().st_mtime_ns == before
+    assert page.read_text() == text
 
 
 def test_run_killed_in_each_stage_ends_with_the_same_parameters(finished, data):

@@ -106,7 +106,7 @@ def write(
     scores = workdir.read_tested(directory).probabilities
     return page.write(
         out,
-        f"{directory.name}: report",
+        f"Report of {'/'.join(directory.parts[-2:])}",
         _subtitle(experiment, rows),
         [
             *_accuracy(experiment, rows, scores),

@@ -41,8 +41,10 @@ def train(
     print(forecast.describe(experiment), flush=True)
     for stage in experiment.config.stages:
         train_stage(experiment, stage, profile)
-    if not (experiment.directory / workdir.RESULTS_JSON).exists():
+    is_tested = (experiment.directory / workdir.RESULTS_JSON).exists()
+    if not is_tested:
         testing.evaluate(experiment, again=False)
+    if not is_tested or not (experiment.directory / workdir.PAGE).exists():
         reporting.attempt(experiment, boxes or {})
     workdir.print_files(experiment.directory)
 

@@ -16,11 +16,13 @@ from stpn_jax.config import Config, StageConfig
 from stpn_jax.data import records
 from stpn_jax.errors import UsageError
 from stpn_jax.evaluation import scores
+from stpn_jax.report import page
 
 CONFIG, DATASET = "config.json", "dataset.json"
 RESULTS_JSON, RESULTS_TABLE, SCORES = "results.json", "results.md", "scores.npz"
 TESTED = "tested.json"
 WEIGHTS, REPORT = "weights.json", "report"
+PAGE = f"{REPORT}/{page.INDEX}"
 
 # Of SCORES, beside the rows.
 TEST_COLUMNS = ("videos", "labels", "digest")
@@ -236,7 +238,7 @@ def print_files(directory: epath.Path) -> None:
 def _files(folder: epath.Path) -> Iterator[epath.Path]:
     for path in sorted(folder.iterdir()):
         if path.name == REPORT:
-            yield path / "index.html"
+            yield folder / PAGE
         elif path.is_dir() and folder != checkpoints(folder.parent):
             yield from _files(path)
         else:
