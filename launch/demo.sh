@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The whole path on made videos: draw, prepare, train, test, export, predict.
+# The whole path on made videos: draw, prepare, train, test, report, export, predict.
 #
 #   bash launch/demo.sh [--seed N] [--workdir DIR]
 #
@@ -25,8 +25,8 @@ SECONDS=0
 step() { say "[$((SECONDS / 60)) min $((SECONDS % 60)) s] $*"; }
 
 say "demo with seed $seed in $workdir: draws 702 videos of 13 classes, computes their
-   flow, trains the three stages, tests them, exports the network and asks it about
-   held-out clips. On two cores about 7 minutes, 2 GB of memory, 300 MB of disk."
+   flow, trains the three stages, tests them, writes a report, exports the network and
+   asks it about held-out clips. On two cores about 7 minutes, 2 GB of memory, 300 MB of disk."
 set_up
 
 step 'videos'
@@ -47,7 +47,7 @@ fi
 
 run=(python -m stpn_jax.main --config=configs/demo.py --workdir="$workdir/run"
   --config.seed="$seed" --config.model.sketch_seed="$seed"
-  --config.data.data_dir="$workdir/data")
+  --config.data.data_dir="$workdir/data" --boxes="$workdir/videos/boxes.csv")
 step 'training and test'
 "${run[@]}"
 
@@ -73,5 +73,6 @@ printf '\n%s\n' \
   "videos       $workdir/videos" \
   "records      $workdir/data" \
   "run          $workdir/run (checkpoints, metrics, results.md, results.json)" \
+  "report       $workdir/run/report/index.html" \
   "network      $workdir/artifact" \
   "predictions  $workdir/predictions (one .json and one .png a clip)"

@@ -6,6 +6,6 @@ video files --data.video--> frames --data.flow (ops.tvl1)--> frames and flow
   --models: spatial + temporal streams > temporal STCB > attention STCB > pyramid STCB
     > classifier--> Outputs
   --train.loss, train.step--> TrainState --train.loop (stages)--> checkpoint
-  --evaluation.protocol--> scores, tables
+  --evaluation.protocol--> scores, tables --report--> a page of pictures
   --export--> artifact --predict--> top-5, bars, attention overlay
 """

@@ -63,6 +63,22 @@ def load(file: str, overrides: Sequence[str]) -> Config:
     return config(values)
 
 
+def join_values(arguments: Sequence[str], flag: str) -> list[str]:
+    """Arguments with `FLAG A B`, or FLAG given several times, as the one `FLAG=A,B`."""
+    rest: list[str] = []
+    values: list[str] = []
+    target = rest
+    for argument in arguments:
+        name, given, value = argument.partition("=")
+        if name == flag:
+            target = rest if given else values
+            values += [value] if given else []
+        else:
+            target = rest if argument.startswith("-") else target
+            target.append(argument)
+    return [*rest, f"{flag}={','.join(values)}"] if values else rest
+
+
 def parse(
     arguments: Sequence[str], values: flags.FlagValues = flags.FLAGS
 ) -> list[str]:

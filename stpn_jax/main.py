@@ -3,19 +3,31 @@
 import functools
 import os
 import sys
+from collections.abc import Sequence
 
 from absl import app, flags, logging
 
 from stpn_jax import cluster, compilation_cache, config_flag, errors, files, parallel
 from stpn_jax.errors import UsageError
-from stpn_jax.experiment import exporting, setup, testing, training, workdir
+from stpn_jax.experiment import (
+    comparing,
+    exporting,
+    reporting,
+    setup,
+    testing,
+    training,
+    workdir,
+)
 
 config_flag.define()
 _WORKDIR = flags.DEFINE_string(
     "workdir", None, "Folder of the run [default: runs/ and the config's name]."
 )
 _MODE = flags.DEFINE_enum(
-    "mode", "train", ["train", "evaluate", "export"], "What to do with the run."
+    "mode",
+    "train",
+    ["train", "evaluate", "export", "report", "compare"],
+    "What to do with the run.",
 )
 _INIT_FROM = flags.DEFINE_string(
     "init_from", "", "Checkpoint folder to start from in place of ImageNet weights."
@@ -27,7 +39,15 @@ _PROFILE = flags.DEFINE_bool(
     "profile", False, "Write a trace of some updates of each stage that is trained."
 )
 _OUT = flags.DEFINE_string(
-    "out", None, "Folder of the exported artifact [default: WORKDIR/artifact]."
+    "out",
+    None,
+    "Folder to write to [default: WORKDIR/artifact, WORKDIR/report or comparison].",
+)
+_BOXES = flags.DEFINE_string(
+    "boxes", "", "CSV file of boxes that the report compares the attention with."
+)
+_RUNS = flags.DEFINE_list(
+    "runs", [], "Workdirs to compare, the first one with each of the others."
 )
 _COORDINATOR = flags.DEFINE_string(
     "coordinator", "", "host:port of process 0 [default: from the cluster]."
@@ -45,6 +65,10 @@ def main(arguments: list[str]) -> None:
     if len(arguments) > 1:
         raise UsageError(f"unexpected argument {arguments[1]!r}; flags begin with --")
     logging.set_verbosity(logging.FATAL)  # What Orbax logs as errors, it raises.
+    if _MODE.value == "compare":
+        out = _OUT.value or "comparison"
+        print(comparing.write(_RUNS.value, out) + f"\nwritten to {out}")
+        return
     config = config_flag.config()
     cluster.join(
         cluster.find(
@@ -60,22 +84,31 @@ def main(arguments: list[str]) -> None:
         _INIT_FROM.value if _MODE.value == "train" else None,
         _STREAMS.value,
     )
+    boxes = reporting.read_boxes(_BOXES.value) if _BOXES.value else {}
     if _MODE.value == "train":
         kept = "the last whole checkpoint is kept"
         with files.disk_errors_told(experiment.directory, kept):
-            training.train(experiment, _PROFILE.value)
+            training.train(experiment, _PROFILE.value, boxes)
     elif _MODE.value == "evaluate":
         testing.evaluate(experiment)
+        reporting.attempt(experiment, boxes)
         workdir.print_files(experiment.directory)
+    elif _MODE.value == "report":
+        print(f"written {reporting.write(experiment, boxes, _OUT.value)}")
     else:
         out = _OUT.value or experiment.directory / "artifact"
         for path in exporting.export(experiment, out):
             print(f"written {path}")
 
 
+def parse(arguments: Sequence[str]) -> list[str]:
+    """Parses all flags; the values of --runs may stand apart."""
+    return config_flag.parse(config_flag.join_values(arguments, "--runs"))
+
+
 def run() -> None:
     """Runs main; an error of the user's is one line and exit status 2."""
-    command = functools.partial(app.run, main, flags_parser=config_flag.parse)
+    command = functools.partial(app.run, main, flags_parser=parse)
     sys.exit(errors.guard(command, parallel.who))
 
 

@@ -112,12 +112,16 @@ def test_training_says_what_it_does_and_writes_its_files(finished):
     assert "| pyramid |" in (workdir / "results.md").read_text()
 
 
-def test_finished_run_started_again_changes_nothing(finished, data):
+def test_finished_run_started_again_writes_what_is_missing_alone(finished, data):
     workdir, _ = finished
+    page = workdir / "report" / "index.html"
+    text = page.read_text()
+    page.unlink()
     before = (workdir / "results.json").stat().st_mtime_ns
     done = run(*train(data, workdir))
     assert done.stdout.count("finished before") == 3
     assert (workdir / "results.json").stat().st_mtime_ns == before
+    assert page.read_text() == text
 
 
 def test_run_killed_in_each_stage_ends_with_the_same_parameters(finished, data):
@@ -210,6 +214,54 @@ def test_another_config_in_the_same_workdir_is_refused(finished, data):
     assert "seed was 0 and is 9" in last_line(done)
 
 
+def test_the_end_of_a_run_is_a_page_whose_links_are_files_beside_it(finished):
+    folder = finished[0] / "report"
+    text = (folder / "index.html").read_text()
+    links = set(re.findall(r'(?:src|href)="([^"#]+)"', text))
+    written = {path.name for path in folder.iterdir()} - {"index.html"}
+    assert links == written
+    always = {"groups", "classes", "confusion", "attention", "features", "learning"}
+    assert {f"{name}.{end}" for name in always for end in ("png", "csv")} <= links
+    assert any(name.startswith("cases_") for name in links)
+    for section in (
+        "Accuracy",
+        "Confusion matrix",
+        "Throughput",
+        "Config and versions",
+    ):
+        assert f"<h2>{section}</h2>" in text
+    assert "  report/index.html" in finished[1]
+
+
+def test_the_report_again_compares_attention_with_boxes(finished, data, videos):
+    workdir, _ = finished
+    out = data.parent / "report"
+    more = (f"--boxes={videos / 'boxes.csv'}", f"--out={out}")
+    done = run(*train(data, workdir, "--mode=report", *more))
+    assert f"written {out}/index.html" in done.stdout
+    with open(out / "inside.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 13
+    assert all(0 <= float(row["mass"]) <= float(row["most"]) <= 1 for row in rows)
+    # A sprite's box is a sixteenth of the frame.
+    area = sum(float(row["area"]) for row in rows) / len(rows)
+    assert area == pytest.approx(1 / 16, rel=0.3)
+
+
+def test_runs_are_compared_without_a_config(finished, data):
+    workdir, _ = finished
+    other = data.parent / "copied"
+    other.mkdir()
+    for name in ("scores.npz", "dataset.json"):
+        shutil.copy(workdir / name, other / name)
+    out = data.parent / "comparison"
+    done = run("main", "--mode=compare", "--runs", workdir, other, f"--out={out}")
+    assert "| pyramid | copied | +0.0 [+0.0, +0.0] | 0 | 0 | 1 |" in done.stdout
+    assert {path.suffix for path in out.iterdir()} == {".md", ".csv", ".png"}
+    done = run("main", "--mode=compare", "--runs", workdir, check=False)
+    assert done.returncode == 2 and "expected two workdirs" in last_line(done)
+
+
 @pytest.fixture(scope="module")
 def artifact(finished, data):
     workdir, _ = finished
@@ -286,6 +338,8 @@ def test_a_tables_rows_share_their_streams(finished, data):
     assert d.startswith("| D: C + attention | ") and " | 94.2 | " in d
     assert " | - | 93.2 | " in b and " | - | 93.6 | " in c
     split = folder / "folder-split1"
+    text = (split / "table6_a" / "report" / "index.html").read_text()
+    assert "no stage fuses two streams" in text and "has no attention" in text
     for stage in ("spatial", "temporal"):
         assert_same_variables(workdir / stage, split / "streams-tiny" / stage)
     assert_same_variables(workdir / "pyramid", split / "table6_d" / "pyramid")

@@ -104,6 +104,8 @@ def test_two_hosts_train_as_one(data, tmp_path):
     leaves = zip(variables(tmp_path / "one"), variables(tmp_path / "two"), strict=True)
     for a, b in leaves:
         np.testing.assert_allclose(a, b, atol=1e-5 * max(np.abs(a).max(), 1e-3))
+    features = [tmp_path / name / "report" / "features.csv" for name in ("one", "two")]
+    assert all(len(path.read_text().splitlines()) == 14 for path in features)
     results = [tmp_path / name / "results.json" for name in ("one", "two")]
     assert json.loads(results[0].read_text()) == json.loads(results[1].read_text())
 

@@ -81,6 +81,10 @@ class Ranges:
         first, last = int(self.first[video]), int(self.first[video + 1])
         return [self._read(video, int(position), first, last) for position in positions]
 
+    def sizes(self, video: int) -> UInt32[np.ndarray, "n"]:
+        """Bytes of each image of a video."""
+        return self.spans[self.first[video] : self.first[video + 1], 1]
+
     def _read(self, video: int, position: int, first: int, last: int) -> bytes:
         row = first + position
         if not first <= row < last:

@@ -102,6 +102,15 @@ class Dataset:
             found.update(np.ascontiguousarray(images.spans[:, 1]).tobytes())
         return found.hexdigest()
 
+    def digest_of(self, videos: Int[np.ndarray, "n"]) -> str:
+        """Tells some videos from others, whatever else is in the data set."""
+        listed = [self.names[video] for video in videos], self.labels[videos].tolist()
+        found = hashlib.sha256(json.dumps(listed).encode())
+        for _, images in sorted(self.images.items()):
+            for video in videos:
+                found.update(np.ascontiguousarray(images.sizes(int(video))).tobytes())
+        return found.hexdigest()
+
     def frames(
         self, video: int, positions: Sequence[int] | Int[np.ndarray, "n"]
     ) -> list[bytes]:

@@ -5,7 +5,8 @@ chroma alone: the luma of a sprite is the same whatever its colour.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -73,6 +74,35 @@ class Sprite:
     column: float | None = None
 
 
+class Layout(NamedTuple):
+    """All that is drawn by chance for a clip.
+
+    Attributes:
+        clutter: luma of the background.
+        background: its (Cb, Cr).
+        centres: of every sprite in every frame, see `path`.
+        colours: (Cb, Cr) of every sprite.
+    """
+
+    clutter: Float[np.ndarray, "y x"]
+    background: tuple[float, float]
+    centres: list[Float[np.ndarray, "t 2"]]
+    colours: list[tuple[float, float]]
+
+
+def lay_out(
+    sprites: Sequence[Sprite], tint: float, shape: Shape, rng: np.random.Generator
+) -> Layout:
+    """Draws clutter, shades, starts and speeds of a clip; arguments as of `draw`."""
+    clutter = _clutter(shape.size, rng)
+    background = _shade(tint, TINT_SATURATION, rng)
+    centres, colours = [], []
+    for sprite in sprites:
+        centres.append(path(sprite, shape, rng))
+        colours.append(_shade(HUES[sprite.colour], SPRITE_SATURATION, rng))
+    return Layout(clutter, background, centres, colours)
+
+
 def path(
     sprite: Sprite, shape: Shape, rng: np.random.Generator
 ) -> Float[np.ndarray, "t 2"]:
@@ -106,13 +136,11 @@ def draw(
         Planar YCbCr 4:2:0 of limited range: each frame is its luma followed by Cb and
         Cr at half the resolution, so it has 3/2 as many rows as pixels down.
     """
-    luma = np.repeat(_clutter(shape.size, rng)[None], shape.frames, axis=0)
+    layout = lay_out(sprites, tint, shape, rng)
+    luma = np.repeat(layout.clutter[None], shape.frames, axis=0)
     half = (shape.frames, shape.size // 2, shape.size // 2)
-    background = _shade(tint, TINT_SATURATION, rng)
-    planes = [np.full(half, value, np.float32) for value in background]
-    for sprite in sprites:
-        centres = path(sprite, shape, rng)
-        colour = _shade(HUES[sprite.colour], SPRITE_SATURATION, rng)
+    planes = [np.full(half, value, np.float32) for value in layout.background]
+    for centres, colour in zip(layout.centres, layout.colours, strict=True):
         _paint_luma(luma, centres, shape)
         _paint_chroma(planes, centres, colour, shape)
     flat = [
@@ -120,6 +148,35 @@ def draw(
     ]
     rows = shape.size * 3 // 2
     return np.concatenate(flat, axis=1).reshape(shape.frames, rows, shape.size)
+
+
+def boxes(
+    centre: Float[np.ndarray, "2"], shape: Shape
+) -> Iterator[tuple[float, float, float, float]]:
+    """Where a sprite is in a frame: several boxes where it lies over an edge.
+
+    Args:
+        centre: (y, x) in pixels, not yet wrapped around.
+        shape: of the clip.
+
+    Yields:
+        y0, x0, y1, x1 as shares of the frame's side.
+    """
+    radius = shape.radius / shape.size
+    rows, columns = (_spans(float(c) / shape.size, radius) for c in centre)
+    for y0, y1 in rows:
+        for x0, x1 in columns:
+            yield y0, x0, y1, x1
+
+
+def _spans(centre: float, radius: float) -> list[tuple[float, float]]:
+    """The parts of centre - radius .. centre + radius on a circle of length 1."""
+    low, high = centre % 1 - radius, centre % 1 + radius
+    if low < 0:
+        return [(0.0, high), (low + 1, 1.0)]
+    if high > 1:
+        return [(0.0, high - 1), (low, 1.0)]
+    return [(low, high)]
 
 
 def _clutter(size: int, rng: np.random.Generator) -> Float[np.ndarray, "y x"]:

@@ -2,7 +2,8 @@
 
     python -m stpn_jax.data.synthetic OUT --seed=N
 
-writes OUT/train/<class>/*.mp4, OUT/test/<class>/*.mp4 and OUT/groups.csv. A sprite
+writes OUT/train/<class>/*.mp4, OUT/test/<class>/*.mp4, OUT/groups.csv and, with the
+place of the sprite that moves in every frame, OUT/boxes.csv (see data.boxes). A sprite
 moves over a still, cluttered background whose tint names the group:
 
     a  appearance   the class is the sprite's colour, whatever its motion
@@ -44,7 +45,7 @@ from etils import epath
 from jaxtyping import UInt8
 
 from stpn_jax import errors
-from stpn_jax.data import sprites
+from stpn_jax.data import boxes, sprites
 from stpn_jax.data.sprites import DOWN, LEFT, RIGHT, STILL, UP, Direction, Sprite
 
 PAUSE = 10
@@ -192,6 +193,19 @@ def encode(frames: UInt8[np.ndarray, "t rows x"]) -> bytes:
     return buffer.getvalue()
 
 
+def moving(clip: Clip) -> list[boxes.Row]:
+    """Where the sprite that moves is in every frame of a clip."""
+    _, tint = GROUPS[clip.label[0]]
+    scene = CLASSES[clip.label](clip.number)
+    layout = sprites.lay_out(scene, tint, clip.shape, clip.generator())
+    (mover,) = (i for i, sprite in enumerate(scene) if sprite.first != STILL)
+    return [
+        boxes.Row(clip.path, frame, *box)
+        for frame, centre in enumerate(layout.centres[mover])
+        for box in sprites.boxes(centre, clip.shape)
+    ]
+
+
 def write(
     out: epath.PathLike,
     seed: int,
@@ -203,7 +217,7 @@ def write(
     """Draws and writes the data set; the files depend on nothing but the arguments.
 
     Args:
-        out: folder for train/, test/ and groups.csv.
+        out: folder for train/, test/, groups.csv and boxes.csv.
         seed: draws everything; 0 or more.
         train: training clips a class.
         test: test clips a class.
@@ -224,6 +238,7 @@ def write(
         folder.mkdir(parents=True, exist_ok=True)
     rows = [f"{label},{GROUPS[label[0]][0]}\n" for label in CLASSES]
     (out / "groups.csv").write_text("class,group\n" + "".join(rows))
+    boxes.write(out / "boxes.csv", (row for clip in clips for row in moving(clip)))
     job = functools.partial(_write_clip, os.fspath(out))
     # Forked workers would inherit the threads and locks of JAX and OpenCV.
     context = multiprocessing.get_context("spawn")
@@ -279,7 +294,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except errors.UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(f"wrote {given.out}/train, {given.out}/test and {given.out}/groups.csv")
+    print(f"wrote train, test, groups.csv and boxes.csv in {given.out}")
     return 0
 
 

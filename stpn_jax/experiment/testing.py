@@ -48,6 +48,7 @@ def evaluate(experiment: Experiment, again: bool = True) -> dict[str, scores.Met
             {
                 "videos": np.array([experiment.dataset.names[v] for v in videos]),
                 "labels": experiment.dataset.labels[videos],
+                "digest": np.array(experiment.dataset.digest_of(videos)),
                 **rows,
             },
         )

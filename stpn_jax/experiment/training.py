@@ -7,17 +7,30 @@ from stpn_jax import checkpoint, parallel
 from stpn_jax.arrays import Batch
 from stpn_jax.config import StageConfig
 from stpn_jax.data import pipeline
-from stpn_jax.experiment import forecast, initial, selection, setup, testing, workdir
+from stpn_jax.experiment import (
+    forecast,
+    initial,
+    reporting,
+    selection,
+    setup,
+    testing,
+    workdir,
+)
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.train import loop, optimizer, state, step
 
 
-def train(experiment: Experiment, profile: bool = False) -> None:
-    """Runs the stages in order, each from where it stopped, then tests once.
+def train(
+    experiment: Experiment,
+    profile: bool = False,
+    boxes: reporting.Boxes | None = None,
+) -> None:
+    """Runs the stages in order, each from where it stopped; then one test, one report.
 
     Args:
         experiment: what to train.
         profile: write a trace of some updates of each stage.
+        boxes: that the report compares the attention with, by video and frame.
 
     Raises:
         UsageError: for what the stages cannot start from, or be chosen by.
@@ -28,8 +41,11 @@ def train(experiment: Experiment, profile: bool = False) -> None:
     print(forecast.describe(experiment), flush=True)
     for stage in experiment.config.stages:
         train_stage(experiment, stage, profile)
-    if not (experiment.directory / workdir.RESULTS_JSON).exists():
+    is_tested = (experiment.directory / workdir.RESULTS_JSON).exists()
+    if not is_tested:
         testing.evaluate(experiment, again=False)
+    if not is_tested or not (experiment.directory / workdir.PAGE).exists():
+        reporting.attempt(experiment, boxes or {})
     workdir.print_files(experiment.directory)
 
 

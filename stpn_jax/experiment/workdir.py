@@ -16,11 +16,16 @@ from stpn_jax.config import Config, StageConfig
 from stpn_jax.data import records
 from stpn_jax.errors import UsageError
 from stpn_jax.evaluation import scores
+from stpn_jax.report import page
 
 CONFIG, DATASET = "config.json", "dataset.json"
 RESULTS_JSON, RESULTS_TABLE, SCORES = "results.json", "results.md", "scores.npz"
 TESTED = "tested.json"
-WEIGHTS = "weights.json"
+WEIGHTS, REPORT = "weights.json", "report"
+PAGE = f"{REPORT}/{page.INDEX}"
+
+# Of SCORES, beside the rows.
+TEST_COLUMNS = ("videos", "labels", "digest")
 
 # Fields that may change between two starts: they do not change the result.
 FREE_FIELDS = ("run.", "data.threads", "data.prefetch", "data.data_dir")
@@ -181,8 +186,50 @@ def read_results(directory: epath.Path) -> dict[str, scores.Metrics]:
     return {name: scores.Metrics(**row) for name, row in rows.items()}
 
 
+@dataclasses.dataclass(frozen=True)
+class Tested:
+    """What a run was tested on and what it answered.
+
+    Attributes:
+        videos: names of the test videos.
+        labels: their classes.
+        classes: names by label.
+        prepared: how the records were made.
+        digest: tells the records of the test videos from others.
+        probabilities: by row, in the order of the videos.
+    """
+
+    videos: list[str]
+    labels: np.ndarray
+    classes: list[str]
+    prepared: dict[str, Any]
+    digest: str
+    probabilities: dict[str, np.ndarray]
+
+
+def read_tested(directory: epath.Path) -> Tested:
+    """What write_results kept of a run's test.
+
+    Raises:
+        UsageError: it is no workdir, or was not tested.
+    """
+    try:
+        with np.load(io.BytesIO((directory / SCORES).read_bytes())) as file:
+            arrays = dict(file)
+        videos, labels, digest = (arrays.pop(name) for name in TEST_COLUMNS)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise UsageError(
+            f"{directory / SCORES}: no scores of a test are there ({error}); "
+            "--mode=evaluate makes them"
+        ) from error
+    description = read_json(directory / DATASET)
+    description.pop("videos", None)
+    classes = list(description["classes"])
+    return Tested(videos.tolist(), labels, classes, description, str(digest), arrays)
+
+
 def print_files(directory: epath.Path) -> None:
-    """Names every file of a run; a checkpoint is named as one."""
+    """Names every file of a run; a checkpoint is named as one, and so is the report."""
     print(f"written to {directory}:")
     for path in _files(directory):
         print(f"  {path.relative_to(directory)}")
@@ -190,7 +237,9 @@ def print_files(directory: epath.Path) -> None:
 
 def _files(folder: epath.Path) -> Iterator[epath.Path]:
     for path in sorted(folder.iterdir()):
-        if path.is_dir() and folder != checkpoints(folder.parent):
+        if path.name == REPORT:
+            yield folder / PAGE
+        elif path.is_dir() and folder != checkpoints(folder.parent):
             yield from _files(path)
         else:
             yield path

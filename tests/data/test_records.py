@@ -1,5 +1,6 @@
 """The index against TensorFlow's own reader, random access, and damaged folders."""
 
+import dataclasses
 import pickle
 import threading
 
@@ -81,6 +82,24 @@ def test_all_bytes_by_random_access(data_dir):
         x, y = dataset.flows(video, range(count - 1))
         assert x == images(video, "flow_x", count - 1)
         assert y == images(video, "flow_y", count - 1)
+
+
+def test_the_digest_of_some_videos_is_of_them_alone(data_dir):
+    dataset = records.open_dataset(data_dir)
+    some = np.array([1, 4])
+    names = [*dataset.names[:6], "another"]
+    other = dataclasses.replace(dataset, names=tuple(names))
+    assert other.digest_of(some) == dataset.digest_of(some)
+    assert other.digest() != dataset.digest()
+    assert other.digest_of(np.array([6])) != dataset.digest_of(np.array([6]))
+    assert dataset.digest_of(some) != dataset.digest_of(np.array([1, 5]))
+    images = dataset.images["flow_x"]
+    spans = images.spans.copy()
+    spans[images.first[4], 1] += 1
+    changed = dataset.images | {"flow_x": dataclasses.replace(images, spans=spans)}
+    other = dataclasses.replace(dataset, images=changed)
+    assert other.digest_of(some) != dataset.digest_of(some)
+    assert other.digest_of(some[:1]) == dataset.digest_of(some[:1])
 
 
 @pytest.mark.parametrize("position", [-1, 4, 99])

@@ -50,7 +50,7 @@ def test_writes_every_clip_and_the_groups_and_nothing_depends_on_the_run(tmp_pat
         files = sorted(p for p in out.rglob("*") if p.is_file())
         written[name] = {str(p.relative_to(out)): p.read_bytes() for p in files}
     assert written["one"] == written["two"]
-    assert len(written["one"]) == 40
+    assert len(written["one"]) == 41
     rows = written["one"]["groups.csv"].decode().split()
     assert rows[0] == "class,group" and rows[1] == "a_red,a_appearance"
     assert [row.split(",")[0] for row in rows[1:]] == list(synthetic.CLASSES)
@@ -211,3 +211,25 @@ def test_sprites_of_e_never_touch():
         scene = synthetic.CLASSES["e_red_moves"](seed)
         columns = sorted(sprites.path(s, shape, rng)[0, 1] for s in scene)
         assert min(np.diff(columns)) > 2 * shape.radius
+
+
+@pytest.mark.parametrize(
+    "label", ["a_red", "b_sideways", "c_straight_on", "e_blue_moves"]
+)
+@pytest.mark.parametrize("number", [0, 1, 2, 3])
+def test_the_boxes_are_where_the_pixels_change(label, number):
+    """What differs between two frames far apart is in the boxes of one of the two."""
+    one = clip(label, number)
+    frames = grey(decode(synthetic.encode(synthetic.draw(one)))[[0, SHAPE.frames // 3]])
+    changed = np.abs(frames[1] - frames[0]) > 20
+    inside = np.zeros_like(changed)
+    area = np.zeros(SHAPE.frames)
+    for row in synthetic.moving(one):
+        assert row.video == f"train/{label}/{label}_{number:03d}.mp4"
+        y0, x0, y1, x1 = (SHAPE.size * side for side in row[2:])
+        area[row.frame] += (y1 - y0) * (x1 - x0)
+        if row.frame in (0, SHAPE.frames // 3):
+            inside[round(y0) : round(y1), round(x0) : round(x1)] = True
+    assert changed.sum() > 100
+    assert (changed & inside).sum() > 0.98 * changed.sum()
+    np.testing.assert_allclose(area, (2 * SHAPE.radius) ** 2)

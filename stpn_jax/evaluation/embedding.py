@@ -1,0 +1,40 @@
+"""Features on a plane, by t-SNE (van der Maaten and Hinton 2008)."""
+
+import numpy as np
+from jaxtyping import Float
+
+FEWEST = 4
+"""Points: below, neighbours say nothing."""
+
+_PERPLEXITY = 30.0  # scikit-learn's default, and that of the method's authors
+
+
+def tsne(features: Float[np.ndarray, "n d"], seed: int) -> Float[np.ndarray, "n 2"]:
+    """Places points so that near neighbours in d dimensions stay near.
+
+    The perplexity, about the number of neighbours that count, is 30 or a third of the
+    others where there are few. Only neighbourhoods mean something: axes, distances
+    between groups and their sizes do not.
+
+    Args:
+        features: one row a point, at least FEWEST.
+        seed: of the optimisation; it starts from the first two principal components.
+    """
+    from sklearn import manifold  # Slow to import, and needed for this alone.
+
+    perplexity = min(_PERPLEXITY, (len(features) - 1) / 3)
+    method = manifold.TSNE(
+        perplexity=perplexity, init=_start(features), random_state=seed
+    )
+    return np.asarray(method.fit_transform(features.astype(np.float32)))
+
+
+def _start(features: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n 2"]:
+    """The first two principal components, small as t-SNE wants them; noise for none."""
+    centred = features.astype(np.float64) - features.mean(axis=0)
+    left, lengths, _ = np.linalg.svd(centred, full_matrices=False)
+    plane = np.zeros((len(features), 2))
+    plane[:, : len(lengths)] = (left * lengths)[:, :2]
+    # Points that coincide would be pushed along one line for ever.
+    plane += 1e-3 * plane.std() * np.random.default_rng(0).standard_normal(plane.shape)
+    return (1e-4 * plane / max(plane.std(), 1e-12)).astype(np.float32)

@@ -1,0 +1,1 @@
+"""One page of HTML with its pictures and their numbers; knows arrays, no experiment."""
