@@ -22,7 +22,7 @@ from jaxtyping import Float, Int, UInt8
 from stpn_jax import compilation_cache
 from stpn_jax.data import augment, flow, sampling, video
 from stpn_jax.errors import UsageError
-from stpn_jax.export import artifact
+from stpn_jax.export import artifact, contract
 from stpn_jax.ops import tvl1
 from stpn_jax.viz import answer, overlay
 
@@ -72,8 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _preprocessing(
-    options: argparse.Namespace, settings: artifact.Preprocessing
-) -> artifact.Preprocessing:
+    options: argparse.Namespace, settings: contract.Preprocessing
+) -> contract.Preprocessing:
     """The network's own, but for what the command line asks for."""
     if options.snippets:
         settings = dataclasses.replace(settings, snippets=options.snippets)
@@ -144,7 +144,7 @@ def predict(model: artifact.Artifact, path: epath.PathLike) -> Prediction:
     shown = min(range(len(moments)), key=lambda i: abs(moments[i].centre - middle))
     view = _central(views, settings.size)
     return Prediction(
-        probabilities=np.mean([np.asarray(p).mean(0) for p, _ in answers], axis=0),
+        probabilities=np.mean([np.asarray(a[0]).mean(0) for a in answers], axis=0),
         num_frames=len(frames),
         frame=frames[moments[shown].centre],
         attention=np.asarray(answers[shown][1][view]),
@@ -154,7 +154,7 @@ def predict(model: artifact.Artifact, path: epath.PathLike) -> Prediction:
 
 
 def needed_flows(
-    settings: artifact.Preprocessing,
+    settings: contract.Preprocessing,
     moments: Sequence[sampling.Moment],
     frames: UInt8[np.ndarray, "t y x 3"],
 ) -> dict[int, UInt8[np.ndarray, "2 y x"]]:
@@ -222,7 +222,7 @@ def unique_names(paths: Sequence[str]) -> list[str]:
 
 
 def _moments(
-    settings: artifact.Preprocessing, num_frames: int
+    settings: contract.Preprocessing, num_frames: int
 ) -> list[sampling.Moment]:
     if settings.paths and num_frames < 2:
         raise video.VideoError("a single frame has no motion; expected 2 or more")
@@ -231,14 +231,14 @@ def _moments(
     )
 
 
-def _shape(settings: artifact.Preprocessing) -> sampling.SnippetShape:
+def _shape(settings: contract.Preprocessing) -> sampling.SnippetShape:
     return sampling.SnippetShape(
         settings.frames, settings.paths, settings.flow_length, settings.tau
     )
 
 
 def _flow_positions(
-    settings: artifact.Preprocessing, moment: sampling.Moment, num_frames: int
+    settings: contract.Preprocessing, moment: sampling.Moment, num_frames: int
 ) -> Int[np.ndarray, "k t"]:
     return sampling.flow_positions(
         moment.centre, moment.tau, _shape(settings), num_frames - 1
@@ -246,7 +246,7 @@ def _flow_positions(
 
 
 def _samples(
-    settings: artifact.Preprocessing,
+    settings: contract.Preprocessing,
     moment: sampling.Moment,
     views: Sequence[augment.View],
     frames: UInt8[np.ndarray, "t y x 3"],

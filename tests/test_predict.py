@@ -14,7 +14,7 @@ from matplotlib import image as reader
 
 from stpn_jax import predict
 from stpn_jax.data import flow, sampling, video
-from stpn_jax.export import artifact
+from stpn_jax.export import artifact, contract, writer
 from stpn_jax.ops import tvl1
 
 LABELS = ("red", "green", "blue", "to the left", "to the right")
@@ -31,18 +31,18 @@ def toy_program(variables, rgb, motion, box, flip):
     green = rgb[:, :, 1].astype(jnp.float32).mean(1) + 1
     cells = green.reshape(green.shape[0], 4, SIDE // 4, 4, SIDE // 4).mean((2, 4))
     attention = cells / cells.sum((1, 2), keepdims=True)
-    return jax.nn.softmax(logits), attention
+    return jax.nn.softmax(logits), attention, {"fused": logits}
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     folder = tmp_path_factory.mktemp("model") / "artifact"
-    artifact.write(
+    writer.write(
         folder,
-        toy_program,
+        {"snippets": {"float32": toy_program}},
         {"gain": jnp.float32(2)},
         LABELS,
-        artifact.Preprocessing(
+        contract.Preprocessing(
             size=SIZE,
             input_size=SIDE,
             frames=1,
@@ -54,6 +54,7 @@ def model(tmp_path_factory):
             snippets=2,
             views=10,
             seed=0,
+            span=11,
         ),
     )
     return folder
