@@ -9,7 +9,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import jaxtyping
 import pytest
 
-CHECKED = ["ops", "models", "train", "evaluation", "data", "weights", "export", "viz"]
+CHECKED = [
+    *("ops", "models", "train", "evaluation", "data", "weights", "export", "viz"),
+    *("inference", "pictures"),
+]
 jaxtyping.install_import_hook(
     [f"stpn_jax.{part}" for part in CHECKED], "beartype.beartype"
 )
