@@ -38,7 +38,7 @@ def moments(
     if settings.paths and num_frames < 2:
         raise video.VideoError("a single frame has no motion; expected 2 or more")
     return sampling.test_moments(
-        0, num_frames, _shape(settings), count, "even", settings.seed
+        0, num_frames, shape(settings), count, "even", settings.seed
     )
 
 
@@ -70,8 +70,7 @@ def needed_flows(
         chosen: the snippets.
         frames: all frames of the piece.
     """
-    positions = [_flow_positions(settings, m, len(frames)) for m in chosen]
-    needed = np.unique(np.concatenate(positions))
+    needed = needed_positions(settings, chosen, len(frames))
     parameters = tvl1.Parameters(**settings.flow)
     flows: Flows = {}
     for part in np.split(needed, np.flatnonzero(np.diff(needed) > 1) + 1):
@@ -80,6 +79,14 @@ def needed_flows(
             codes = flow.compute(consecutive, parameters, settings.bound)
             flows |= zip(part.tolist(), codes.transpose(0, 3, 1, 2), strict=True)
     return flows
+
+
+def needed_positions(
+    settings: contract.Preprocessing, chosen: Sequence[sampling.Moment], num_frames: int
+) -> Int[np.ndarray, "t"]:
+    """The flows that the snippets read, each once, in order."""
+    positions = [_flow_positions(settings, m, num_frames) for m in chosen]
+    return np.unique(np.concatenate(positions))
 
 
 def samples(
@@ -91,7 +98,7 @@ def samples(
     """One snippet in all its views, in their order."""
     width, height = settings.size
     shown = sampling.frame_positions(
-        moment.centre, moment.tau, _shape(settings), len(frames)
+        moment.centre, moment.tau, shape(settings), len(frames)
     )
     rgb = frames[shown].transpose(0, 3, 1, 2)
     motion = np.zeros((0, 2 * settings.flow_length, height, width), np.uint8)
@@ -103,7 +110,8 @@ def samples(
         yield Sample(rgb[crop], motion[crop], flip)
 
 
-def _shape(settings: contract.Preprocessing) -> sampling.SnippetShape:
+def shape(settings: contract.Preprocessing) -> sampling.SnippetShape:
+    """Extent of a snippet."""
     return sampling.SnippetShape(
         settings.frames, settings.paths, settings.flow_length, settings.tau
     )
@@ -113,5 +121,5 @@ def _flow_positions(
     settings: contract.Preprocessing, moment: sampling.Moment, num_frames: int
 ) -> Int[np.ndarray, "k t"]:
     return sampling.flow_positions(
-        moment.centre, moment.tau, _shape(settings), num_frames - 1
+        moment.centre, moment.tau, shape(settings), num_frames - 1
     )
