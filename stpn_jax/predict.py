@@ -159,7 +159,9 @@ def _plan(classifier: Classifier, count: int) -> str:
 def _print(report: dict[str, Any]) -> None:
     """One line of JSON; what failed is told to the reader of the terminal as well."""
     if "error" in report:
-        _say(f"{report['video']}: {report['error']}")
+        line = f"{report['video']}: {report['error']}"
+        # A name may hold what a terminal obeys.
+        _say("".join(c if c.isprintable() else "?" for c in line))
     print(json.dumps(report), flush=True)
 
 

@@ -26,7 +26,7 @@ def find(given: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def _expand(one: str) -> Iterator[str]:
     if "://" in one:
-        yield from _remote(epath.Path(one))
+        yield from _remote(one)
     elif os.path.isdir(one):
         yield from _below(one)
     elif glob.has_magic(one) and not os.path.exists(one):
@@ -48,13 +48,22 @@ def _below(folder: str) -> Iterator[str]:
         )
 
 
-def _remote(path: epath.Path) -> Iterator[str]:
+def _remote(address: str) -> list[str]:
+    """The videos below a remote folder, or the address itself."""
+    try:
+        return list(_below_remote(epath.Path(address)))
+    # What nobody can look into is told with the reason when it is opened.
+    except Exception:
+        return [address]
+
+
+def _below_remote(path: epath.Path) -> Iterator[str]:
     if not path.is_dir():
         yield str(path)
         return
     for inner in sorted(path.iterdir()):
         if inner.is_dir() or _is_video(inner.name):
-            yield from _remote(inner)
+            yield from _below_remote(inner)
 
 
 def _is_video(name: str) -> bool:

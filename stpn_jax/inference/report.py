@@ -1,9 +1,8 @@
 """An answer as JSON has it, and the names of the files that belong to it."""
 
+import pathlib
 from collections.abc import Sequence
 from typing import Any
-
-from etils import epath
 
 from stpn_jax.inference import timeline
 from stpn_jax.inference.answer import Answer, Failure
@@ -64,7 +63,7 @@ def unique_names(paths: Sequence[str]) -> list[str]:
     """
     names: dict[str, None] = {}
     for path in paths:
-        stem, number = _harmless(epath.Path(path).stem), 2
+        stem, number = _harmless(pathlib.PurePosixPath(path).stem), 2
         name = stem
         while name in names:
             name, number = f"{stem}-{number}", number + 1

@@ -71,6 +71,10 @@ def find(given: Any, rate: float = DEFAULT_RATE) -> Source:
             f"expected the path of a video, or uint8 frames [t y x 3]; found "
             f"{type(given).__name__} ({' '.join(str(error).split())})"
         ) from error
+    except KeyError as error:  # Of epath, for a scheme that it does not know.
+        raise video.VideoError(
+            f"{error.args[0]} is no place that is read from; expected a path or gs://"
+        ) from error
     return video.Video(path)
 
 

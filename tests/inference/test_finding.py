@@ -27,6 +27,7 @@ def folder(tmp_path, monkeypatch):
         (["i*"], ["in/[x].avi", "in/c.webm"], []),
         (["*.mov", "b.avi"], ["b.avi"], ["*.mov"]),
         (["["], [], ["["]),
+        (["http://127.0.0.1/a.mp4"], ["http://127.0.0.1/a.mp4"], []),
     ],
 )
 def test_what_is_meant(folder, given, videos, empty):

@@ -37,6 +37,7 @@ def test_a_rate_that_cannot_be_is_not_believed(said):
     [
         (None, "found NoneType"),
         (7, "found int"),
+        ("http://127.0.0.1/a.mp4", "http:// is no place that is read from"),
         ("a\0b.mp4", "no such file|null"),
         ("x" * 5000, "no such file|too long"),
         (np.zeros((3, 4, 4)), "found float64 3x4x4"),
