@@ -10,7 +10,7 @@ from jaxtyping import Float, Int, UInt8
 from stpn_jax.inference import source
 from stpn_jax.inference.answer import Answer, Attention
 from stpn_jax.viz import answer as drawing
-from stpn_jax.viz import film, overlay
+from stpn_jax.viz import film, flow_wheel, overlay
 
 
 def draw(title: str, answer: Answer) -> bytes:
@@ -24,6 +24,24 @@ def overlaid(answer: Answer) -> UInt8[np.ndarray, "y x 3"]:
     """The frame that was looked at, tinted by its attention."""
     seen = answer.attention
     return overlay.blend(seen.frame, seen.maps[seen.shown], seen.box)
+
+
+def flow(answer: Answer, bound: float) -> UInt8[np.ndarray, "y x 3"] | None:
+    """The flow from the frame that was looked at to the next, as colours.
+
+    Args:
+        answer: for a video.
+        bound: displacement in pixels of the largest code.
+
+    Returns:
+        The fastest tenth of the pixels has the full colour; None without flow.
+    """
+    codes = answer.attention.flow
+    if codes is None:
+        return None
+    motion = codes.transpose(1, 2, 0).astype(np.float32) * (2 * bound / 255) - bound
+    lengths = np.hypot(*np.moveaxis(motion, -1, 0))
+    return flow_wheel.colours(motion, max(1.0, float(np.quantile(lengths, 0.9))))
 
 
 def write_overlay(path: epath.PathLike, answer: Answer, given: Any) -> None:

@@ -45,6 +45,7 @@ ARROWS: dict[str, set[str]] = {
         "arrays",
     },
     "api": {"data.video", "export", "inference"},
+    "app": {"api", "compilation_cache", "inference", "pictures", "viz"},
     "pictures": {"inference", "viz"},
     "predict": {
         "api",
@@ -83,7 +84,7 @@ ONLY_INSIDE = {
 }
 """Library -> the only part that may import it."""
 
-LAZY = {"tensorflow"}
+LAZY = {"tensorflow", "gradio"}
 """Imported inside functions alone: slow to load, and absent on some machines."""
 
 NOT_FOR_PREDICT = {
@@ -194,7 +195,7 @@ def test_config_loads_without_ml_collections():
     assert "ml_collections" not in loaded_with(f"{PACKAGE}.config")
 
 
-@pytest.mark.parametrize("door", ["api", "predict"])
+@pytest.mark.parametrize("door", ["api", "app", "predict"])
 def test_what_answers_stands_alone(door):
     loaded = loaded_with(f"{PACKAGE}.{door}")
     assert f"{PACKAGE}.export.artifact" in loaded

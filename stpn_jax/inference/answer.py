@@ -37,6 +37,8 @@ class Attention:
         box: the crop in pixels of the resized frame: y0 x0 y1 x1.
         frame: the resized frame nearest to the middle of the video that was looked at.
         shown: which of the maps is that frame's.
+        flow: codes of the flow from that frame to the next, x then y; None for a
+            network that looks at images alone.
     """
 
     maps: Float[np.ndarray, "n h w"]
@@ -44,6 +46,7 @@ class Attention:
     box: tuple[int, int, int, int]
     frame: UInt8[np.ndarray, "y x 3"]
     shown: int
+    flow: UInt8[np.ndarray, "2 y x"] | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,7 +127,7 @@ class Collector:
         self._features: dict[str, np.ndarray] = {}
         self._maps: dict[int, np.ndarray] = {}
         self._centres: list[int] = []
-        self._frames: dict[int, np.ndarray] = {}
+        self._frames: dict[int, tuple[np.ndarray, np.ndarray | None]] = {}
         self._stride = 1
         self._awaited = 0
 
@@ -134,12 +137,17 @@ class Collector:
         self._sums.append(0.0)
         self._counts.append(0)
 
-    def begin_snippet(self, centre: int, frame: UInt8[np.ndarray, "y x 3"]) -> None:
+    def begin_snippet(
+        self,
+        centre: int,
+        frame: UInt8[np.ndarray, "y x 3"],
+        flow: UInt8[np.ndarray, "2 y x"] | None = None,
+    ) -> None:
         """The samples to come are the views of a snippet with this centre frame."""
         snippet = len(self._centres)
         self._centres.append(centre)
         if snippet % self._stride == 0:
-            self._frames[snippet] = frame.copy()
+            self._frames[snippet] = frame.copy(), flow
         if len(self._frames) > _MOST_FRAMES:
             self._stride *= 2
             self._frames = dict(list(self._frames.items())[::2])
@@ -204,6 +212,7 @@ class Collector:
             maps=np.stack([self._maps[i] for i in range(len(self._centres))]),
             centres=np.array(self._centres),
             box=self.box,
-            frame=self._frames[shown],
+            frame=self._frames[shown][0],
             shown=shown,
+            flow=self._frames[shown][1],
         )

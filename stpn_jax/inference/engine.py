@@ -126,7 +126,8 @@ def _of_cell(
     collector.begin_cell(cell.start, cell.start + len(cell.frames))
     for moment in chosen:
         centre = moment.centre
-        collector.begin_snippet(cell.start + centre, cell.frames[centre])
+        motion = flows.get(min(centre, len(cell.frames) - 2))
+        collector.begin_snippet(cell.start + centre, cell.frames[centre], motion)
         views = snippets.samples(settings, moment, cell.frames, flows)
         for view, sample in enumerate(views):
             yield sample, collector.receiver(view)
