@@ -65,7 +65,7 @@ for folder in "$workdir"/videos/test/*/; do
   clips+=("${files[0]}")
 done
 python -m stpn_jax.predict --model="$workdir/artifact" --out="$workdir/predictions" \
-  "${clips[@]}"
+  --pictures "${clips[@]}"
 
 step 'done'
 cat "$workdir/run/results.md"

@@ -7,5 +7,19 @@ video files --data.video--> frames --data.flow (ops.tvl1)--> frames and flow
     > classifier--> Outputs
   --train.loss, train.step--> TrainState --train.loop (stages)--> checkpoint
   --evaluation.protocol--> scores, tables --report--> a page of pictures
-  --export--> artifact --predict--> top-5, bars, attention overlay
+  --export--> artifact --inference--> Answer --api, predict, app--> top-5, attention
 """
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stpn_jax.api import Classifier as Classifier
+
+
+def __getattr__(name: str) -> Any:
+    """`stpn_jax.Classifier`, which loads JAX only when it is asked for."""
+    if name == "Classifier":
+        from stpn_jax import api
+
+        return api.Classifier
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

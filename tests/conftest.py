@@ -10,15 +10,8 @@ import jaxtyping
 import pytest
 
 CHECKED = [
-    "ops",
-    "models",
-    "train",
-    "evaluation",
-    "data",
-    "weights",
-    "export",
-    "viz",
-    "report",
+    *("ops", "models", "train", "evaluation", "data", "weights", "export", "viz"),
+    *("report", "inference", "pictures"),
 ]
 jaxtyping.install_import_hook(
     [f"stpn_jax.{part}" for part in CHECKED], "beartype.beartype"

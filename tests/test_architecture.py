@@ -15,7 +15,7 @@ EVERYBODY = {"errors", "files"}
 """What any part may import."""
 
 ARROWS: dict[str, set[str]] = {
-    PACKAGE: set(),
+    PACKAGE: {"api"},
     "arrays": set(),
     "cluster": set(),
     "compilation_cache": set(),
@@ -36,16 +36,25 @@ ARROWS: dict[str, set[str]] = {
     "train": {"parallel", "checkpoint", "arrays", "config"},
     "evaluation": {"parallel", "arrays", "config"},
     "prepare": {"compilation_cache", "data", "viz", "config"},
-    "predict": {
-        "compilation_cache",
+    "inference": {
         "data.augment",
         "data.flow",
         "data.sampling",
         "data.video",
         "export",
         "ops.tvl1",
-        "viz",
         "arrays",
+    },
+    "api": {"data.video", "export", "inference"},
+    "app": {"api", "compilation_cache", "inference", "pictures", "viz"},
+    "pictures": {"inference", "viz"},
+    "predict": {
+        "api",
+        "compilation_cache",
+        "data.video",
+        "export",
+        "inference",
+        "pictures",
     },
     "config_flag": {"config"},
     "main": {"cluster", "compilation_cache", "config_flag", "experiment", "parallel"},
@@ -77,7 +86,7 @@ ONLY_INSIDE = {
 }
 """Library -> the only part that may import it."""
 
-LAZY = {"tensorflow"}
+LAZY = {"tensorflow", "gradio"}
 """Imported inside functions alone: slow to load, and absent on some machines."""
 
 NOT_FOR_PREDICT = {
@@ -188,8 +197,9 @@ def test_config_loads_without_ml_collections():
     assert "ml_collections" not in loaded_with(f"{PACKAGE}.config")
 
 
-def test_predict_stands_alone():
-    loaded = loaded_with(f"{PACKAGE}.predict")
+@pytest.mark.parametrize("door", ["api", "app", "predict"])
+def test_what_answers_stands_alone(door):
+    loaded = loaded_with(f"{PACKAGE}.{door}")
     assert f"{PACKAGE}.export.artifact" in loaded
     for name in loaded:
         assert not any(within(name, one) for one in NOT_FOR_PREDICT), name

@@ -273,7 +273,7 @@ def artifact(finished, data):
 def test_exported_artifact_predicts(artifact, data, videos):
     clip = next(videos.glob("test/*/*.mp4"))
     out = data.parent / "predictions"
-    run("predict", f"--model={artifact}", clip, f"--out={out}")
+    run("predict", f"--model={artifact}", clip, f"--out={out}", "--pictures")
     (answer,) = [json.loads(p.read_text()) for p in out.glob("*.json")]
     assert len(answer["predictions"]) == 5
     assert list(out.glob("*.png"))

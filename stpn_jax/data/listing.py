@@ -7,13 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from etils import epath
 
-from stpn_jax.data import image_series, labels
+from stpn_jax.data import image_series, labels, video
 from stpn_jax.errors import UsageError
-
-ENDINGS = (
-    *(".3gp", ".avi", ".flv", ".gif", ".m4v", ".mkv", ".mov"),
-    *(".mp4", ".mpeg", ".mpg", ".ogv", ".ts", ".webm", ".wmv"),
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -259,14 +254,14 @@ def _why_not(path: epath.Path, folders: bool) -> str:
         return "it holds a component of flow" if is_component else ""
     if path.is_dir():
         return "it is a folder: clips lie directly in the folder of their class"
-    if path.suffix.lower() not in ENDINGS:
+    if path.suffix.lower() not in video.ENDINGS:
         return f"{path.suffix or 'it'} is no video ending"
     return ""
 
 
 def _file_name(path: epath.Path) -> str:
     """The lists name video files, also where only what was extracted is at hand."""
-    return path.name if path.suffix.lower() in ENDINGS else f"{path.name}.avi"
+    return path.name if path.suffix.lower() in video.ENDINGS else f"{path.name}.avi"
 
 
 def _is_utf8(name: str) -> bool:

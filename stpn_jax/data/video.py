@@ -17,6 +17,12 @@ from stpn_jax.data import riff
 
 Frame = UInt8[np.ndarray, "y x 3"]
 
+ENDINGS = (
+    *(".3gp", ".avi", ".flv", ".gif", ".m4v", ".mkv", ".mov"),
+    *(".mp4", ".mpeg", ".mpg", ".ogv", ".ts", ".webm", ".wmv"),
+)
+"""Of names of video files."""
+
 _MOST_PIXELS = 1 << 26
 """Of a frame: twice 8K. A damaged header asks for any amount of memory."""
 
@@ -41,11 +47,15 @@ class Video:
         path: the file.
         size: width and height of the decoded frames in pixels; (0, 0) before.
         warnings: what was wrong with it as far as it was read.
+        rate: mean frames a second as its header says; 0 before, or if it does not.
+        seconds: its length as its header says; 0 before, or if it does not.
     """
 
     path: epath.PathLike
     size: tuple[int, int] = (0, 0)
     warnings: list[str] = dataclasses.field(default_factory=list)
+    rate: float = 0.0
+    seconds: float = 0.0
 
     def __iter__(self) -> Iterator[Frame]:
         """Frames in the order they are shown, turned upright, each once.
@@ -70,6 +80,8 @@ class Video:
     def _read(
         self, container: "av.container.InputContainer", length: int
     ) -> Iterator[Frame]:
+        self.rate = float(_video_stream(container).average_rate or 0)
+        self.seconds = (container.duration or 0) / av.time_base
         decoding = _Decoding(container, length)
         sizes = set()
         for frame in decoding:

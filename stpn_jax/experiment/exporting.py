@@ -1,18 +1,30 @@
 """The last stage's network as an artifact that runs without this package."""
 
 import dataclasses
+import hashlib
 from typing import Any
 
 import jax
-import jax.numpy as jnp
+import numpy as np
 from etils import epath
+from flax import linen as nn
 
-from stpn_jax.arrays import Array, Batch, Outputs
 from stpn_jax.config import StageConfig
 from stpn_jax.errors import UsageError
-from stpn_jax.experiment import selection, setup, workdir
+from stpn_jax.experiment import programs, selection, setup, workdir
+from stpn_jax.experiment.parts import Variables
 from stpn_jax.experiment.setup import Experiment
-from stpn_jax.export import artifact
+from stpn_jax.export import contract, writer
+from stpn_jax.weights import formats, own, source
+
+SAFETENSORS = "variables.safetensors"
+
+_DATA_TERMS = {
+    "ucf101": "the clips come from YouTube and their rights stay with their owners; "
+    "the data set's page names no licence",
+    "hmdb51": "CC BY 4.0 by the data set's authors; the clips' rights stay with their "
+    "owners",
+}
 
 
 def export(experiment: Experiment, out: epath.PathLike) -> list[epath.Path]:
@@ -28,32 +40,37 @@ def export(experiment: Experiment, out: epath.PathLike) -> list[epath.Path]:
             f"stage {stage.name}: only a pyramid network with attention can be exported"
         )
     setup.claim(experiment)
-    network = setup.build_network(experiment, stage, training=False)
-
-    def program(
-        variables: Any, rgb: Array, flow: Array, box: Array, flip: Array
-    ) -> tuple[Array, Array]:
-        unused = jnp.zeros(flip.shape, jnp.int32)
-        batch = Batch(rgb, flow, box, flip, unused, unused > 0, unused)
-        outputs: Outputs = network.apply(variables, batch)  # type: ignore[assignment]
-        assert outputs.attention is not None  # It attends.
-        return jax.nn.softmax(outputs.logits), outputs.attention
-
-    return artifact.write(
+    variables = selection.restore(experiment, stage)
+    settings = preprocessing(experiment, stage)
+    return writer.write(
         out,
-        program,
-        selection.restore(experiment, stage),
+        programs.programs(networks(experiment, stage), settings),
+        variables,
         labels=experiment.dataset.meta.classes,
-        preprocessing=preprocessing(experiment, stage),
-        card=model_card(experiment, stage),
+        preprocessing=settings,
+        card=model_card(experiment, stage, variables),
+        extras={SAFETENSORS: formats.encode(SAFETENSORS, own.flat(variables))},
     )
 
 
-def preprocessing(experiment: Experiment, stage: StageConfig) -> artifact.Preprocessing:
+def networks(experiment: Experiment, stage: StageConfig) -> dict[str, nn.Module]:
+    """The stage's network with each dtype of activations; its variables fit all."""
+
+    def build(dtype: str) -> nn.Module:
+        config = experiment.config
+        model = dataclasses.replace(config.model, dtype=dtype)  # type: ignore[arg-type]
+        changed = dataclasses.replace(config, model=model)
+        other = dataclasses.replace(experiment, config=changed)
+        return setup.build_network(other, stage, training=False)
+
+    return {dtype: build(dtype) for dtype in contract.DTYPES}
+
+
+def preprocessing(experiment: Experiment, stage: StageConfig) -> contract.Preprocessing:
     """How predict makes the network's input: as the evaluation does."""
     config, meta = experiment.config, experiment.dataset.meta
     shape = setup.snippet_shape(config, stage, config.evaluation.frames)
-    return artifact.Preprocessing(
+    return contract.Preprocessing(
         size=meta.size,
         input_size=config.data.input_size,
         frames=shape.frames,
@@ -65,25 +82,60 @@ def preprocessing(experiment: Experiment, stage: StageConfig) -> artifact.Prepro
         snippets=config.evaluation.snippets,
         views=config.evaluation.views,
         seed=config.evaluation.seed,
+        span=programs.span(shape),
     )
 
 
-def model_card(experiment: Experiment, stage: StageConfig) -> dict[str, Any]:
+def model_card(
+    experiment: Experiment, stage: StageConfig, variables: Variables
+) -> dict[str, Any]:
     """What a user of the artifact should know about the network."""
-    scores = experiment.directory / workdir.RESULTS_JSON
-    rows = workdir.read_json(scores) if scores.exists() else {}
+    config = experiment.config
     return {
         "network": stage.network,
-        "model": dataclasses.asdict(experiment.config.model),
-        "dataset": experiment.config.data.dataset,
-        "split": experiment.config.data.split,
         "checkpoint": dataclasses.asdict(selection.find(experiment, stage)),
-        "weights": {
-            one.name: workdir.read_json(path)
-            for one in experiment.config.stages
-            if (path := experiment.folder(one) / workdir.WEIGHTS).exists()
+        "accuracy": _accuracy(experiment),
+        "data": {
+            "dataset": config.data.dataset,
+            "split": config.data.split,
+            "training_videos": len(experiment.split.train),
+            "validation_videos": len(experiment.split.validation),
+            "test_videos": len(experiment.split.test),
+            "terms": _DATA_TERMS.get(config.data.dataset, "your own videos"),
         },
-        "mean_class_accuracy": {
-            name: row["mean_class_accuracy"] for name, row in rows.items()
-        },
+        "weights": _weights(experiment),
+        "licence": "a network carries the terms of the weights it started from and of "
+        "the videos it saw",
+        "sketches": _sketches(config.model.sketch_seed, variables),
+        "model": dataclasses.asdict(config.model),
+        "versions": {"jax": jax.__version__, "numpy": np.__version__},
     }
+
+
+def _accuracy(experiment: Experiment) -> dict[str, dict[str, float]]:
+    """Of every tested row on the held-out videos, from 0 to 1."""
+    results = experiment.directory / workdir.RESULTS_JSON
+    rows = workdir.read_json(results) if results.exists() else {}
+    figures = ("mean_class_accuracy", "top1", "top5")
+    return {name: {one: row[one] for one in figures} for name, row in rows.items()}
+
+
+def _weights(experiment: Experiment) -> dict[str, Any]:
+    """By stage and part: the file it started from, and that file's terms."""
+    found: dict[str, Any] = {}
+    for stage in experiment.config.stages:
+        path = experiment.folder(stage) / workdir.WEIGHTS
+        for part, note in (workdir.read_json(path) if path.exists() else {}).items():
+            named = note | {"licence": source.licence(note["file"])}
+            found.setdefault(stage.name, {})[part] = named
+    return found or {"start": "from scratch: no weights of others are in it"}
+
+
+def _sketches(seed: int, variables: Variables) -> dict[str, Any]:
+    """The seed of h and s, and a sum of each that tells whether two networks agree."""
+    flat = own.flat({"sketches": variables.get("sketches", {})})
+    sums = {
+        name.removeprefix("sketches/"): hashlib.sha256(array.tobytes()).hexdigest()[:16]
+        for name, array in sorted(flat.items())
+    }
+    return {"seed": seed, "sha256": sums}

@@ -13,6 +13,7 @@ from stpn_jax.experiment import parts, pretrained, selection, setup, workdir
 from stpn_jax.experiment.parts import Variables
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.models import networks
+from stpn_jax.weights import formats, own, source
 
 
 def initial_variables(experiment: Experiment, stage: StageConfig) -> Variables:
@@ -81,6 +82,8 @@ def take_streams(variables: Variables, sources: Mapping[str, Variables]) -> Vari
 
 
 def restore(folder: epath.PathLike) -> Variables:
-    """The newest variables of a stage's folder or of a folder of checkpoints."""
+    """The newest variables of a stage's folder, of one of checkpoints, or of a file."""
+    if formats.is_known(folder) and not epath.Path(folder).is_dir():
+        return own.read(source.locate(str(folder)))
     inner = workdir.checkpoints(epath.Path(folder))
     return checkpoint.restore_variables(inner if inner.exists() else folder)

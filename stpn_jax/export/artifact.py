@@ -1,22 +1,21 @@
-"""The artifact: program, weights, labels and preprocessing, readable by JAX alone.
+"""The artifact: programs, weights, labels and preprocessing, readable by JAX alone.
 
-Three files in one folder: `program.bin` (StableHLO by jax.export, any batch, lowered
-for the processor, CUDA and TPU at once), `weights.npz` (its arrays by name) and
-`artifact.json` (everything else). Without this package:
+One folder: a file for each program of `contract` (StableHLO by jax.export, any batch,
+lowered for the processor, CUDA and TPU at once), `weights.npz` (their arrays by name)
+and `artifact.json` (everything else). Without this package:
 
     import jax.export, numpy as np
-    program = jax.export.deserialize(open("artifact/program.bin", "rb").read())
-    weights = dict(np.load("artifact/weights.npz"))
-    probabilities, attention = program.call(weights, rgb, flow, box, flip)
+    program = jax.export.deserialize(open("snippets_float32.bin", "rb").read())
+    weights = dict(np.load("weights.npz"))
+    probabilities, attention, features = program.call(weights, rgb, flow, box, flip)
 """
 
 import dataclasses
 import hashlib
 import io
 import json
-import zipfile
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import jax
 import jax.export
@@ -26,44 +25,8 @@ from jaxtyping import Bool, Float, UInt8
 
 from stpn_jax.arrays import Array
 from stpn_jax.errors import UsageError
-
-FORMAT = 1
-PLATFORMS = ("cpu", "cuda", "tpu")
-PROGRAM, WEIGHTS, DESCRIPTION = "program.bin", "weights.npz", "artifact.json"
-
-Program = Callable[..., tuple[Array, Array]]
-
-
-@dataclasses.dataclass(frozen=True)
-class Preprocessing:
-    """From a video file to the program's arguments.
-
-    Attributes:
-        size: width and height to which frames are resized before the flow.
-        input_size: side of the test crop and of the canvas that holds it, in pixels.
-        frames: f, RGB frames a snippet; 0 for a flow-only network.
-        paths: k, temporal paths a snippet; 0 for an RGB-only network.
-        flow_length: L, consecutive flows of a path.
-        tau: smallest and largest spacing of the paths' centres, in frames.
-        bound: displacement in pixels that the largest flow code stands for.
-        flow: parameters of TV-L1 by name; empty where the network was trained on flow
-            that another program had computed.
-        snippets: snippets a video, averaged.
-        views: crops and mirror images a snippet, averaged.
-        seed: draws tau.
-    """
-
-    size: tuple[int, int]
-    input_size: int
-    frames: int
-    paths: int
-    flow_length: int
-    tau: tuple[int, int]
-    bound: float
-    flow: Mapping[str, Any]
-    snippets: int
-    views: Literal[1, 2, 10]
-    seed: int
+from stpn_jax.export import contract
+from stpn_jax.export.contract import Features, Preprocessing, Program
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,14 +37,14 @@ class Artifact:
         labels: class names in the order of the probabilities.
         preprocessing: how the arguments of `predict` are made.
         card: what the exporter wrote about the network, such as its scores.
-        program: the compiled program, called with the weights first.
-        weights: its arrays by name.
+        programs: compiled at their first call, by kind; called with the weights first.
+        weights: their arrays by name.
     """
 
     labels: tuple[str, ...]
     preprocessing: Preprocessing
     card: Mapping[str, Any]
-    program: Program
+    programs: Mapping[str, Program]
     weights: Mapping[str, Array]
 
     def predict(
@@ -90,140 +53,102 @@ class Artifact:
         flow: UInt8[Array, "b k c y x"],
         box: Float[Array, "b 4"],
         flip: Bool[Array, "b"],
-    ) -> tuple[Float[Array, "b classes"], Float[Array, "b h w"]]:
-        """Class probabilities and attention of snippets laid out as in arrays.Batch.
+    ) -> tuple[Float[Array, "b classes"], Float[Array, "b h w"], Features]:
+        """Probabilities, attention, features of snippets laid out as in arrays.Batch.
 
         The attention has the rows and columns of the last feature map.
         Each batch size is compiled once, so keep to one and pad.
         """
-        return self.program(self.weights, rgb, flow, box, flip)
+        return self.programs["snippets"](self.weights, rgb, flow, box, flip)
+
+    def predict_frames(
+        self, frames: UInt8[Array, "b t 3 y x"]
+    ) -> tuple[Float[Array, "b classes"], Float[Array, "b h w"], Features]:
+        """The same of `preprocessing.span` consecutive frames, flow included.
+
+        Raises:
+            UsageError: the artifact has no such program.
+        """
+        if "frames" not in self.programs:
+            raise UsageError("this network was exported without a program from frames")
+        return self.programs["frames"](self.weights, frames)
 
 
-def write(
-    directory: epath.PathLike,
-    program: Program,
-    variables: Any,
-    labels: Sequence[str],
-    preprocessing: Preprocessing,
-    card: Mapping[str, Any] | None = None,
-) -> list[epath.Path]:
-    """Lowers a program for all platforms and writes it with its weights.
+def load(directory: epath.PathLike, dtype: str = "float32") -> Artifact:
+    """Reads an artifact and checks that it is whole and runs here.
 
     Args:
-        directory: made if absent; an artifact in it is replaced.
-        program: (variables, rgb, flow, box, flip) -> (probabilities, attention), the
-            arrays as in `Artifact.predict`, without side effects.
-        variables: the program's pytree of arrays.
-        labels: class names in the order of the probabilities.
-        preprocessing: fixes the shapes that the program is lowered for.
-        card: anything that JSON can hold.
-
-    Returns:
-        The files written.
-    """
-    weights, rebuild = _flatten(variables)
-
-    def named(weights: Any, *arguments: Array) -> tuple[Array, Array]:
-        return program(rebuild(weights), *arguments)
-
-    exported = jax.export.export(jax.jit(named), platforms=PLATFORMS)(
-        jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), weights),
-        *_arguments(preprocessing),
-    )
-    contents = {PROGRAM: bytes(exported.serialize()), WEIGHTS: _to_npz(weights)}
-    description = {
-        "format": FORMAT,
-        "jax": jax.__version__,
-        "calling_convention": exported.calling_convention_version,
-        "platforms": exported.platforms,
-        "sha256": {name: _sha256(content) for name, content in contents.items()},
-        "preprocessing": dataclasses.asdict(preprocessing),
-        "card": dict(card or {}),
-        "labels": list(labels),
-    }
-    contents[DESCRIPTION] = json.dumps(description, indent=2).encode()
-    folder = epath.Path(directory)
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, content in contents.items():
-        (folder / name).write_bytes(content)
-    return [folder / name for name in contents]
-
-
-def load(directory: epath.PathLike) -> Artifact:
-    """Reads an artifact and checks that it is whole and runs here.
+        directory: of the artifact.
+        dtype: of the activations: float32 or bfloat16.
 
     Raises:
         UsageError: a file is missing, damaged or of another export; the artifact is
             from a JAX that this one does not understand; this device is not one it
-            was lowered for.
+            was lowered for; it has no program of that dtype.
     """
     folder = epath.Path(directory)
     description = _description(folder)
     try:
-        return _load(folder, description)
-    except (KeyError, TypeError, ValueError) as error:
+        return _load(folder, description, dtype)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        reason = " ".join(repr(error).split())
         raise UsageError(
-            f"{folder / DESCRIPTION}: damaged ({error!r}); export again"
+            f"{folder / contract.DESCRIPTION}: damaged ({reason}); export again"
         ) from error
 
 
-def _load(folder: epath.Path, description: Mapping[str, Any]) -> Artifact:
+def _load(folder: epath.Path, description: Mapping[str, Any], dtype: str) -> Artifact:
+    kinds = _kinds(folder, description, dtype)
+    names = {kind: contract.program_file(kind, dtype) for kind in kinds}
     content = {
-        name: _checked(folder / name, description) for name in (PROGRAM, WEIGHTS)
+        name: _checked(folder / name, description)
+        for name in (*names.values(), contract.WEIGHTS)
     }
     _check_platform(folder, description["platforms"])
     _check_convention(folder, description)
-    exported = jax.export.deserialize(bytearray(content[PROGRAM]))
-    labels, fields = tuple(description["labels"]), description["preprocessing"]
-    tuples = {name: tuple(fields[name]) for name in ("size", "tau")}
-    preprocessing = Preprocessing(**fields | tuples)
-    _check_shapes(exported, labels, preprocessing)
+    labels = tuple(description["labels"])
+    preprocessing = _preprocessing(description["preprocessing"])
+    programs = {}
+    for kind, name in names.items():
+        exported = _deserialise(folder / name, content[name], description)
+        _check_shapes(exported, kind, labels, preprocessing)
+        programs[kind] = jax.jit(exported.call)
     return Artifact(
         labels=labels,
         preprocessing=preprocessing,
         card=description["card"],
-        program=jax.jit(exported.call),
-        weights=jax.device_put(_from_npz(content[WEIGHTS])),
+        programs=programs,
+        weights=jax.device_put(_from_npz(content[contract.WEIGHTS])),
     )
 
 
-def _arguments(preprocessing: Preprocessing) -> list[jax.ShapeDtypeStruct]:
-    """Shapes of rgb, flow, box and flip with a symbolic batch."""
-    (b,) = jax.export.symbolic_shape("b")
-    side = (preprocessing.input_size, preprocessing.input_size)
-    return [
-        jax.ShapeDtypeStruct((b, preprocessing.frames, 3, *side), np.uint8),
-        jax.ShapeDtypeStruct(
-            (b, preprocessing.paths, 2 * preprocessing.flow_length, *side), np.uint8
-        ),
-        jax.ShapeDtypeStruct((b, 4), np.float32),
-        jax.ShapeDtypeStruct((b,), np.bool_),
-    ]
+def _preprocessing(fields: Mapping[str, Any]) -> Preprocessing:
+    tuples = {name: tuple(fields[name]) for name in ("size", "tau")}
+    return Preprocessing(**{**fields, **tuples})
 
 
-def _flatten(
-    variables: Any,
-) -> tuple[dict[str, np.ndarray], Callable[[Mapping[str, Array]], Any]]:
-    """Arrays by name, and the function that puts them back into their tree."""
-    leaves, structure = jax.tree_util.tree_flatten_with_path(variables)
-    names = [
-        jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in leaves
-    ]
-    arrays = [np.asarray(leaf) for _, leaf in leaves]
-
-    def rebuild(weights: Mapping[str, Array]) -> Any:
-        return jax.tree_util.tree_unflatten(structure, [weights[n] for n in names])
-
-    return dict(zip(names, arrays, strict=True)), rebuild
+def _kinds(folder: epath.Path, description: Mapping[str, Any], dtype: str) -> list[str]:
+    """The kinds of programs that there are in a dtype."""
+    known = description["programs"]
+    kinds = [kind for kind in contract.ARGUMENTS if dtype in known.get(kind, ())]
+    if "snippets" not in kinds:
+        found = ", ".join(known.get("snippets", ())) or "none"
+        raise UsageError(f"{folder}: has no {dtype} program, but {found}")
+    return kinds
 
 
-def _to_npz(weights: Mapping[str, np.ndarray]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, array in weights.items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, array, allow_pickle=False)
-    return buffer.getvalue()
+def _deserialise(
+    path: epath.Path, content: bytes, description: Mapping[str, Any]
+) -> jax.export.Exported:
+    try:
+        return jax.export.deserialize(bytearray(content))
+    except Exception as error:  # Of flatbuffers or of JAX, whatever they meet.
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UsageError(
+            f"{path}: jax {jax.__version__} cannot read this program of jax "
+            f"{description['jax']} ({reason}); use the jax that wrote it, or export "
+            "again with this one"
+        ) from error
 
 
 def _from_npz(content: bytes) -> dict[str, np.ndarray]:
@@ -231,15 +156,11 @@ def _from_npz(content: bytes) -> dict[str, np.ndarray]:
         return dict(archive)
 
 
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
 def _description(folder: epath.Path) -> dict[str, Any]:
-    path = folder / DESCRIPTION
+    path = folder / contract.DESCRIPTION
     if not path.exists():
         raise UsageError(
-            f"{folder}: no {DESCRIPTION} in it, so it is no exported network; make one "
+            f"{folder}: no {path.name} in it, so it is no exported network; make one "
             "with python -m stpn_jax.main --mode=export"
         )
     try:
@@ -247,9 +168,9 @@ def _description(folder: epath.Path) -> dict[str, Any]:
     except ValueError as error:
         raise UsageError(f"{path}: damaged ({error}); export again") from error
     found = description.get("format") if isinstance(description, dict) else None
-    if found != FORMAT:
+    if found != contract.FORMAT:
         raise UsageError(
-            f"{path}: format {found}, expected {FORMAT}; export "
+            f"{path}: format {found}, expected {contract.FORMAT}; export "
             "again with this version of stpn_jax"
         )
     return description
@@ -259,20 +180,25 @@ def _checked(path: epath.Path, description: Mapping[str, Any]) -> bytes:
     if not path.exists():
         raise UsageError(f"{path}: missing from the artifact; export again")
     content = path.read_bytes()
-    expected, found = description["sha256"][path.name], _sha256(content)
+    expected = description["files"][path.name]["sha256"]
+    found = hashlib.sha256(content).hexdigest()
     if found != expected:
         raise UsageError(
             f"{path}: damaged, or of another export ({len(content)} bytes of SHA-256 "
-            f"{found[:12]}, expected {expected[:12]}); copy it again or export again"
+            f"{found[:12]}, expected {description['files'][path.name]['bytes']} of "
+            f"{expected[:12]}); copy it again or export again"
         )
     return content
 
 
 def _check_shapes(
-    exported: jax.export.Exported, labels: Sequence[str], preprocessing: Preprocessing
+    exported: jax.export.Exported,
+    kind: str,
+    labels: Sequence[str],
+    preprocessing: Preprocessing,
 ) -> None:
     """Raises ValueError unless the description is of this program."""
-    expected = [x.shape[1:] for x in _arguments(preprocessing)]
+    expected = [x.shape[1:] for x in contract.ARGUMENTS[kind](preprocessing).values()]
     found = [x.shape[1:] for x in exported.in_avals[-len(expected) :]]
     if found != expected:
         raise ValueError(f"the program takes {found}, the preprocessing {expected}")

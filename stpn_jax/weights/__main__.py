@@ -1,9 +1,11 @@
-"""Says what a weight file is and which network it fits.
+"""Says what a weight file is and which network it fits, or writes it in another format.
 
     python -m stpn_jax.weights inspect FILE [--tensors]
+    python -m stpn_jax.weights convert FILE TARGET
 
-FILE is a path or `package:NAME`. The exit status is 0 if a backbone fits completely
-(every tensor known, none missing, every shape right) and 2 otherwise.
+FILE is a path or `package:NAME`. The exit status of inspect is 0 if a backbone fits
+completely (every tensor known, none missing, every shape right) and 2 otherwise.
+TARGET ends in .npz or .safetensors; names, types and values stay as they are.
 """
 
 import argparse
@@ -14,6 +16,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from etils import epath
 
 from stpn_jax import errors
 from stpn_jax.models.backbones import BACKBONES, Backbone
@@ -54,12 +57,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     command.add_argument(
         "--tensors", action="store_true", help="list all names, shapes and types"
     )
+    command = commands.add_parser("convert", help="the same tensors in another file")
+    command.add_argument("file", metavar="FILE", help="a path or package:NAME")
+    command.add_argument("target", metavar="TARGET", help=".npz or .safetensors")
     options = parser.parse_args(argv)
     status = 2
 
     def run() -> None:
         nonlocal status
-        status = inspect(options.file, options.tensors)
+        if options.command == "convert":
+            status = convert(options.file, options.target)
+        else:
+            status = inspect(options.file, options.tensors)
 
     return errors.guard(run) or status
 
@@ -86,6 +95,24 @@ def inspect(weights: str, list_tensors: bool = False) -> int:
     if not fitting:
         print(_nearest(compared, file))
     return 0 if fitting else 2
+
+
+def convert(weights: str, target: str) -> int:
+    """Writes the tensors of a weight file as another file; returns 0.
+
+    Args:
+        weights: path or `package:NAME`.
+        target: its suffix tells the format; never half written.
+    """
+    file = formats.read(source.locate(weights))
+    content = formats.encode(target, file.tensors)
+    path = epath.Path(target)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.parent / f".{path.name}.draft"
+    draft.write_bytes(content)
+    draft.replace(path)
+    print(f"written {path}: {len(file.tensors)} tensors, {len(content):,} bytes")
+    return 0
 
 
 def _identity(file: formats.WeightFile) -> list[str]:

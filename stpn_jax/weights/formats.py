@@ -2,7 +2,7 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import ml_dtypes
@@ -26,11 +26,13 @@ class Format(NamedTuple):
         suffixes: that tell it.
         read: from the bytes of a file to its tensors; may raise any Exception.
         origin: what writes such files, for the message about a damaged one.
+        write: from tensors to the bytes of a file, for the kinds that we write.
     """
 
     suffixes: tuple[str, ...]
     read: Callable[[bytes], dict[str, np.ndarray]]
     origin: str
+    write: Callable[[Mapping[str, np.ndarray]], bytes] | None = None
 
 
 FORMATS = {
@@ -40,9 +42,12 @@ FORMATS = {
         "torch.save(model.state_dict(), ...)",
     ),
     "safetensors": Format(
-        (".safetensors",), safetensors_file.read, "safetensors' save_file"
+        (".safetensors",),
+        safetensors_file.read,
+        "safetensors' save_file",
+        safetensors_file.write,
     ),
-    "npz": Format((".npz",), npz_file.read, "numpy.savez"),
+    "npz": Format((".npz",), npz_file.read, "numpy.savez", npz_file.write),
     "hdf5": Format((".h5", ".hdf5"), hdf5_file.read, "Keras' save_weights"),
     "caffe": Format((".caffemodel",), caffe_file.read, "Caffe's snapshot"),
 }
@@ -90,6 +95,28 @@ def read(path: epath.PathLike) -> WeightFile:
         ) from error
     checksum = hashlib.sha256(data).hexdigest()
     return WeightFile(str(path), name, len(data), checksum, tensors)
+
+
+def encode(path: epath.PathLike, tensors: Mapping[str, np.ndarray]) -> bytes:
+    """The content of a file of the format that a path's suffix tells.
+
+    Raises:
+        UsageError: that format is unknown, only read, or has no such type of tensor.
+    """
+    write = FORMATS[_format(epath.Path(path))].write
+    if write is None:
+        suffixes = ", ".join(k.suffixes[0] for k in FORMATS.values() if k.write)
+        raise UsageError(f"{path}: files are written as {suffixes}")
+    try:
+        return write(tensors)
+    except ValueError as error:
+        raise UsageError(f"{path}: {error}") from error
+
+
+def is_known(path: epath.PathLike) -> bool:
+    """Whether a path's suffix is that of a weight file."""
+    suffix = epath.Path(path).suffix.lower()
+    return any(suffix in known.suffixes for known in FORMATS.values())
 
 
 def _format(path: epath.Path) -> str:

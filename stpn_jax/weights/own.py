@@ -1,10 +1,11 @@
-"""Our own variables, as an artifact's weights.npz names them or in the same manner."""
+"""Our own variables, as an artifact names them: params/spatial/backbone/..."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+from etils import epath
 from flax import traverse_util
 
 from stpn_jax.errors import UsageError
@@ -19,6 +20,28 @@ IMAGE_CHANNELS = 3
 def matches(names: Iterable[str]) -> bool:
     """Whether names of tensors are paths of our variables: params/..., and so on."""
     return all(name.split("/")[0] in COLLECTIONS and "/" in name for name in names)
+
+
+def flat(variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """All variables of a network by name; empty collections leave no trace."""
+    named = traverse_util.flatten_dict(variables, sep="/")
+    return {name: np.asarray(array) for name, array in named.items()}
+
+
+def read(path: epath.PathLike) -> dict[str, Any]:
+    """The variables of a whole network from a weight file, as flat names them.
+
+    Raises:
+        UsageError: the file is unreadable, or is not of a network of ours.
+    """
+    file = formats.read(path)
+    if not matches(file.tensors):
+        raise UsageError(
+            f"{path}: not the variables of a network of stpn_jax, whose names begin "
+            f"with {', '.join(COLLECTIONS)}"
+        )
+    empty: dict[str, Any] = {"batch_stats": {}, "sketches": {}}
+    return empty | _nested(file.tensors, file.path)
 
 
 def streams(file: formats.WeightFile) -> dict[str, dict[str, Any]]:

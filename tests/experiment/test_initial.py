@@ -1,10 +1,12 @@
 """Streams are taken over whole, from the first source that has them, or not at all."""
 
+import jax
 import numpy as np
 import pytest
 
 from stpn_jax.errors import UsageError
 from stpn_jax.experiment import initial
+from stpn_jax.weights import formats, own
 
 
 def variables(value, *streams, width=2):
@@ -40,3 +42,15 @@ def test_a_stream_of_another_shape_is_named():
         initial.take_streams(
             variables(0.0, "spatial"), {"one": variables(1.0, "spatial", width=5)}
         )
+
+
+def test_variables_of_a_network_are_restored_from_a_file(tmp_path):
+    saved = variables(1.5, "spatial", "temporal")
+    path = tmp_path / "variables.safetensors"
+    path.write_bytes(formats.encode(path, own.flat(saved)))
+    restored = initial.restore(path)
+    assert jax.tree.structure(restored) == jax.tree.structure(saved)
+    for one, other in zip(*map(jax.tree.leaves, (saved, restored)), strict=True):
+        np.testing.assert_array_equal(one, other)
+    with pytest.raises(UsageError, match=r"missing.npz: this weight file does not"):
+        initial.restore(tmp_path / "missing.npz")

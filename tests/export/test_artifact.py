@@ -1,9 +1,8 @@
 """An artifact computes what its program did, loads alone and refuses what is broken."""
 
 import dataclasses
+import hashlib
 import json
-import subprocess
-import sys
 
 import jax
 import jax.export
@@ -12,9 +11,9 @@ import numpy as np
 import pytest
 
 from stpn_jax.errors import UsageError
-from stpn_jax.export import artifact
+from stpn_jax.export import artifact, contract, writer
 
-PREPROCESSING = artifact.Preprocessing(
+PREPROCESSING = contract.Preprocessing(
     size=(24, 20),
     input_size=16,
     frames=1,
@@ -26,6 +25,7 @@ PREPROCESSING = artifact.Preprocessing(
     snippets=2,
     views=2,
     seed=0,
+    span=5,
 )
 LABELS = ("draw", "throw", "wave")
 
@@ -40,7 +40,31 @@ def toy_program(variables, rgb, flow, box, flip):
     attention = jax.lax.platform_dependent(
         image, cpu=lambda x: x * 2, default=lambda x: x + x
     )
-    return jax.nn.softmax(logits), attention / attention.sum((1, 2), keepdims=True)
+    attention /= attention.sum((1, 2), keepdims=True)
+    return jax.nn.softmax(logits), attention, {"fused": logits}
+
+
+def toy_frames_program(variables, frames):
+    """Knows the mean of the frames alone."""
+    mean = frames.astype(jnp.float32).mean((1, 3, 4))
+    shares = jax.nn.softmax(mean * 0 + variables["bias"])
+    return shares, frames[:, 0, 0].astype(jnp.float32), {"fused": mean}
+
+
+def half(program):
+    """The program in half precision, as far as its answer tells."""
+
+    def rounded(*arguments):
+        shares, *others = program(*arguments)
+        return shares.astype(jnp.bfloat16).astype(jnp.float32), *others
+
+    return rounded
+
+
+PROGRAMS = {
+    "snippets": {"float32": toy_program, "bfloat16": half(toy_program)},
+    "frames": {"float32": toy_frames_program},
+}
 
 
 def toy_variables():
@@ -60,9 +84,9 @@ def snippets(batch):
 
 @pytest.fixture
 def folder(tmp_path):
-    artifact.write(
+    writer.write(
         tmp_path / "artifact",
-        toy_program,
+        PROGRAMS,
         toy_variables(),
         LABELS,
         PREPROCESSING,
@@ -71,12 +95,31 @@ def folder(tmp_path):
     return tmp_path / "artifact"
 
 
-@pytest.mark.parametrize("batch", [1, 5])
+@pytest.mark.parametrize("batch", [1, 5, 32])
 def test_computes_what_the_program_computes(folder, batch):
-    found = artifact.load(folder).predict(*snippets(batch))
+    shares, attention, features = artifact.load(folder).predict(*snippets(batch))
     expected = jax.jit(toy_program)(toy_variables(), *snippets(batch))
-    for one, other in zip(found, expected, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-6)
+    np.testing.assert_allclose(shares, expected[0], rtol=1e-6)
+    np.testing.assert_allclose(attention, expected[1], rtol=1e-6)
+    np.testing.assert_allclose(features["fused"], expected[2]["fused"], rtol=1e-6)
+
+
+def test_has_a_program_for_each_dtype(folder):
+    exact, *_ = artifact.load(folder).predict(*snippets(5))
+    rounded, *_ = artifact.load(folder, "bfloat16").predict(*snippets(5))
+    np.testing.assert_array_equal(exact.astype(jnp.bfloat16), rounded)
+    assert (exact != rounded).any()
+    with pytest.raises(UsageError, match="has no float16 program, but float32, bfloa"):
+        artifact.load(folder, "float16")
+
+
+def test_a_program_may_start_from_frames(folder):
+    frames = np.full((2, 5, 3, 20, 24), 7, np.uint8)
+    shares, attention, features = artifact.load(folder).predict_frames(frames)
+    np.testing.assert_allclose(shares[0], jax.nn.softmax(jnp.arange(3.0)), rtol=1e-6)
+    assert attention.shape == (2, 20, 24) and (features["fused"] == 7).all()
+    with pytest.raises(UsageError, match="without a program from frames"):
+        artifact.load(folder, "bfloat16").predict_frames(frames)
 
 
 def test_carries_all_that_predict_needs(folder):
@@ -87,59 +130,29 @@ def test_carries_all_that_predict_needs(folder):
     assert set(loaded.weights) == {"params/mix", "bias"}
 
 
-def test_is_lowered_for_every_platform(folder):
-    content = bytearray((folder / "program.bin").read_bytes())
-    assert jax.export.deserialize(content).platforms == ("cpu", "cuda", "tpu")
-
-
-def test_names_the_files_it_wrote(folder):
-    written = artifact.write(
-        folder, toy_program, toy_variables(), LABELS, PREPROCESSING
-    )
-    assert [path.name for path in written] == [
-        "program.bin",
-        "weights.npz",
-        "artifact.json",
-    ]
-    assert sorted(map(str, written)) == sorted(map(str, folder.iterdir()))
-
-
-def test_runs_with_jax_alone(folder, tmp_path):
-    rgb, flow, box, flip = snippets(2)
-    np.savez(tmp_path / "arguments.npz", rgb=rgb, flow=flow, box=box, flip=flip)
-    script = """
-import sys
-import jax.export, numpy as np
-program = jax.export.deserialize(open("artifact/program.bin", "rb").read())
-weights = dict(np.load("artifact/weights.npz"))
-arguments = dict(np.load("arguments.npz")).values()
-probabilities, attention = program.call(weights, *arguments)
-assert not {"stpn_jax", "flax", "tensorflow"} & set(sys.modules)
-print(np.asarray(probabilities).sum(), attention.shape)
-"""
-    run = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert run.stdout.startswith(("2.0", "1.99"))
-    assert "(2, 16, 16)" in run.stdout
+def test_what_is_no_part_of_the_program_may_be_deleted(folder):
+    (folder / "model_card.md").unlink()
+    (folder / "snippets_bfloat16.bin").unlink()
+    artifact.load(folder)
 
 
 def test_a_flow_only_network_has_no_frames(tmp_path):
     def program(variables, rgb, flow, box, flip):
-        return flow.astype(jnp.float32).mean((1, 3, 4)), jnp.ones((flow.shape[0], 1, 1))
+        shares = flow.astype(jnp.float32).mean((1, 3, 4))
+        return shares, jnp.ones((flow.shape[0], 1, 1)), {}
 
     preprocessing = dataclasses.replace(PREPROCESSING, frames=0)
-    artifact.write(tmp_path, program, {}, (*LABELS, "walk"), preprocessing)
+    programs = {"snippets": {"float32": program}}
+    writer.write(tmp_path, programs, {}, (*LABELS, "walk"), preprocessing)
     rgb, flow, box, flip = snippets(2)
-    probabilities, _ = artifact.load(tmp_path).predict(rgb[:, :0], flow, box, flip)
+    probabilities, *_ = artifact.load(tmp_path).predict(rgb[:, :0], flow, box, flip)
     assert probabilities.shape == (2, 4)
 
 
-@pytest.mark.parametrize("name", ["program.bin", "weights.npz", "artifact.json"])
+FILES = ["snippets_float32.bin", "frames_float32.bin", "weights.npz", "artifact.json"]
+
+
+@pytest.mark.parametrize("name", FILES)
 def test_a_truncated_file_is_named(folder, name):
     path = folder / name
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
@@ -147,7 +160,7 @@ def test_a_truncated_file_is_named(folder, name):
         artifact.load(folder)
 
 
-@pytest.mark.parametrize("name", ["program.bin", "weights.npz", "artifact.json"])
+@pytest.mark.parametrize("name", FILES)
 def test_a_missing_file_is_named(folder, name):
     (folder / name).unlink()
     with pytest.raises(UsageError, match=name):
@@ -174,7 +187,7 @@ def test_an_edited_description_is_refused(folder, change, message):
 
 def test_files_of_two_exports_do_not_mix(folder, tmp_path):
     variables = toy_variables() | {"bias": jnp.ones(3)}
-    artifact.write(tmp_path / "other", toy_program, variables, LABELS, PREPROCESSING)
+    writer.write(tmp_path / "other", PROGRAMS, variables, LABELS, PREPROCESSING)
     (folder / "weights.npz").write_bytes(
         (tmp_path / "other" / "weights.npz").read_bytes()
     )
@@ -187,11 +200,23 @@ def test_files_of_two_exports_do_not_mix(folder, tmp_path):
     [
         ("platforms", ["rocm"], "lowered for rocm, this device is"),
         ("calling_convention", 1, "use the jax that wrote it, or export again"),
-        ("format", 99, "format 99, expected 1"),
+        ("format", 1, "format 1, expected 2; export again"),
     ],
 )
 def test_what_cannot_run_here_is_refused(folder, field, value, message):
     path = folder / "artifact.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {field: value}))
     with pytest.raises(UsageError, match=message):
+        artifact.load(folder)
+
+
+def test_a_program_that_this_jax_cannot_read_names_the_jax_that_wrote_it(folder):
+    program, description = folder / "frames_float32.bin", folder / "artifact.json"
+    program.write_bytes(b"a program of tomorrow")
+    text = json.loads(description.read_text())
+    text["files"][program.name]["sha256"] = hashlib.sha256(
+        program.read_bytes()
+    ).hexdigest()
+    description.write_text(json.dumps(text))
+    with pytest.raises(UsageError, match=rf"{program.name}: jax .* cannot read this"):
         artifact.load(folder)

@@ -6,7 +6,7 @@ import math
 
 from etils import epath
 
-from stpn_jax.data import image_series, labels, listing
+from stpn_jax.data import image_series, labels, listing, video
 from stpn_jax.data.builders import base
 from stpn_jax.errors import UsageError
 
@@ -38,7 +38,7 @@ class Folder(base.VideoRecords, skip_registration=True):  # type: ignore[call-ar
             expected = (
                 "folders of frames"
                 if options.folders
-                else f"video files ({' '.join(sorted(listing.ENDINGS))})"
+                else f"video files ({' '.join(sorted(video.ENDINGS))})"
             )
             raise UsageError(f"{videos}: no {expected} in its class folders")
         classes = tuple(sorted({clip.label for clip in clips}))

@@ -1,0 +1,133 @@
+"""Writes an artifact: lowers its programs for all platforms, sums up every file."""
+
+import dataclasses
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.export
+import numpy as np
+from etils import epath
+
+from stpn_jax.arrays import Array
+from stpn_jax.export import card as cards
+from stpn_jax.export import contract
+from stpn_jax.export.contract import Preprocessing, Program
+
+
+def write(
+    directory: epath.PathLike,
+    programs: Mapping[str, Mapping[str, Program]],
+    variables: Any,
+    labels: Sequence[str],
+    preprocessing: Preprocessing,
+    card: Mapping[str, Any] | None = None,
+    extras: Mapping[str, bytes] | None = None,
+) -> list[epath.Path]:
+    """Lowers programs for all platforms and writes them with their weights.
+
+    Args:
+        directory: made if absent; an artifact in it is replaced.
+        programs: by kind (a key of contract.ARGUMENTS) and dtype, each called with the
+            variables first, without side effects.
+        variables: the programs' pytree of arrays.
+        labels: class names in the order of the probabilities.
+        preprocessing: fixes the shapes that the programs are lowered for.
+        card: anything that JSON can hold.
+        extras: contents of files that are no part of what is loaded, by name.
+
+    Returns:
+        The files written.
+    """
+    weights, rebuild = flatten(variables)
+    shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), weights)
+    exported = {
+        contract.program_file(kind, dtype): _lower(
+            program, rebuild, shapes, contract.ARGUMENTS[kind](preprocessing)
+        )
+        for kind, dtypes in programs.items()
+        for dtype, program in dtypes.items()
+    }
+    contents = {name: bytes(one.serialize()) for name, one in exported.items()}
+    contents |= {contract.WEIGHTS: _to_npz(weights)} | dict(extras or {})
+    contents[contract.CARD] = cards.render(labels, preprocessing, card or {}).encode()
+    first = next(iter(exported.values()))
+    description = {
+        "format": contract.FORMAT,
+        "jax": jax.__version__,
+        "calling_convention": first.calling_convention_version,
+        "platforms": first.platforms,
+        "programs": {kind: list(dtypes) for kind, dtypes in programs.items()},
+        "arguments": {
+            kind: contract.describe(kind, preprocessing) for kind in programs
+        },
+        "files": {name: _sum_up(content) for name, content in contents.items()},
+        "preprocessing": dataclasses.asdict(preprocessing),
+        "card": dict(card or {}),
+        "labels": list(labels),
+    }
+    # Last, so that an artifact that is cut short is one with a file of another sum.
+    contents[contract.DESCRIPTION] = json.dumps(description, indent=2).encode()
+    return _write(epath.Path(directory), contents)
+
+
+def _write(folder: epath.Path, contents: Mapping[str, bytes]) -> list[epath.Path]:
+    folder.mkdir(parents=True, exist_ok=True)
+    drafts = [folder / f".{name}.draft" for name in contents]
+    try:
+        for draft, content in zip(drafts, contents.values(), strict=True):
+            draft.write_bytes(content)
+        for draft, name in zip(drafts, contents, strict=True):
+            draft.replace(folder / name)
+    finally:
+        for draft in drafts:
+            draft.unlink(missing_ok=True)
+    return [folder / name for name in contents]
+
+
+def _lower(
+    program: Program,
+    rebuild: Callable[[Mapping[str, Array]], Any],
+    shapes: Mapping[str, jax.ShapeDtypeStruct],
+    arguments: Mapping[str, jax.ShapeDtypeStruct],
+) -> jax.export.Exported:
+    def named(
+        weights: Mapping[str, Array], *given: Array
+    ) -> tuple[Array, Array, contract.Features]:
+        return program(rebuild(weights), *given)
+
+    lower = jax.export.export(jax.jit(named), platforms=contract.PLATFORMS)
+    return lower(shapes, *arguments.values())
+
+
+def flatten(
+    variables: Any,
+) -> tuple[dict[str, np.ndarray], Callable[[Mapping[str, Array]], Any]]:
+    """Arrays by name, and the function that puts them back into their tree."""
+    leaves, structure = jax.tree_util.tree_flatten_with_path(variables)
+    names = [
+        jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in leaves
+    ]
+    arrays = [np.asarray(leaf) for _, leaf in leaves]
+
+    def rebuild(weights: Mapping[str, Array]) -> Any:
+        return jax.tree_util.tree_unflatten(structure, [weights[n] for n in names])
+
+    return dict(zip(names, arrays, strict=True)), rebuild
+
+
+def _to_npz(weights: Mapping[str, np.ndarray]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, array in weights.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _sum_up(content: bytes) -> dict[str, Any]:
+    return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
