@@ -160,7 +160,13 @@ def _step(case: Case, name: str) -> Callable[[], Any]:
 
 def ours(case: Case) -> Callable[[], Any]:
     """The update that training maps over the devices, on a state of its own."""
-    update, current, batch = prepared(case)
+    return stepping(*prepared(case))
+
+
+def stepping(
+    update: Callable, current: state.TrainState, batch: Batch
+) -> Callable[[], None]:
+    """One update after the other on the same batch; each call waits for its own."""
     held = [current]
 
     def call() -> None:
