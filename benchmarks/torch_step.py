@@ -1,0 +1,52 @@
+"""One training step of a network of torch_networks: forward, backward, SGD."""
+
+import contextlib
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from benchmarks import torch_networks
+from stpn_jax.arrays import Batch
+
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def logits(network: torch_networks.Network, batch: Batch) -> np.ndarray:
+    """In evaluation mode, in float32."""
+    with torch.no_grad():
+        return network.eval()(*_put(batch.rgb, batch.flow)).cpu().numpy()
+
+
+def step(
+    network: torch_networks.Network, batch: Batch, dtype: str, compiled: bool
+) -> Callable[[], None]:
+    """Channels last; bfloat16 by autocast, float32 with TF32 where JAX has it too."""
+    torch.set_float32_matmul_precision("high")
+    torch.backends.cudnn.benchmark = True
+    network = network.to(DEVICE, memory_format=torch.channels_last).train()
+    parameters = list(network.parameters())
+    optimizer = torch.optim.SGD(parameters, 1e-3, momentum=0.9, weight_decay=5e-4)
+    rgb, flow, label = _put(batch.rgb, batch.flow, batch.label)
+    label = label.long()
+    forward = torch.compile(network) if compiled else network
+    cast = contextlib.nullcontext()
+    if dtype == "bfloat16":
+        cast = torch.autocast(DEVICE, torch.bfloat16)
+
+    def update() -> None:
+        optimizer.zero_grad(set_to_none=True)
+        with cast:
+            loss = functional.cross_entropy(forward(rgb, flow).float(), label)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 20.0)
+        optimizer.step()
+        if DEVICE == "cuda":
+            torch.cuda.synchronize()
+
+    return update
+
+
+def _put(*arrays: np.ndarray) -> list[torch.Tensor]:
+    return [torch.tensor(np.asarray(x)).to(DEVICE) for x in arrays]
