@@ -84,6 +84,11 @@ def main(arguments: list[str]) -> None:
         _INIT_FROM.value if _MODE.value == "train" else None,
         _STREAMS.value,
     )
+    _act(experiment)
+
+
+def _act(experiment: setup.Experiment) -> None:
+    """What --mode says, with an experiment."""
     boxes = reporting.read_boxes(_BOXES.value) if _BOXES.value else {}
     if _MODE.value == "train":
         kept = "the last whole checkpoint is kept"

@@ -43,18 +43,25 @@ def section(
         "Near neighbours mean something; axes, distances between groups and their "
         "sizes do not."
     )
-    numbers = Numbers(
-        ("video", "class", *(f"{name}, {axis}" for name in planes for axis in "xy")),
-        [
-            (
-                names[i],
-                classes[label],
-                *(float(v) for points in planes.values() for v in points[i]),
-            )
-            for i, label in enumerate(labels)
-        ],
-    )
+    numbers = _numbers(planes, names, [classes[label] for label in labels])
     picture = Picture(
         "features", scatter.draw(panels, labels, classes), caption, numbers
     )
     return Section(TITLE, [picture])
+
+
+def _numbers(
+    planes: Mapping[str, Float[np.ndarray, "n 2"]],
+    names: Sequence[str],
+    classes: Sequence[str],
+) -> Numbers:
+    header = (
+        "video",
+        "class",
+        *(f"{name}, {axis}" for name in planes for axis in "xy"),
+    )
+    places = np.concatenate(list(planes.values()), axis=1).tolist()
+    return Numbers(
+        header,
+        [(*told, *place) for *told, place in zip(names, classes, places, strict=True)],
+    )

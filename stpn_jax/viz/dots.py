@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -15,6 +16,7 @@ _LETTERS = 44  # of a name, or half as many in two columns
 _SERIES_INCHES, _GAP_INCHES, _CLOSE_INCHES = 0.11, 0.14, 0.3
 _ENDS_INCHES = 0.85  # of the axis' numbers and title, and of the legend's first line
 _LEGEND_INCHES = 0.18
+_SPREAD = 0.72  # of a line, over which the marks of its series stand
 
 
 class Series(NamedTuple):
@@ -75,36 +77,34 @@ def _draw(
     axes: Axes, names: Sequence[str], series: Sequence[Series], length: int
 ) -> None:
     rows = np.arange(len(names))
-    offsets = (np.arange(len(series)) - (len(series) - 1) / 2) * 0.72 / len(series)
+    offsets = (np.arange(len(series)) - (len(series) - 1) / 2) * _SPREAD / len(series)
     for index, (one, offset) in enumerate(zip(series, offsets, strict=True)):
-        values = np.asarray(one.values, float)
-        errors = None
-        if len(one.low):
-            ends = np.array([values - one.low, np.asarray(one.high) - values])
-            errors = np.maximum(ends, 0)
-        axes.errorbar(
-            values,
-            rows + offset,
-            xerr=errors,
-            label=figures.short(one.name, 48),
-            color=figures.COLOURS[index % len(figures.COLOURS)],
-            marker=figures.MARKS[index % len(figures.MARKS)],
-            markersize=4.5,
-            linestyle="none",
-            elinewidth=1,
-            capsize=2,
-            clip_on=False,
-            zorder=3,
-        )
+        _mark(axes, one, rows + offset, index)
     figures.plain(axes, "x")
-    axes.hlines(
-        rows[:-1] + 0.5,
-        0,
-        1,
-        transform=axes.get_yaxis_transform(),
-        color=figures.GRID,
-        linewidth=0.4,
-    )
+    across = axes.get_yaxis_transform()
+    axes.hlines(rows[:-1] + 0.5, 0, 1, figures.GRID, linewidth=0.4, transform=across)
     axes.set_yticks(rows, names, parse_math=False)
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(length - 0.5, -0.5)
+
+
+def _mark(axes: Axes, one: Series, places: Float[np.ndarray, "n"], index: int) -> None:
+    values = np.asarray(one.values, float)
+    errors = None
+    if len(one.low):
+        ends = np.array([values - one.low, np.asarray(one.high) - values])
+        errors = np.maximum(ends, 0)
+    axes.errorbar(
+        values,
+        places,
+        xerr=errors,
+        label=figures.short(one.name, 48),
+        color=figures.COLOURS[index % len(figures.COLOURS)],
+        marker=figures.MARKS[index % len(figures.MARKS)],
+        markersize=4.5,
+        linestyle="none",
+        elinewidth=1,
+        capsize=2,
+        clip_on=False,
+        zorder=3,
+    )

@@ -131,7 +131,7 @@ def test_a_pickled_copy_and_many_threads_read_the_same(data_dir):
 
 def test_files_of_a_remote_file_system(data_dir, monkeypatch):
     dataset = records.open_dataset(data_dir)
-    monkeypatch.setattr(ranges, "_is_remote", lambda path: True)
+    monkeypatch.setattr(ranges.files, "is_remote", lambda path: True)
     assert dataset.frames(3, [1]) == [images(3, "frames", 5)[1]]
 
 
