@@ -29,7 +29,7 @@ from stpn_jax import config as configs
 from stpn_jax.data import video
 from stpn_jax.experiment import parts, programs, setup
 from stpn_jax.export import contract, writer
-from stpn_jax.inference import snippets
+from stpn_jax.inference import batches, snippets
 from stpn_jax.models import backbones, networks, settings
 from stpn_jax.ops import tvl1
 
@@ -177,12 +177,20 @@ def in_torch(
     clock.append(time.perf_counter())
     flows = opencv_flows(used, moments, frames)
     clock.append(time.perf_counter())
-    found = []
-    for moment in moments:
-        samples = list(snippets.samples(used, moment, frames, flows))
-        found.append(peer(*stack(samples)).mean(0))
+    samples = [
+        sample
+        for moment in moments
+        for sample in snippets.samples(used, moment, frames, flows)
+    ]
+    size = batches.size(len(samples), many=False)  # As ours.
+    found = [
+        peer(*stack(samples[start : start + size]))
+        for start in range(0, len(samples), size)
+    ]
     clock.append(time.perf_counter())
-    return np.array([clock[-1] - clock[0], *np.diff(clock)]), np.mean(found, axis=0)
+    return np.array([clock[-1] - clock[0], *np.diff(clock)]), np.concatenate(
+        found
+    ).mean(0)
 
 
 def opencv_flows(

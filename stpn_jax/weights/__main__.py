@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 from etils import epath
 
-from stpn_jax import errors
+from stpn_jax import errors, files
 from stpn_jax.models.backbones import BACKBONES, Backbone
 from stpn_jax.weights import channels, formats, graft, own, source, tables
 
@@ -108,9 +108,7 @@ def convert(weights: str, target: str) -> int:
     content = formats.encode(target, file.tensors)
     path = epath.Path(target)
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.parent / f".{path.name}.draft"
-    draft.write_bytes(content)
-    draft.replace(path)
+    files.write_whole(path, content)
     print(f"written {path}: {len(file.tensors)} tensors, {len(content):,} bytes")
     return 0
 
