@@ -237,6 +237,7 @@ def _stage(case: Case) -> configs.StageConfig:
         dropout=0.5,
         batch_norm="trained",
         multipliers=(),
+        select="last",
     )
 
 
