@@ -220,3 +220,9 @@ def test_each_row_of_the_arrows_is_a_part_of_the_package():
         assert own in parts
         for one in allowed:
             assert any(within(name, f"{PACKAGE}.{one}") for name in modules()), one
+
+
+def test_no_two_test_files_share_a_name():
+    """pytest imports them by it."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))
