@@ -99,6 +99,7 @@ def stage(**fields) -> ml_collections.ConfigDict:
         "weight_decay": 5e-4,
         "batch_norm": "first",
         "multipliers": BIASES,
+        "cached_views": 0,
         "select": "last",
     }
     return ordered(**(defaults | fields))

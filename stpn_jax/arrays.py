@@ -1,4 +1,4 @@
-"""The axis legend, the array aliases and the two contracts shared by every part.
+"""The axis legend, the array aliases and the contracts shared by every part.
 
 Axis letters, used in every signature:
 
@@ -40,6 +40,30 @@ class Batch:
     label: Int32[Array, "b"]
     mask: Bool[Array, "b"]
     video: Int32[Array, "b"]
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class MapBatch:
+    """Snippets as their streams see them: what takes the place of pixels.
+
+    Attributes:
+        images: last maps of the RGB frames; f is 0 for a flow-only network.
+        paths: last maps of the temporal paths.
+        label: class index.
+        mask: False for the padding of the last batch.
+        video: index of the video in its data set, -1 for padding.
+    """
+
+    images: Float[Array, "b f y x c"]
+    paths: Float[Array, "b k y x c"]
+    label: Int32[Array, "b"]
+    mask: Bool[Array, "b"]
+    video: Int32[Array, "b"]
+
+
+AnyBatch = Batch | MapBatch
+"""What networks take."""
 
 
 @jax.tree_util.register_dataclass

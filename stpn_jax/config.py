@@ -16,6 +16,10 @@ NotNegative = Annotated[float, strict.Bounds(0)]
 Share = Annotated[float, strict.Bounds(0, 0.99)]
 
 
+FROZEN_STREAMS = ("^(spatial|temporal)/", 0.0)
+"""A rule of StageConfig.multipliers."""
+
+
 @dataclasses.dataclass(frozen=True)
 class DataConfig:
     """Which records are read, and how snippets are cut from them.
@@ -136,6 +140,8 @@ class StageConfig:
         batch_norm: frozen, first (TSN's partial BN) or trained.
         multipliers: (regular expression over parameter paths, rate multiplier);
             0 freezes; the first match counts.
+        cached_views: 0, or how many views of every training video it sees: its streams
+            are frozen, and their last maps are computed once for all updates.
         select: which of its networks later stages start from, is tested and exported:
             the last, or the best on the validation part.
     """
@@ -155,7 +161,19 @@ class StageConfig:
     dropout: Share
     batch_norm: Literal["frozen", "first", "trained"]
     multipliers: tuple[tuple[str, NotNegative], ...]
+    cached_views: Natural
     select: Literal["last", "best"]
+
+    @property
+    def is_single_stream(self) -> bool:
+        """Whether it trains one stream from the start: runs can share that."""
+        alone = self.network in ("spatial", "temporal") and self.paths <= 1
+        return alone and not self.init
+
+    @property
+    def rate_rules(self) -> tuple[tuple[str, float], ...]:
+        """The multipliers, behind one that freezes the streams where it is cached."""
+        return (*((FROZEN_STREAMS,) if self.cached_views else ()), *self.multipliers)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -257,6 +275,11 @@ def _check_stage(stage: StageConfig, earlier: set[str]) -> None:
     for name in stage.init:
         if name not in earlier:
             raise UsageError(f"{path}.init: {name!r} is not the name of a stage before")
+    if stage.cached_views and stage.is_single_stream:
+        raise UsageError(
+            f"{path}.cached_views = {stage.cached_views} freezes the only thing that "
+            f"the {stage.network} stage trains but its classifier; set it to 0"
+        )
     for pattern, _ in stage.multipliers:
         try:
             re.compile(pattern)

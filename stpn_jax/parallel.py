@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from stpn_jax.arrays import Batch
+from stpn_jax.arrays import AnyBatch
 from stpn_jax.errors import PreemptedError, UsageError
 
 AXIS = "data"
@@ -54,7 +54,7 @@ def check_batch(size: int, name: str) -> None:
         )
 
 
-def shard(batch: Batch) -> Batch:
+def shard(batch: AnyBatch) -> AnyBatch:
     """Adds the leading axis of local devices to a host's share of a batch."""
     devices = jax.local_device_count()
     return jax.tree.map(

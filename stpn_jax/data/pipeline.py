@@ -38,11 +38,9 @@ def train_plan(
         raise errors.UsageError(
             f"{settings.data_dir}: split {settings.split} has no training clips"
         )
-    epochs, places = np.divmod(step * batch + np.arange(batch), len(videos))
-    orders = {e: epoch_order(seed, int(e), len(videos)) for e in np.unique(epochs)}
+    walk = shuffled_walk(seed, step * batch + np.arange(batch), len(videos))
     plan = []
-    for slot, (epoch, place) in enumerate(zip(epochs, places, strict=True)):
-        video = int(videos[orders[epoch][place]])
+    for slot, video in enumerate(videos[walk].tolist()):
         rng = np.random.default_rng([seed, 1, step, slot])
         frames = int(dataset.num_frames[video])
         moment = sampling.train_moment(rng, video, frames, shape)
@@ -51,9 +49,19 @@ def train_plan(
     return plan
 
 
-def epoch_order(seed: int, epoch: int, count: int) -> Int[np.ndarray, "n"]:
-    """The order in which an epoch goes through `count` videos."""
-    return np.random.default_rng([seed, 0, epoch]).permutation(count)
+def shuffled_walk(
+    seed: int, positions: Int[np.ndarray, "n"], count: int
+) -> Int[np.ndarray, "n"]:
+    """What is at these positions of an endless walk through `count` things.
+
+    It is shuffled anew, by (seed, epoch), each time round.
+    """
+    epochs, places = np.divmod(positions, count)
+    orders = {
+        epoch: np.random.default_rng([seed, 0, epoch]).permutation(count)
+        for epoch in np.unique(epochs).tolist()
+    }
+    return np.array([orders[e][p] for e, p in zip(epochs, places, strict=True)])
 
 
 def test_plan(

@@ -6,16 +6,16 @@ from typing import Any
 import numpy as np
 
 from stpn_jax import parallel
-from stpn_jax.arrays import Array, Batch
+from stpn_jax.arrays import AnyBatch, Array
 from stpn_jax.evaluation.scores import Scores
 
-Forward = Callable[[dict[str, Any], Batch], Array]
+Forward = Callable[[dict[str, Any], AnyBatch], Array]
 
 
 def score(
     forward: Forward,
     variables: dict[str, Any],
-    batches: Iterable[Batch],
+    batches: Iterable[AnyBatch],
     videos: int,
     classes: int,
 ) -> Scores:
@@ -29,7 +29,7 @@ def score(
         classes: number of classes.
     """
     scores = Scores.empty(videos, classes)
-    pending: tuple[Array, Batch] | None = None
+    pending: tuple[Array, AnyBatch] | None = None
     for batch in batches:
         # One batch runs on the device while the scores of the last are added.
         running = forward(variables, parallel.shard(batch)), batch
@@ -43,6 +43,6 @@ def score(
     )
 
 
-def _add(scores: Scores, probabilities: Array, batch: Batch) -> None:
+def _add(scores: Scores, probabilities: Array, batch: AnyBatch) -> None:
     flat = np.asarray(probabilities).reshape(-1, scores.sums.shape[1])
     scores.add(flat, np.asarray(batch.video), np.asarray(batch.mask))

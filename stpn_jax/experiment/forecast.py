@@ -12,10 +12,10 @@ import jax
 import jax.numpy as jnp
 from etils import epath
 
-from stpn_jax.arrays import Batch
+from stpn_jax.arrays import AnyBatch
 from stpn_jax.config import StageConfig
 from stpn_jax.data import sampling
-from stpn_jax.experiment import setup
+from stpn_jax.experiment import frozen, setup
 from stpn_jax.experiment.setup import Experiment
 
 # Of a matrix product's speed, on two CPU cores: the demo's network reaches about half,
@@ -45,6 +45,7 @@ def describe(experiment: Experiment) -> str:
         seconds += PASSES * operations * stage.steps / rate
         memory = max(memory, maps / jax.device_count() + 4 * size)
         disk += 2 * size * (config.run.checkpoints + 1)  # The best one is kept.
+        disk += frozen.bytes_of(experiment, stage)
         lines.append(_describe_stage(experiment, stage, size))
     duration = datetime.timedelta(seconds=round(seconds, -1))
     lines.append(
@@ -76,8 +77,10 @@ def _count(experiment: Experiment, stage: StageConfig) -> tuple[float, int, int]
         setup.example_batch(experiment, stage),
     )
     variables = jax.eval_shape(network.init, jax.random.key(0), batch)
+    if stage.cached_views:
+        batch = frozen.maps_of(experiment, stage, variables, batch)
 
-    def forward(variables: dict, batch: Batch) -> tuple[Any, Any]:
+    def forward(variables: dict, batch: AnyBatch) -> tuple[Any, Any]:
         # The captured outputs of all modules are what the backward pass keeps.
         return network.apply(
             variables, batch, mutable=["intermediates"], capture_intermediates=True

@@ -37,7 +37,7 @@ def check(experiment: Experiment) -> None:
     Raises:
         UsageError: a file, or the checkpoint of --init_from, does not fit.
     """
-    for stage in filter(workdir.is_single_stream, experiment.config.stages):
+    for stage in (one for one in experiment.config.stages if one.is_single_stream):
         folder = workdir.checkpoints(experiment.folder(stage))
         if checkpoint.newest_step(folder) is None:
             network = setup.build_network(experiment, stage, training=False)

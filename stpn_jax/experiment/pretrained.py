@@ -6,7 +6,7 @@ from typing import Any
 from stpn_jax import weights
 from stpn_jax.config import Config, ModelConfig, StageConfig
 from stpn_jax.errors import UsageError
-from stpn_jax.experiment import parts, workdir
+from stpn_jax.experiment import parts
 from stpn_jax.experiment.parts import Variables
 from stpn_jax.models import backbones
 
@@ -40,7 +40,7 @@ def fill(
         taken = {kind: {"backbone": tree} for kind, tree in loaded.variables.items()}
         variables = parts.replace(variables, (stream,), taken, file)
         notes[stream] = describe(model, stream, file, loaded)
-    single = workdir.is_single_stream(stage)
+    single = stage.is_single_stream
     if single and not streams and model.head == "imported":
         raise UsageError(
             "config.model.head = 'imported' with --init_from, which takes streams "

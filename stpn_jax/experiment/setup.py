@@ -40,7 +40,7 @@ class Experiment:
 
     def folder(self, stage: StageConfig) -> epath.Path:
         """Where a stage's checkpoints, metrics and scores lie."""
-        parent = self.streams if workdir.is_single_stream(stage) else self.directory
+        parent = self.streams if stage.is_single_stream else self.directory
         return parent / stage.name
 
 
@@ -119,22 +119,28 @@ def _check_crops(config: Config, size: tuple[int, int]) -> None:
 def build_network(
     experiment: Experiment, stage: StageConfig, *, training: bool = True
 ) -> nn.Module:
-    """The network of a stage; only training crops differ in size from the input."""
+    """The network of a stage."""
+    return networks.build(
+        stage.network, make_settings(experiment, stage, training=training)
+    )
+
+
+def make_settings(
+    experiment: Experiment, stage: StageConfig, *, training: bool
+) -> settings.Settings:
+    """What it is built from; only training crops differ in size from the input."""
     data = experiment.config.data
     resize = training and any(
         side != data.input_size for side in augment.crop_sides(data)
     )
-    return networks.build(
-        stage.network,
-        settings.from_config(
-            experiment.config.model,
-            stage,
-            classes=len(experiment.dataset.meta.classes),
-            input_size=data.input_size,
-            resize=resize,
-            axis_name=parallel.AXIS if training else None,
-            remat=experiment.config.run.remat if training else "none",
-        ),
+    return settings.from_config(
+        experiment.config.model,
+        stage,
+        classes=len(experiment.dataset.meta.classes),
+        input_size=data.input_size,
+        resize=resize,
+        axis_name=parallel.AXIS if training else None,
+        remat=experiment.config.run.remat if training else "none",
     )
 
 

@@ -1,16 +1,18 @@
 """Scores of the trained networks and of their averages on held-out videos."""
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from stpn_jax import checkpoint, parallel
+from stpn_jax.arrays import AnyBatch
 from stpn_jax.config import Config, EvaluationConfig, StageConfig
 from stpn_jax.data import pipeline
 from stpn_jax.errors import UsageError
 from stpn_jax.evaluation import protocol, scores, tables
-from stpn_jax.experiment import selection, setup, workdir
+from stpn_jax.experiment import frozen, selection, setup, workdir
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.train import step
 
@@ -99,8 +101,23 @@ def score(
     evaluation: EvaluationConfig,
 ) -> np.ndarray:
     """Class probabilities of these videos, one row each."""
+    batches = _batches(experiment, stage, variables, videos, evaluation)
+    count, classes = len(experiment.dataset.names), len(experiment.dataset.meta.classes)
+    summed = protocol.score(forward, variables, batches, count, classes)
+    return summed.probabilities(videos)
+
+
+def _batches(
+    experiment: Experiment,
+    stage: StageConfig,
+    variables: dict[str, Any],
+    videos: np.ndarray,
+    evaluation: EvaluationConfig,
+) -> Iterator[AnyBatch]:
+    if stage.cached_views:
+        return frozen.test_batches(experiment, stage, variables, videos, evaluation)
     host, hosts = parallel.host()
-    batches = pipeline.test_batches(
+    return pipeline.test_batches(
         experiment.dataset,
         videos,
         experiment.config.data,
@@ -109,9 +126,6 @@ def score(
         host=host,
         hosts=hosts,
     )
-    count, classes = len(experiment.dataset.names), len(experiment.dataset.meta.classes)
-    summed = protocol.score(forward, variables, batches, count, classes)
-    return summed.probabilities(videos)
 
 
 def measure(

@@ -4,11 +4,12 @@ import dataclasses
 from collections.abc import Callable, Iterator
 
 from stpn_jax import checkpoint, parallel
-from stpn_jax.arrays import Batch
+from stpn_jax.arrays import AnyBatch
 from stpn_jax.config import StageConfig
 from stpn_jax.data import pipeline
 from stpn_jax.experiment import (
     forecast,
+    frozen,
     initial,
     reporting,
     selection,
@@ -16,6 +17,7 @@ from stpn_jax.experiment import (
     testing,
     workdir,
 )
+from stpn_jax.experiment.parts import Variables
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.train import loop, optimizer, state, step
 
@@ -37,6 +39,7 @@ def train(
     """
     initial.check(experiment)
     selection.check(experiment)
+    frozen.check(experiment)
     setup.claim(experiment)
     print(forecast.describe(experiment), flush=True)
     for stage in experiment.config.stages:
@@ -66,7 +69,7 @@ def train_stage(
         network = setup.build_network(experiment, stage)
         variables = initial.initial_variables(experiment, stage)
         transform = optimizer.make(stage, variables["params"])
-        factors = optimizer.multipliers(stage.multipliers, variables["params"])
+        factors = optimizer.multipliers(stage.rate_rules, variables["params"])
         update = step.make_train_step(
             network, transform, factors, config.seed, config.run.device_batch
         )
@@ -74,7 +77,7 @@ def train_stage(
         loop.run(
             parallel.replicate(first),
             parallel.map_update(update),
-            train_batches(experiment, stage, int(first.step)),
+            train_batches(experiment, stage, variables, int(first.step)),
             stage=stage,
             config=config.run,
             directory=directory,
@@ -88,9 +91,18 @@ def train_stage(
 
 
 def train_batches(
-    experiment: Experiment, stage: StageConfig, first: int
-) -> Iterator[Batch]:
-    """This host's training batches from step `first` on."""
+    experiment: Experiment, stage: StageConfig, variables: Variables, first: int
+) -> Iterator[AnyBatch]:
+    """This host's training batches from step `first` on.
+
+    Args:
+        experiment: whose data they are.
+        stage: that sees them.
+        variables: of its network, for what frozen streams make of them.
+        first: steps done before.
+    """
+    if stage.cached_views:
+        return frozen.train_batches(experiment, stage, variables, first)
     host, hosts = parallel.host()
     return pipeline.train_batches(
         experiment.dataset,

@@ -12,7 +12,7 @@ from etils import epath
 
 from stpn_jax import config as configs
 from stpn_jax import files, parallel
-from stpn_jax.config import Config, StageConfig
+from stpn_jax.config import Config
 from stpn_jax.data import records
 from stpn_jax.errors import UsageError
 from stpn_jax.evaluation import scores
@@ -38,12 +38,6 @@ def checkpoints(stage_directory: epath.Path) -> epath.Path:
     return stage_directory / "checkpoints"
 
 
-def is_single_stream(stage: StageConfig) -> bool:
-    """Whether a stage trains one stream from the start: runs can share that."""
-    alone = stage.network in ("spatial", "temporal") and stage.paths <= 1
-    return alone and not stage.init
-
-
 def claim_streams(
     directory: epath.Path,
     config: Config,
@@ -55,7 +49,7 @@ def claim_streams(
     Raises:
         UsageError: as claim.
     """
-    for stage in filter(is_single_stream, config.stages):
+    for stage in (one for one in config.stages if one.is_single_stream):
         part = dataclasses.replace(config, stages=(stage,))
         claim(directory / stage.name, part, dataset, init_from, FUSION_FIELDS)
 

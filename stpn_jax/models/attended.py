@@ -3,8 +3,8 @@
 from flax import linen as nn
 from jaxtyping import Key
 
-from stpn_jax.arrays import Array, Batch, Outputs
-from stpn_jax.models import inputs
+from stpn_jax.arrays import AnyBatch, Array, Outputs
+from stpn_jax.models import maps
 from stpn_jax.models.settings import Settings
 
 
@@ -18,14 +18,16 @@ class AttendedNetwork(nn.Module):
 
     @nn.compact
     def __call__(
-        self, batch: Batch, keys: Key[Array, "b"] | None = None, *, train: bool = False
+        self,
+        batch: AnyBatch,
+        keys: Key[Array, "b"] | None = None,
+        *,
+        train: bool = False,
     ) -> Outputs:
         """Classifies snippets; arguments as SpatiotemporalPyramid's."""
         make = self.settings
-        frames = inputs.rgb(batch, *make.view, make.backbone.rgb)
-        stacks = inputs.flow(batch, *make.view, make.backbone.flow)
-        images = make.stream("spatial")(frames, train)
-        paths = make.stream("temporal")(stacks, train)
+        images = maps.images(make, batch, train)
+        paths = maps.paths(make, batch, train)
         motion = make.temporal_fusion("temporal_fusion")(paths)
         weights, vectors = make.attention("attention")(images, motion)
         attended = vectors.mean(axis=1)

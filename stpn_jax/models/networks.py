@@ -19,7 +19,7 @@ NETWORKS = {
 
 
 def build(network: str, settings: Settings) -> nn.Module:
-    """The network of that name; all take a Batch and return Outputs."""
+    """The network of that name; all take a batch and return Outputs."""
     return NETWORKS[network](settings)
 
 

@@ -3,8 +3,8 @@
 from flax import linen as nn
 from jaxtyping import Key
 
-from stpn_jax.arrays import Array, Batch, Outputs
-from stpn_jax.models import classifier, inputs
+from stpn_jax.arrays import AnyBatch, Array, Outputs
+from stpn_jax.models import classifier, maps
 from stpn_jax.models.settings import Settings
 
 
@@ -15,14 +15,17 @@ class SpatialNetwork(nn.Module):
 
     @nn.compact
     def __call__(
-        self, batch: Batch, keys: Key[Array, "b"] | None = None, *, train: bool = False
+        self,
+        batch: AnyBatch,
+        keys: Key[Array, "b"] | None = None,
+        *,
+        train: bool = False,
     ) -> Outputs:
         make = self.settings
-        frames = inputs.rgb(batch, *make.view, make.backbone.rgb)
-        maps = make.stream("spatial")(frames, train)
-        features = classifier.stream_features(maps, make.backbone.grid)
+        images = maps.images(make, batch, train)
+        features = classifier.stream_features(images, make.backbone.grid)
         logits = make.classifier("classifier")(features, keys)
-        return Outputs(logits, None, {"spatial": maps.mean(axis=(1, 2, 3))})
+        return Outputs(logits, None, {"spatial": images.mean(axis=(1, 2, 3))})
 
 
 class TemporalNetwork(nn.Module):
@@ -36,11 +39,14 @@ class TemporalNetwork(nn.Module):
 
     @nn.compact
     def __call__(
-        self, batch: Batch, keys: Key[Array, "b"] | None = None, *, train: bool = False
+        self,
+        batch: AnyBatch,
+        keys: Key[Array, "b"] | None = None,
+        *,
+        train: bool = False,
     ) -> Outputs:
         make = self.settings
-        stacks = inputs.flow(batch, *make.view, make.backbone.flow)
-        paths = make.stream("temporal")(stacks, train)
+        paths = maps.paths(make, batch, train)
         motion = make.temporal_fusion("temporal_fusion")(paths)[:, None]
         grid = make.backbone.grid if paths.shape[1] == 1 else 0
         features = classifier.stream_features(motion, grid)

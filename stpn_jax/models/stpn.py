@@ -3,8 +3,8 @@
 from flax import linen as nn
 from jaxtyping import Key
 
-from stpn_jax.arrays import Array, Batch, Outputs
-from stpn_jax.models import inputs
+from stpn_jax.arrays import AnyBatch, Array, Outputs
+from stpn_jax.models import maps
 from stpn_jax.models.settings import Settings
 
 
@@ -18,7 +18,11 @@ class SpatiotemporalPyramid(nn.Module):
 
     @nn.compact
     def __call__(
-        self, batch: Batch, keys: Key[Array, "b"] | None = None, *, train: bool = False
+        self,
+        batch: AnyBatch,
+        keys: Key[Array, "b"] | None = None,
+        *,
+        train: bool = False,
     ) -> Outputs:
         """Classifies snippets.
 
@@ -26,16 +30,13 @@ class SpatiotemporalPyramid(nn.Module):
         pooled and attended vectors are averaged, then fused.
 
         Args:
-            batch: raw snippets.
+            batch: raw snippets, or the maps that their streams made.
             keys: one dropout key per sample, or None to drop nothing.
             train: whether batch statistics are used and updated.
         """
         make = self.settings
-        frames = inputs.rgb(batch, *make.view, make.backbone.rgb)
-        stacks = inputs.flow(batch, *make.view, make.backbone.flow)
-
-        images = make.stream("spatial")(frames, train)
-        paths = make.stream("temporal")(stacks, train)
+        images = maps.images(make, batch, train)
+        paths = maps.paths(make, batch, train)
 
         motion = make.temporal_fusion("temporal_fusion")(paths)
         features = {
@@ -44,8 +45,8 @@ class SpatiotemporalPyramid(nn.Module):
         }
         weights = None
         if make.has_attention:
-            maps, vectors = make.attention("attention")(images, motion)
-            weights, features["attended"] = maps.mean(axis=1), vectors.mean(axis=1)
+            grids, vectors = make.attention("attention")(images, motion)
+            weights, features["attended"] = grids.mean(axis=1), vectors.mean(axis=1)
 
         fused = make.pyramid_fusion("pyramid_fusion")(
             features["spatial"], features["temporal"], features.get("attended")

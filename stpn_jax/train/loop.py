@@ -7,7 +7,7 @@ from typing import Any
 import jax
 
 from stpn_jax import parallel
-from stpn_jax.arrays import Batch
+from stpn_jax.arrays import AnyBatch
 from stpn_jax.checkpoint import Checkpoints
 from stpn_jax.config import RunConfig, StageConfig
 from stpn_jax.errors import PreemptedError
@@ -15,13 +15,13 @@ from stpn_jax.train.journal import Journal
 from stpn_jax.train.profile import Trace
 from stpn_jax.train.state import TrainState
 
-Update = Callable[[TrainState, Batch], tuple[TrainState, dict[str, jax.Array]]]
+Update = Callable[[TrainState, AnyBatch], tuple[TrainState, dict[str, jax.Array]]]
 
 
 def run(
     state: TrainState,
     update: Update,
-    batches: Iterator[Batch],
+    batches: Iterator[AnyBatch],
     *,
     stage: StageConfig,
     config: RunConfig,

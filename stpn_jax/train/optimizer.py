@@ -24,9 +24,9 @@ def make(stage: StageConfig, params: Any) -> optax.GradientTransformation:
         params: the parameters, for the rules' paths.
 
     Raises:
-        UsageError: if a rule of stage.multipliers matches no parameter.
+        UsageError: if a rule of the stage's multipliers matches no parameter.
     """
-    factors = multipliers(stage.multipliers, params)
+    factors = multipliers(stage.rate_rules, params)
     decayed = jax.tree.map(lambda factor, p: factor > 0 and p.ndim > 1, factors, params)
     return optax.chain(
         _scale_leaves(jax.tree.map(lambda factor: float(factor > 0), factors)),

@@ -10,7 +10,7 @@ from flax import linen as nn
 from jaxtyping import Bool, Float, Key
 
 from stpn_jax import parallel
-from stpn_jax.arrays import Array, Batch, Outputs
+from stpn_jax.arrays import AnyBatch, Array, Outputs
 from stpn_jax.train import loss, optimizer
 from stpn_jax.train.state import TrainState
 
@@ -35,7 +35,7 @@ class _Computed(NamedTuple):
     right: Bool[Array, "b"]
 
 
-Compute = Callable[[Any, Batch, Key[Array, "b"]], _Computed]
+Compute = Callable[[Any, AnyBatch, Key[Array, "b"]], _Computed]
 
 
 def make_train_step(
@@ -44,7 +44,7 @@ def make_train_step(
     factors: Any,
     seed: int,
     device_batch: int = 0,
-) -> Callable[[TrainState, Batch], tuple[TrainState, Metrics]]:
+) -> Callable[[TrainState, AnyBatch], tuple[TrainState, Metrics]]:
     """The update of one replica, to be mapped over the axis parallel.AXIS.
 
     Args:
@@ -56,8 +56,8 @@ def make_train_step(
             accumulated. Batch statistics are those of so many samples.
     """
 
-    def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
-        def compute(batch_stats: Any, batch: Batch, keys: Array) -> _Computed:
+    def train_step(state: TrainState, batch: AnyBatch) -> tuple[TrainState, Metrics]:
+        def compute(batch_stats: Any, batch: AnyBatch, keys: Array) -> _Computed:
             def objective(params: Any) -> tuple[Array, tuple[Any, Array, Outputs]]:
                 variables = state.variables | {
                     "params": optimizer.stop_frozen(factors, params),
@@ -105,7 +105,7 @@ def _parts(count: int, most: int) -> int:
 
 
 def _accumulate(
-    compute: Compute, state: TrainState, batch: Batch, keys: Array, parts: int
+    compute: Compute, state: TrainState, batch: AnyBatch, keys: Array, parts: int
 ) -> _Computed:
     """The mean gradient of parts of a batch, one after the other."""
     if parts == 1:
@@ -115,7 +115,7 @@ def _accumulate(
     )
 
     def add(
-        carry: tuple[Any, Any], part: tuple[Batch, Array]
+        carry: tuple[Any, Any], part: tuple[AnyBatch, Array]
     ) -> tuple[tuple[Any, Any], tuple[Array, Array]]:
         total, batch_stats = carry
         found = compute(batch_stats, *part)
@@ -131,10 +131,10 @@ def _accumulate(
 
 def make_predict_step(
     network: nn.Module,
-) -> Callable[[dict[str, Any], Batch], Float[Array, "b classes"]]:
+) -> Callable[[dict[str, Any], AnyBatch], Float[Array, "b classes"]]:
     """Class probabilities of one replica's samples."""
 
-    def predict_step(variables: dict[str, Any], batch: Batch) -> Array:
+    def predict_step(variables: dict[str, Any], batch: AnyBatch) -> Array:
         outputs: Outputs = network.apply(variables, batch)  # type: ignore[assignment]
         return jax.nn.softmax(outputs.logits.astype(jnp.float32))
 

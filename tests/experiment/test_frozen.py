@@ -1,0 +1,142 @@
+"""A stage over cached maps: frozen streams, the pixels' answers, any place to go on."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+from etils import epath
+
+from configs import demo
+from stpn_jax import checkpoint, parallel
+from stpn_jax import config as configs
+from stpn_jax.data import labels
+from stpn_jax.errors import UsageError
+from stpn_jax.experiment import forecast, frozen, initial, testing, training, workdir
+from stpn_jax.experiment.setup import Experiment
+from tests.reference import grey_records
+
+TRAIN, TEST = np.arange(6), np.arange(6, 9)
+
+
+def config(**changes):
+    made = demo.get_config()
+    made.data.update(
+        size=grey_records.SIZE, crop_size=32, crop_scales=(1.0, 0.75), input_size=24
+    )
+    made.data.update(flow_length=4, tau=(1, 3))
+    for level in (made.model.temporal, made.model.attention, made.model.pyramid):
+        level.width = 16
+    made.stages = {"pyramid": made.stages.pyramid}
+    made.stages.pyramid.update(
+        init=(), steps=6, batch=4, drops=(), batch_norm="frozen", cached_views=3
+    )
+    made.stages.pyramid.update(changes)
+    made.evaluation.update(snippets=2, views=2, frames=1, batch=2)
+    made.run.update(checkpoint_every=3, validate_every=0)
+    return configs.from_config_dict(made)
+
+
+@pytest.fixture
+def experiment(tmp_path):
+    folder = epath.Path(tmp_path)
+    split = labels.Split(TRAIN, np.arange(0), TEST)
+    made = Experiment(config(), folder, grey_records.Dataset(9), split, "", folder)
+    frozen.folder(made).mkdir()
+    return made
+
+
+def stage_of(experiment, **changes):
+    return dataclasses.replace(experiment.config.stages[0], **changes)
+
+
+def test_levels_learn_and_streams_stay(experiment):
+    stage = stage_of(experiment)
+    before = initial.initial_variables(experiment, stage)
+    training.train_stage(experiment, stage)
+    after = checkpoint.restore_variables(
+        workdir.checkpoints(experiment.folder(stage)), stage.steps
+    )
+    for stream in ("spatial", "temporal"):
+        for kind in ("params", "batch_stats"):
+            jax.tree.map(
+                np.testing.assert_array_equal, before[kind][stream], after[kind][stream]
+            )
+    for level in ("attention", "classifier"):
+        moved = jax.tree.map(
+            lambda a, b: np.abs(a - b).max(),
+            before["params"][level],
+            after["params"][level],
+        )
+        assert all(value > 0 for value in jax.tree.leaves(moved))
+
+
+def test_maps_give_the_answers_of_pixels(experiment):
+    stage = stage_of(experiment)
+    variables = initial.initial_variables(experiment, stage)
+    evaluation = experiment.config.evaluation
+    scores = [
+        testing.score(
+            experiment,
+            one,
+            testing.make_forward(experiment, one),
+            parallel.replicate(variables),
+            TEST,
+            evaluation,
+        )
+        for one in (stage, dataclasses.replace(stage, cached_views=0))
+    ]
+    assert scores[0].std(axis=0).max() > 1e-6  # The videos differ.
+    np.testing.assert_allclose(scores[0], scores[1], atol=2e-5)
+
+
+def test_batches_go_on_anywhere_and_cover_all_views(experiment):
+    stage = stage_of(experiment, steps=10)
+    variables = initial.initial_variables(experiment, stage)
+    whole = list(frozen.train_batches(experiment, stage, variables, 0))
+    rest = list(frozen.train_batches(experiment, stage, variables, 7))
+    assert (len(whole), len(rest)) == (10, 3)
+    for one, other in zip(whole[7:], rest, strict=True):
+        jax.tree.map(np.testing.assert_array_equal, one, other)
+    # 3 views of 6 videos are 18, in 5 batches of 4: two more are of the next round.
+    first = np.concatenate([batch.video for batch in whole[:5]])
+    assert sorted(np.bincount(first)) in ([3, 3, 3, 3, 4, 4], [3, 3, 3, 3, 3, 5])
+    second = np.concatenate([batch.video for batch in whole[5:]])
+    assert sorted(first) == sorted(second) and first.tolist() != second.tolist()
+
+
+def test_maps_of_other_streams_are_others(experiment):
+    stage = stage_of(experiment)
+    variables = initial.initial_variables(experiment, stage)
+    list(frozen.train_batches(experiment, stage, variables, 5))
+    made = set(frozen.folder(experiment).iterdir())
+    list(frozen.train_batches(experiment, stage, variables, 3))
+    assert set(frozen.folder(experiment).iterdir()) == made
+    again = initial.initial_variables(
+        dataclasses.replace(
+            experiment, config=dataclasses.replace(experiment.config, seed=1)
+        ),
+        stage,
+    )
+    list(frozen.train_batches(experiment, stage, again, 5))
+    assert len(set(frozen.folder(experiment).iterdir())) == len(made) + 1
+
+
+def test_the_forecast_counts_the_maps(experiment):
+    stage = stage_of(experiment)
+    maps = 3 * len(TRAIN) * (1 + stage.paths) * 3 * 3 * 64 * 2
+    assert frozen.bytes_of(experiment, stage) == maps
+    assert "of disk" in forecast.describe(experiment)
+
+
+def test_single_streams_are_not_cached():
+    made = demo.get_config()
+    made.stages.spatial.cached_views = 2
+    with pytest.raises(UsageError, match=r"spatial.cached_views = 2 freezes"):
+        configs.from_config_dict(made)
+
+
+def test_several_hosts_are_refused(experiment, monkeypatch):
+    monkeypatch.setattr(parallel, "host", lambda: (0, 2))
+    with pytest.raises(UsageError, match=r"pyramid.cached_views = 3.*one process"):
+        frozen.check(experiment)
