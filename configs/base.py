@@ -85,6 +85,7 @@ def model() -> ml_collections.ConfigDict:
         attention=fusion(),
         attention_from="both",
         attention_hidden=64,
+        attention_activation="relu",
         pyramid=fusion(),
         sync_batch_norm=False,
     )

@@ -99,6 +99,7 @@ class ModelConfig:
         attention_from: the maps that the attention is made from; none leaves the
             level out of the pyramid (Table 5, Table 6).
         attention_hidden: width of the first attention convolution.
+        attention_activation: between the two attention convolutions.
         pyramid: the last fusion (section 3.4).
         sync_batch_norm: share batch statistics between replicas.
     """
@@ -113,6 +114,7 @@ class ModelConfig:
     attention: FusionConfig
     attention_from: Literal["none", "spatial", "temporal", "both"]
     attention_hidden: Count
+    attention_activation: Literal["relu", "tanh"]
     pyramid: FusionConfig
     sync_batch_norm: bool
 

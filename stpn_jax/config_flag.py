@@ -3,6 +3,7 @@
 import contextlib
 import difflib
 import pathlib
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -61,6 +62,18 @@ def load(file: str, overrides: Sequence[str]) -> Config:
     define(values, arguments)
     parse(arguments, values)
     return config(values)
+
+
+def load_fitting(file: str, overrides: Sequence[str]) -> Config:
+    """The config of a file, with those overrides whose stage it has."""
+    stages = [stage.name for stage in load(file, ()).stages]
+    return load(file, [one for one in overrides if stage_of(one) in ("", *stages)])
+
+
+def stage_of(override: str) -> str:
+    """The stage that an override is for, or nothing."""
+    match = re.match(r"--config\.stages\.(\w+)", override)
+    return match[1] if match else ""
 
 
 def join_values(arguments: Sequence[str], flag: str) -> list[str]:

@@ -5,7 +5,6 @@ Runs a table's rows on the data of a config and writes them beside the paper's n
 
 import argparse
 import dataclasses
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from typing import NoReturn
@@ -84,7 +83,7 @@ def check(runs: Sequence[Run], overrides: Sequence[str]) -> None:
     """
     stages = {stage.name for run in runs for stage in run.config.stages}
     for override in overrides:
-        if _stage(override) not in ("", *stages):
+        if config_flag.stage_of(override) not in ("", *stages):
             known = ", ".join(sorted(stages))
             raise UsageError(f"{override}: no row has that stage; they have {known}")
     seen: dict[object, Run] = {}
@@ -127,7 +126,7 @@ def plan(
     """
     for row in table.rows:
         for file in files:
-            config = load(
+            config = config_flag.load_fitting(
                 f"{file}{',' if ':' in file else ':'}{row.variant}", overrides
             )
             for split in splits or default_splits(table, config):
@@ -139,19 +138,6 @@ def plan(
                     folder / row.variant,
                     folder / f"streams-{config.model.backbone}",
                 )
-
-
-def load(file: str, overrides: Sequence[str]) -> Config:
-    """The config of a row, with the overrides of the stages that it has."""
-    stages = [stage.name for stage in config_flag.load(file, ()).stages]
-    fitting = [one for one in overrides if _stage(one) in ("", *stages)]
-    return config_flag.load(file, fitting)
-
-
-def _stage(override: str) -> str:
-    """The stage that an override is for, or nothing."""
-    match = re.match(r"--config\.stages\.(\w+)", override)
-    return match[1] if match else ""
 
 
 def default_splits(table: paper.Table, config: Config) -> Sequence[int]:

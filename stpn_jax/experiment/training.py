@@ -26,6 +26,7 @@ def train(
     experiment: Experiment,
     profile: bool = False,
     boxes: reporting.Boxes | None = None,
+    report: bool = True,
 ) -> None:
     """Runs the stages in order, each from where it stopped; then one test, one report.
 
@@ -33,6 +34,7 @@ def train(
         experiment: what to train.
         profile: write a trace of some updates of each stage.
         boxes: that the report compares the attention with, by video and frame.
+        report: whether there is to be one.
 
     Raises:
         UsageError: for what the stages cannot start from, or be chosen by.
@@ -47,7 +49,8 @@ def train(
     is_tested = (experiment.directory / workdir.RESULTS_JSON).exists()
     if not is_tested:
         testing.evaluate(experiment, again=False)
-    if not is_tested or not (experiment.directory / workdir.PAGE).exists():
+    is_told = is_tested and (experiment.directory / workdir.PAGE).exists()
+    if report and not is_told:
         reporting.attempt(experiment, boxes or {})
     workdir.print_files(experiment.directory)
 

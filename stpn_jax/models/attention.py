@@ -17,6 +17,8 @@ SOURCES = {
     "spatial": ("spatial",),
 }
 
+ACTIVATIONS = {"relu": nn.relu, "tanh": nn.tanh}
+
 
 class SpatiotemporalAttention(nn.Module):
     """Scores every location and pools the image map by the scores.
@@ -25,12 +27,14 @@ class SpatiotemporalAttention(nn.Module):
         config: fusion of image map and motion map.
         source: a key of SOURCES: the maps that the scores are made from.
         hidden: channels of the first of the two 1x1 convolutions.
+        activation: between them, a key of ACTIVATIONS.
         seed: draws the sketches.
     """
 
     config: FusionConfig
     source: str
     hidden: int
+    activation: str
     seed: tuple[int, ...]
 
     @nn.compact
@@ -52,7 +56,8 @@ class SpatiotemporalAttention(nn.Module):
             # A single map is handed on, normalised like a fused one.
             config = dataclasses.replace(config, kind="concatenation")
         fused = fusion.Fusion(config, self.seed, name="fusion")(pathways)
-        hidden = nn.relu(layers.Dense(self.hidden, name="hidden")(fused))
+        hidden = layers.Dense(self.hidden, name="hidden")(fused)
+        hidden = ACTIVATIONS[self.activation](hidden)
         scores = layers.Dense(1, name="score")(hidden)[..., 0]
         weights = attention_pool.attention_weights(scores)
         return weights, attention_pool.attention_pool(weights, images)

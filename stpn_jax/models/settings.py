@@ -85,6 +85,7 @@ class Settings:
             self.model.attention,
             self.model.attention_from,
             self.model.attention_hidden,
+            self.model.attention_activation,
             self._seed(ATTENTION_LEVEL),
             name=name,
         )

@@ -1,0 +1,119 @@
+"""The door to the study: `python -m stpn_jax.study hmdb51 --data=FOLDER`.
+
+Trains what a part compares, keeps every video's answers as CSV, and writes the tables
+into RESULTS.md between its markers. Started again, it goes on where it stopped;
+`--tables` only writes the tables again, from the CSV files.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import jax
+from absl import logging
+from etils import epath
+
+from stpn_jax import compilation_cache, errors
+from stpn_jax.errors import UsageError
+from stpn_jax.experiment import setup
+from stpn_jax.study import choices, results, trials
+from stpn_jax.study.parts import PARTS, Part
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; --help lists the options")
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Runs what is missing, then writes the tables."""
+    options, overrides = _parse(arguments)
+    part = PARTS[options.part]
+    answers = epath.Path(options.results) / options.part
+    if options.choose:
+        print(_choose(options, part, overrides, answers))
+        return
+    if not options.tables:
+        _run(options, part, overrides, answers)
+    text = results.update(epath.Path(options.report), options.part, part, answers)
+    print(f"\n{text}\nwritten to {options.report}")
+
+
+def _run(
+    options: argparse.Namespace, part: Part, overrides: list[str], answers: epath.Path
+) -> None:
+    if part.devices and jax.device_count() != part.devices:
+        raise UsageError(
+            f"{options.part} runs on {part.devices} devices, and here are "
+            f"{jax.device_count()}: "
+            f"XLA_FLAGS=--xla_force_host_platform_device_count={part.devices}"
+        )
+    data = _data(options)
+    folder = epath.Path(options.workdir) / options.part
+    planned = list(trials.plan(part, folder, [*data, *overrides], options.seeds))
+    chosen = [one for one in planned if _is_chosen(one.comparison, options.only)]
+    for trial in chosen:
+        setup.check_weights(trial.config)
+    compilation_cache.enable()
+    logging.set_verbosity(logging.WARNING)
+    trials.run(chosen, trials.Book(answers))
+
+
+def _choose(
+    options: argparse.Namespace, part: Part, overrides: list[str], answers: epath.Path
+) -> str:
+    folder = epath.Path(options.workdir) / options.part / "choices"
+    compilation_cache.enable()
+    logging.set_verbosity(logging.WARNING)
+    data = _data(options)
+    return choices.run(
+        part, options.only, folder, [*data, *overrides], options.choose, answers
+    )
+
+
+def _data(options: argparse.Namespace) -> list[str]:
+    return [f"--config.data.data_dir={options.data}"] if options.data else []
+
+
+def _is_chosen(comparison: str, only: Sequence[str]) -> bool:
+    return not only or comparison in only
+
+
+def _parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+    parser = _Parser(
+        prog="python -m stpn_jax.study", description=__doc__, allow_abbrev=False
+    )
+    parser.add_argument("part", choices=list(PARTS))
+    parser.add_argument("--data", default="", help="records [the config's]")
+    parser.add_argument("--workdir", default="runs/study", help="folder of the runs")
+    parser.add_argument("--results", default="results", help="folder of the answers")
+    parser.add_argument("--report", default="RESULTS.md", help="file of the tables")
+    parser.add_argument("--seeds", type=int, default=0, help="at most, of each row")
+    parser.add_argument(
+        "--only",
+        type=lambda text: text.split(","),
+        default=[],
+        help="these comparisons, with commas",
+    )
+    parser.add_argument(
+        "--choose",
+        type=lambda text: [float(one) for one in text.split(",")],
+        default=[],
+        metavar="RATES",
+        help="only compare learning rates, with commas, on a validation part",
+    )
+    parser.add_argument("--tables", action="store_true", help="train nothing")
+    options, rest = parser.parse_known_args(arguments)
+    unknown = set(options.only) - set(PARTS[options.part].comparisons)
+    if unknown:
+        known = ", ".join(PARTS[options.part].comparisons)
+        raise UsageError(f"--only: {min(unknown)!r}: expected some of {known}")
+    for one in rest:
+        if not one.startswith("--config."):
+            raise UsageError(f"unknown argument {one!r}; fields: --config.A.B=VALUE")
+    return options, rest
+
+
+if __name__ == "__main__":
+    sys.exit(errors.guard(lambda: main(sys.argv[1:])))

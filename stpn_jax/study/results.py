@@ -1,0 +1,47 @@
+"""RESULTS.md: text by hand, tables between markers, written from the answers.
+
+A table stands between `<!-- PART/COMPARISON -->` and `<!-- end -->`; all else in the
+file is left as it is. Markers that a file lacks are added at its end.
+"""
+
+import re
+
+from etils import epath
+
+from stpn_jax import files
+from stpn_jax.study import tables, trials
+from stpn_jax.study.parts import Part
+
+END = "<!-- end -->"
+
+
+def update(path: epath.Path, name: str, part: Part, folder: epath.Path) -> str:
+    """Writes the tables of a part into a file; returns them.
+
+    Args:
+        path: of the file, made if absent.
+        name: of the part.
+        part: whose tables they are.
+        folder: of its answers.
+    """
+    text = path.read_text() if path.exists() else ""
+    told = []
+    for comparison, compared in part.comparisons.items():
+        found = trials.Book(folder).answers(comparison)
+        if found is None:
+            continue
+        table = tables.markdown(compared, found)
+        text = put(text, f"{name}/{comparison}", table)
+        told.append(f"{compared.table.title}\n\n{table}")
+    files.write_whole(path, text)
+    return "\n".join(told)
+
+
+def put(text: str, marker: str, content: str) -> str:
+    """The text with this between the marker and its end."""
+    start = f"<!-- {marker} -->"
+    block = f"{start}\n{content}{END}"
+    if start not in text:
+        return f"{text.rstrip()}\n\n{block}\n".lstrip()
+    pattern = f"{re.escape(start)}.*?{re.escape(END)}"
+    return re.sub(pattern, lambda _: block, text, count=1, flags=re.DOTALL)
