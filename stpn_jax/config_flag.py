@@ -2,6 +2,7 @@
 
 import contextlib
 import difflib
+import functools
 import pathlib
 import re
 from collections.abc import Sequence
@@ -66,8 +67,13 @@ def load(file: str, overrides: Sequence[str]) -> Config:
 
 def load_fitting(file: str, overrides: Sequence[str]) -> Config:
     """The config of a file, with those overrides whose stage it has."""
-    stages = [stage.name for stage in load(file, ()).stages]
+    stages = _stages(file)
     return load(file, [one for one in overrides if stage_of(one) in ("", *stages)])
+
+
+@functools.cache
+def _stages(file: str) -> tuple[str, ...]:
+    return tuple(stage.name for stage in load(file, ()).stages)
 
 
 def stage_of(override: str) -> str:

@@ -58,6 +58,17 @@ ARROWS: dict[str, set[str]] = {
     },
     "config_flag": {"config"},
     "main": {"cluster", "compilation_cache", "config_flag", "experiment", "parallel"},
+    "study": {
+        "compilation_cache",
+        "config",
+        "config_flag",
+        "evaluation",
+        "experiment",
+        "ops",
+        "report",
+        "train",
+    },
+    "study.__main__": {"compilation_cache", "experiment", "study"},
     "table": {"compilation_cache", "config", "config_flag", "evaluation", "experiment"},
     "experiment": {
         "checkpoint",

@@ -13,7 +13,6 @@ from configs import demo, rows
 from stpn_jax import config as configs
 from stpn_jax import parallel
 from stpn_jax.evaluation import paper
-from stpn_jax.experiment import workdir
 from stpn_jax.models import networks, settings
 from stpn_jax.train import optimizer, state, step
 
@@ -72,7 +71,7 @@ def distinct_stages():
         config = row_config(row)
         for stage in config.stages:
             key = json.dumps([configs.to_json(config), repr(stage)])
-            if workdir.is_single_stream(stage):
+            if stage.is_single_stream:
                 key = json.dumps([config.model.backbone, stage.network])
             found.setdefault(key, (row, stage.name))
     return tuple(found.values())

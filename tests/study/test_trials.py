@@ -1,0 +1,61 @@
+"""Which networks the study trains, and which it trains once for several tables."""
+
+import pytest
+from etils import epath
+
+from stpn_jax.study import trials
+from stpn_jax.study.parts import PARTS
+
+
+@pytest.fixture(scope="module", params=list(PARTS))
+def planned(request):
+    part = PARTS[request.param]
+    return part, list(trials.plan(part, epath.Path("runs"), []))
+
+
+def test_every_row_has_all_its_runs(planned):
+    part, found = planned
+    for name, comparison in part.comparisons.items():
+        mine = [one for one in found if one.comparison == name]
+        count = max(comparison.seeds, comparison.sketches)
+        assert len(mine) == count * len(comparison.table.rows)
+        assert len({column for one in mine for column in one.columns.values()}) == sum(
+            count * len(row.results) for row in comparison.table.rows
+        )
+        for one in mine:
+            stages = {stage.name for stage in one.config.stages}
+            assert set(one.row.stages) <= stages
+
+
+def test_a_workdir_is_of_one_config_and_a_config_has_one_workdir(planned):
+    _, found = planned
+    pairs = {(one.directory, one.config) for one in found}
+    assert len(pairs) == len({d for d, _ in pairs}) == len({c for _, c in pairs})
+
+
+def test_streams_are_those_of_one_seed(planned):
+    _, found = planned
+    for one in found:
+        assert one.config.seed == one.run[0]
+        assert one.streams.parent == one.directory.parent
+    shared = {one.streams for one in found if one.row.variant.startswith("table")}
+    assert len(shared) == len({one.run[0] for one in found})
+
+
+def test_table3s_last_row_and_table6s_b_are_trained_once():
+    found = list(trials.plan(PARTS["hmdb51"], epath.Path("runs"), []))
+    places = {one.row.variant: one.directory for one in found if one.run == (0, 0)}
+    assert places["table3_stcb4096"] == places["table6_b"]
+    assert places["table3_average"] == places["table6_a"]
+
+
+def test_overrides_reach_the_rows_that_have_the_stage():
+    override = ["--config.stages.paths.steps=7"]
+    found = list(trials.plan(PARTS["hmdb51"], epath.Path("runs"), override))
+    steps = {
+        stage.steps
+        for one in found
+        for stage in one.config.stages
+        if stage.name == "paths"
+    }
+    assert steps == {7}
