@@ -30,13 +30,14 @@ def main(arguments: Sequence[str]) -> None:
     """Runs what is missing, then writes the tables."""
     options, overrides = _parse(arguments)
     part = PARTS[options.part]
-    answers = epath.Path(options.results) / options.part
+    folder = epath.Path(options.results) / options.part
     if options.choose:
-        print(_choose(options, part, overrides, answers))
+        _run(options, part, overrides, folder / choices.FOLDER / options.choose)
+        print(f"\n{choices.table(part, folder)}")
         return
     if not options.tables:
-        _run(options, part, overrides, answers)
-    text = results.update(epath.Path(options.report), options.part, part, answers)
+        _run(options, part, overrides, folder)
+    text = results.update(epath.Path(options.report), options.part, part, folder)
     print(f"\n{text}\nwritten to {options.report}")
 
 
@@ -49,31 +50,16 @@ def _run(
             f"{jax.device_count()}: "
             f"XLA_FLAGS=--xla_force_host_platform_device_count={part.devices}"
         )
-    data = _data(options)
+    if options.data:
+        overrides = [f"--config.data.data_dir={options.data}", *overrides]
     folder = epath.Path(options.workdir) / options.part
-    planned = list(trials.plan(part, folder, [*data, *overrides], options.seeds))
+    planned = trials.plan(part, folder, overrides, options.seeds, options.choose)
     chosen = [one for one in planned if _is_chosen(one.comparison, options.only)]
     for trial in chosen:
         setup.check_weights(trial.config)
     compilation_cache.enable()
     logging.set_verbosity(logging.WARNING)
-    trials.run(chosen, trials.Book(answers))
-
-
-def _choose(
-    options: argparse.Namespace, part: Part, overrides: list[str], answers: epath.Path
-) -> str:
-    folder = epath.Path(options.workdir) / options.part / "choices"
-    compilation_cache.enable()
-    logging.set_verbosity(logging.WARNING)
-    data = _data(options)
-    return choices.run(
-        part, options.only, folder, [*data, *overrides], options.choose, answers
-    )
-
-
-def _data(options: argparse.Namespace) -> list[str]:
-    return [f"--config.data.data_dir={options.data}"] if options.data else []
+    trials.run(chosen, trials.Book(answers), bool(options.choose))
 
 
 def _is_chosen(comparison: str, only: Sequence[str]) -> bool:
@@ -98,10 +84,9 @@ def _parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     )
     parser.add_argument(
         "--choose",
-        type=lambda text: [float(one) for one in text.split(",")],
-        default=[],
-        metavar="RATES",
-        help="only compare learning rates, with commas, on a validation part",
+        default="",
+        metavar="NAME",
+        help="score the --config.X=VALUE given on a validation part, under this name",
     )
     parser.add_argument("--tables", action="store_true", help="train nothing")
     options, rest = parser.parse_known_args(arguments)

@@ -1,87 +1,64 @@
-"""Rates chosen on a validation part of the training groups, on a seed of its own."""
+"""What is chosen before the study: on a validation part of the training groups.
 
-import csv
+A choice is a set of config fields under a name. Its rows are trained on three quarters
+of the training groups, with a seed that the study does not use, and scored on the other
+quarter; no test video is read.
+"""
+
 import dataclasses
-import io
-from collections.abc import Sequence
 
-import jax
+import numpy as np
 from etils import epath
 
-from stpn_jax import files
-from stpn_jax.config import Config
+from stpn_jax.data import labels
+from stpn_jax.errors import UsageError
 from stpn_jax.evaluation.paper import Row
-from stpn_jax.experiment import setup, training
-from stpn_jax.study import tables, trials
+from stpn_jax.experiment.setup import Experiment
+from stpn_jax.report import page
+from stpn_jax.study import answers, intervals
 from stpn_jax.study.parts import Part
-from stpn_jax.train import metrics
-from stpn_jax.train.journal import VALIDATION
 
-SEED = 1000
-FRACTION = 0.25
-CHOICES = "choices.csv"
-_HEADER = ("variant", "learning rate", "validation mean class accuracy")
+RUN = (1000, 1000)
+OVERRIDES = ("--config.data.validation_fraction=0.25",)
+FOLDER = "choices"
 
 
-def run(
-    part: Part,
-    only: Sequence[str],
-    folder: epath.Path,
-    overrides: Sequence[str],
-    rates: Sequence[float],
-    answers: epath.Path,
-) -> str:
-    """Trains every row at every rate and notes its score; no test video is read.
+def hide_test(experiment: Experiment) -> Experiment:
+    """The same with the validation part in the place of the test videos."""
+    split = experiment.split
+    if not len(split.validation):
+        raise UsageError("there are no validation videos to choose by")
+    none = np.array([], split.test.dtype)
+    hidden = labels.Split(split.train, none, split.validation)
+    return dataclasses.replace(experiment, split=hidden)
+
+
+def table(part: Part, folder: epath.Path) -> str:
+    """Mean class accuracy on the validation part: a line a row, a column a choice.
 
     Args:
         part: whose rows.
-        only: comparisons, or none for all.
-        folder: of the runs.
-        overrides: of config fields.
-        rates: of the last stage, where it is built on streams.
-        answers: folder of choices.csv.
+        folder: of the part's answers.
     """
-    path = answers / CHOICES
-    rows = list(csv.reader(io.StringIO(path.read_text()))) if path.exists() else []
-    known = {(row[0], row[1]): row[2] for row in rows[1:]}
-    held_out = f"--config.data.validation_fraction={FRACTION}"
-    for row in _rows(part, only):
-        for rate in rates:
-            if (row.variant, str(rate)) in known:
-                continue
-            print(f"\n== {row.variant} at {rate}")
-            config = trials.load(part, row, (SEED, SEED), [held_out, *overrides])
-            *streams, last = config.stages
-            stages = (*streams, dataclasses.replace(last, learning_rate=rate))
-            trial = dataclasses.replace(config, stages=stages)
-            opened = setup.open_experiment(
-                trial, folder / f"{row.variant}-rate{rate}", "", folder / "streams"
-            )
-            setup.claim(opened)
-            for stage in stages:
-                training.train_stage(opened, stage)
-            score = metrics.read(opened.folder(stages[-1]))[-1][VALIDATION]
-            known[row.variant, str(rate)] = f"{score:.4f}"
-            answers.mkdir(parents=True, exist_ok=True)
-            _write(path, known)
-            jax.clear_caches()
-    return path.read_text()
-
-
-def _rows(part: Part, only: Sequence[str]) -> list[Row]:
-    """The rows whose last stage is built on streams, each once."""
-    found: dict[Config, Row] = {}
+    names = sorted(path.name for path in (folder / FOLDER).iterdir())
+    lines = []
     for name, comparison in part.comparisons.items():
-        for row in comparison.table.rows if name in only or not only else ():
-            config = trials.load(part, row, tables.runs(comparison)[0])
-            if not config.stages[-1].is_single_stream:
-                found.setdefault(config, row)
-    return list(found.values())
+        for row in comparison.table.rows:
+            for result in row.results:
+                found = [_score(folder / FOLDER / n, name, row, result) for n in names]
+                if any(found):
+                    lines.append([f"{name}: {row.label}", result, *found])
+    return page.markdown(page.Numbers(["row", "result", *names], lines))
 
 
-def _write(path: epath.Path, known: dict[tuple[str, str], str]) -> None:
-    text = io.StringIO()
-    lines = csv.writer(text, lineterminator="\n")
-    lines.writerow(_HEADER)
-    lines.writerows((*key, value) for key, value in known.items())
-    files.write_whole(path, text.getvalue())
+def _score(folder: epath.Path, comparison: str, row: Row, result: str) -> str:
+    path = folder / f"{comparison}.csv"
+    column = answers.column(row.variant, result, *RUN)
+    if not path.exists():
+        return ""
+    found = answers.read(path)
+    if column not in found.predicted:
+        return ""
+    classes = np.unique(found.labels, return_inverse=True)[1]
+    (accuracy,) = intervals.accuracies(found.right(column)[None], classes)
+    return f"{100 * accuracy:.1f}"

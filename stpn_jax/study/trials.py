@@ -14,7 +14,7 @@ from stpn_jax import config_flag, files
 from stpn_jax.config import Config
 from stpn_jax.evaluation.paper import Row
 from stpn_jax.experiment import setup, training, workdir
-from stpn_jax.study import answers, tables
+from stpn_jax.study import answers, choices, tables
 from stpn_jax.study.parts import Part
 
 FILE = "configs/study.py"
@@ -55,6 +55,7 @@ def plan(
     folder: epath.Path,
     overrides: Sequence[str],
     most_seeds: int = 0,
+    choice: str = "",
 ) -> Iterator[Trial]:
     """The trials of a part, seed by seed, so that an early end leaves whole rows.
 
@@ -65,17 +66,21 @@ def plan(
         folder: of its runs.
         overrides: --config.A.B=VALUE, for rows that have that field's stage.
         most_seeds: of each row, or 0 for all.
+        choice: name of a choice that is tried, with the one seed of choices.
     """
     seen: dict[Config, epath.Path] = {}
     listed = [
         (name, comparison, run)
         for name, comparison in part.comparisons.items()
-        for run in tables.runs(comparison, most_seeds)
+        for run in ([choices.RUN] if choice else tables.runs(comparison, most_seeds))
     ]
+    if choice:
+        overrides = (*choices.OVERRIDES, *overrides)
     for name, comparison, run in sorted(listed, key=lambda one: one[2]):
         for row in comparison.table.rows:
             config = load(part, row, run, overrides)
-            place = folder / f"seed{run[0]}" / f"{row.variant}-sketch{run[1]}"
+            more = choice or f"sketch{run[1]}"
+            place = folder / f"seed{run[0]}" / f"{row.variant}-{more}"
             directory = seen.setdefault(config, place)
             streams = folder / f"seed{run[0]}" / f"streams-{_streams_key(config)}"
             yield Trial(name, row, run, config, directory, streams)
@@ -145,14 +150,22 @@ class Book:
         return self.folder / f"{comparison}.csv"
 
 
-def run(trials: Sequence[Trial], book: Book) -> None:
-    """Runs what the book does not have yet."""
+def run(trials: Sequence[Trial], book: Book, chooses: bool = False) -> None:
+    """Runs what the book does not have yet.
+
+    Args:
+        trials: from plan().
+        book: gets their answers.
+        chooses: whether they are scored on the validation part.
+    """
     for index, trial in enumerate(trials, 1):
         if book.has(trial):
             continue
         print(f"\n== [{index}/{len(trials)}] {trial.comparison}: {trial.directory}")
         started = time.monotonic()
         opened = setup.open_experiment(trial.config, trial.directory, "", trial.streams)
+        if chooses:
+            opened = choices.hide_test(opened)
         training.train(opened, report=False)
         book.add(
             trial, workdir.read_tested(trial.directory), time.monotonic() - started

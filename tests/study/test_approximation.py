@@ -6,7 +6,10 @@ import pytest
 from stpn_jax.study import approximation
 
 
-def test_errors_keep_to_the_bound_and_halve_with_four_times_the_width():
+def test_errors_keep_to_the_bound_and_halve_with_four_times_the_width(monkeypatch):
+    monkeypatch.setattr(approximation, "CHANNELS", 256)
+    monkeypatch.setattr(approximation, "PAIRS", 200)
+    monkeypatch.setattr(approximation, "WIDTHS", (256, 1024, 4096))
     header, *rows = approximation.inner_products(seeds=2)
     assert header[2:5] == ["error", "over draws", "bound"]
     errors = {(int(m), int(d)): float(e) for m, d, e, *_ in rows}
@@ -17,7 +20,7 @@ def test_errors_keep_to_the_bound_and_halve_with_four_times_the_width():
         assert 0 < float(error) < float(bound)
         assert float(rounded) == pytest.approx(float(error), rel=0.05)
     for m in approximation.PATHWAYS:
-        ratio = errors[m, 1024] / errors[m, 16384]
+        ratio = errors[m, 256] / errors[m, 4096]
         assert 3 < ratio < 5
 
 

@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# The study of RESULTS.md, end to end: data, streams, every row with its seeds, tables.
+#
+#   bash launch/study.sh [--quick] [--clips DIR --splits DIR] [--workdir DIR]
+#
+# DIR of --clips has hmdb51/ and ucf101/, each with a folder a class (all classes or
+# some), DIR of --splits the official lists in folders of the same names; without them
+# the made videos and the operator alone are studied. --quick cuts everything down and
+# leaves RESULTS.md alone. Started again, it goes on where it stopped.
+set -euo pipefail
+# shellcheck source=launch/common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+usage='usage: bash launch/study.sh [--quick] [--clips DIR --splits DIR] [--workdir DIR]'
+quick='' clips='' splits='' workdir=''
+while [ $# -gt 0 ]; do
+  case $1 in
+    --quick) quick=1 && shift ;;
+    --clips=* | --splits=* | --workdir=*) set -- "${1%%=*}" "${1#*=}" "${@:2}" ;;
+    --clips | --splits | --workdir)
+      [ $# -gt 1 ] || die "$1 needs a value; $usage"
+      printf -v "${1#--}" '%s' "$2" && shift 2
+      ;;
+    *) die "$1: unknown argument; $usage" ;;
+  esac
+done
+[ -z "$clips" ] || [ -d "$clips" ] || die "--clips=$clips: no such folder"
+[ -z "$clips" ] || [ -d "$splits" ] || die "--splits=$splits: no such folder; $usage"
+workdir=${workdir:-runs/study${quick:+-quick}}
+
+SECONDS=0
+step() { say "[$((SECONDS / 60)) min $((SECONDS % 60)) s] $*"; }
+
+declare -A limits=()
+if [ -n "$quick" ]; then
+  say "a cut-down study in $workdir: one seed and a few updates of everything. On two
+   cores about 15 minutes."
+  results=("--results=$workdir/results" "--report=$workdir/RESULTS.md")
+  made=(--train=4 --test=2) sketches=3
+  limits=([hmdb51]=42 [ucf101]=18)
+  cut=(--seeds=1)
+  for stage in spatial temporal pyramid paths attended; do
+    cut+=("--config.stages.$stage.steps=4" "--config.stages.$stage.batch=8"
+      "--config.stages.$stage.drops=()")
+  done
+  for stage in pyramid paths attended; do
+    frozen+=("--config.stages.$stage.cached_views=1")
+  done
+else
+  say "the study in $workdir, tables in RESULTS.md. On two cores about a night."
+  results=() cut=() frozen=()
+  made=(--train=20 --test=30) sketches=10
+fi
+set_up
+
+step 'the operator'
+python -m stpn_jax.study.approximation "${results[@]}" --seeds=$sketches
+
+step 'made videos'
+if [ ! -e "$workdir/made/dataset.json" ]; then
+  python -m stpn_jax.data.synthetic "$workdir/videos" --seed=7 "${made[@]}"
+  python -m stpn_jax.prepare --dataset=folder --videos="$workdir/videos" \
+    --data_dir="$workdir/made" --size=72x72
+fi
+study() {
+  python -m stpn_jax.study "$@" --workdir="$workdir/runs" "${results[@]}" "${cut[@]}"
+}
+study made --data="$workdir/made"
+step 'batch statistics over devices'
+XLA_FLAGS=--xla_force_host_platform_device_count=8 study replicas --data="$workdir/made"
+
+for dataset in ${clips:+hmdb51 ucf101}; do
+  step "$dataset"
+  if [ ! -e "$workdir/$dataset/dataset.json" ]; then
+    python -m stpn_jax.prepare --dataset="$dataset" --videos="$clips/$dataset" \
+      --splits="$splits/$dataset" --data_dir="$workdir/$dataset" --size=170x128 \
+      ${limits[$dataset]:+--limit="${limits[$dataset]}"}
+  fi
+  study "$dataset" --data="$workdir/$dataset" "${frozen[@]}"
+done
+step 'done'
