@@ -479,3 +479,29 @@ def last_line(done):
 def test_groups_come_from_the_videos(videos):
     with open(videos / "groups.csv", newline="") as file:
         assert len(list(csv.DictReader(file))) == 13
+
+
+def test_study_trains_its_rows_once_and_writes_their_table(data, tmp_path):
+    command = (
+        "study", "made", f"--data={data}", "--only=sketches", "--seeds=1",
+        f"--workdir={tmp_path / 'runs'}", f"--results={tmp_path / 'results'}",
+        f"--report={tmp_path / 'RESULTS.md'}", *SHORT,
+        "--config.stages.pyramid.cached_views=2",
+    )  # fmt: skip
+    first = run(*command).stdout
+    assert first.count("[spatial] 6/6") == first.count("[temporal] 6/6") == 1
+    assert first.count("[pyramid] 6/6") == 2
+    assert first.count("maps of 80 training snippets of 39 videos") == 1
+    text = (tmp_path / "RESULTS.md").read_text()
+    assert "<!-- made/sketches -->\n| row | accuracy | seeds | difference |" in text
+    assert "| attention from motion alone |" in text and "0 of 1" in text
+    with open(tmp_path / "results" / "made" / "sketches.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 13 and {row["group"] for row in rows} > {"a_appearance"}
+    assert list(rows[0])[3:] == [
+        "table6_d pyramid seed 0",
+        "whole_attention_temporal pyramid seed 0",
+    ]
+    again = run(*command).stdout
+    assert "[pyramid]" not in again and "| attention from motion alone |" in again
+    assert (tmp_path / "RESULTS.md").read_text() == text
