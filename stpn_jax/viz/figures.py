@@ -35,12 +35,13 @@ def new(height: float, width: float = WIDTH) -> Figure:
     return figure
 
 
-def png(figure: Figure) -> bytes:
-    """The figure as a PNG file."""
+def png(figure: Figure, dpi: int = DPI, tight: bool = False) -> bytes:
+    """The figure as a PNG file, cut to what is drawn if it is to be tight."""
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph")  # Drawn as a box, which is enough.
-        figure.savefig(buffer, format="png", dpi=DPI)
+        box = "tight" if tight else None
+        figure.savefig(buffer, format="png", dpi=dpi, bbox_inches=box)
     return buffer.getvalue()
 
 

@@ -1,12 +1,10 @@
 """The parts of a long video as a coloured bar along its time."""
 
-import io
-import warnings
 from collections.abc import Sequence
 
 import matplotlib
-from matplotlib.backends import backend_agg
-from matplotlib.figure import Figure
+
+from stpn_jax.viz import figures
 
 _COLOURS = matplotlib.colormaps["tab20"]
 
@@ -19,8 +17,8 @@ def draw(parts: Sequence[tuple[float, float, str, float]]) -> bytes:
             strength of the colour.
     """
     labels = list(dict.fromkeys(label for _, _, label, _ in parts))
-    figure = Figure(figsize=(10, 1.4 + 0.25 * ((len(labels) + 3) // 4)))
-    backend_agg.FigureCanvasAgg(figure)
+    figure = figures.new(1.4 + 0.25 * ((len(labels) + 3) // 4), width=10.0)
+    figure.set_layout_engine("none")  # It is cut to what is drawn.
     axes = figure.subplots()
     drawn = {}
     for start, end, label, probability in parts:
@@ -39,8 +37,4 @@ def draw(parts: Sequence[tuple[float, float, str, float]]) -> bytes:
         ncols=4,
         frameon=False,
     )
-    buffer = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph")  # Drawn as a box, which is enough.
-        figure.savefig(buffer, format="png", dpi=110, bbox_inches="tight")
-    return buffer.getvalue()
+    return figures.png(figure, dpi=110, tight=True)
