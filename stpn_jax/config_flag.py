@@ -1,5 +1,6 @@
 """The --config flag: a file, its variant, overrides; what is wrong is one line."""
 
+import argparse
 import contextlib
 import difflib
 import functools
@@ -63,6 +64,21 @@ def load(file: str, overrides: Sequence[str]) -> Config:
     define(values, arguments)
     parse(arguments, values)
     return config(values)
+
+
+def parse_with_overrides(
+    parser: argparse.ArgumentParser, arguments: Sequence[str]
+) -> tuple[argparse.Namespace, list[str]]:
+    """A door's own options, and the overrides of config fields among them.
+
+    Raises:
+        UsageError: an argument is neither.
+    """
+    options, rest = parser.parse_known_args(arguments)
+    for one in rest:
+        if not one.startswith("--config."):
+            raise UsageError(f"unknown argument {one!r}; fields: --config.A.B=VALUE")
+    return options, rest
 
 
 def load_fitting(file: str, overrides: Sequence[str]) -> Config:

@@ -1,15 +1,30 @@
 """Errors that a user can mend, and how a command tells them."""
 
+import argparse
 import sys
 import threading
 from collections.abc import Callable
+from typing import Any, NoReturn
 
 
 class UsageError(Exception):
     """Names the file, field or clip, what was expected, what was found, what to do.
 
-    The doors (main, table, prepare, predict) print it as one line and exit with 2.
+    The doors (main, table, study, prepare, predict) print it as one line and exit
+    with 2.
     """
+
+
+class Parser(argparse.ArgumentParser):
+    """Of a door's options: in full, and what is wrong with them is a UsageError."""
+
+    def __init__(self, **more: Any):
+        """Arguments as argparse's."""
+        super().__init__(**{"allow_abbrev": False} | more)
+
+    def error(self, message: str) -> NoReturn:
+        """Raises: UsageError."""
+        raise UsageError(f"{message}; --help lists the options")
 
 
 class PreemptedError(Exception):

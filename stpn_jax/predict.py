@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 import jax
 import tqdm
@@ -21,7 +21,7 @@ from etils import epath
 from stpn_jax import compilation_cache, pictures
 from stpn_jax.api import Classifier
 from stpn_jax.data import video
-from stpn_jax.errors import UsageError
+from stpn_jax.errors import Parser, UsageError
 from stpn_jax.export import contract
 from stpn_jax.inference import finding
 from stpn_jax.inference import report as reporting
@@ -174,13 +174,8 @@ def _say(message: str) -> None:
     tqdm.tqdm.write(message, file=sys.stderr)
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message}; --help lists the options")
-
-
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = _Parser(
+    parser = Parser(
         prog="python -m stpn_jax.predict", description=__doc__.splitlines()[0]
     )
     add = parser.add_argument

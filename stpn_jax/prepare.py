@@ -12,10 +12,10 @@ import argparse
 import math
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from stpn_jax import files
-from stpn_jax.errors import UsageError
+from stpn_jax.errors import Parser, UsageError
 
 if TYPE_CHECKING:
     from etils import epath
@@ -129,11 +129,6 @@ def _say(line: str) -> None:
     print(line.encode(errors="backslashreplace").decode(), flush=True)
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message}; --help lists the options")
-
-
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     options = _parser().parse_args(argv)
     if options.out and not options.out.endswith(".png"):
@@ -174,10 +169,9 @@ def _check_flow(options: argparse.Namespace) -> None:
     options.flow_bound = options.flow_bound or _BOUND
 
 
-def _parser() -> _Parser:
-    parser = _Parser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="python -m stpn_jax.prepare",
-        allow_abbrev=False,
         description="Decodes videos, computes TV-L1 flow and writes TFRecords. Run the "
         "same command again after any interruption.",
     )

@@ -7,7 +7,6 @@ import argparse
 import dataclasses
 import sys
 from collections.abc import Iterator, Sequence
-from typing import NoReturn
 
 import jax
 from absl import logging
@@ -169,11 +168,6 @@ def file_name(table: str) -> str:
     return f"table{table}.md"
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message}; --help lists the options")
-
-
 def _numbers(text: str) -> list[int]:
     names = text.split(",")
     if not all(name.isdecimal() and int(name) for name in names):
@@ -187,9 +181,7 @@ def _parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     Raises:
         UsageError: an argument is none of these, or a stage is in no row.
     """
-    parser = _Parser(
-        prog="python -m stpn_jax.table", description=__doc__, allow_abbrev=False
-    )
+    parser = errors.Parser(prog="python -m stpn_jax.table", description=__doc__)
     parser.add_argument("table", choices=list(paper.TABLES))
     parser.add_argument(
         "--config",
@@ -211,11 +203,7 @@ def _parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
         default=[],
         help="official splits, with commas [the config's; table 7: 1,2,3]",
     )
-    options, rest = parser.parse_known_args(arguments)
-    for one in rest:
-        if not one.startswith("--config."):
-            raise UsageError(f"unknown argument {one!r}; fields: --config.A.B=VALUE")
-    return options, rest
+    return config_flag.parse_with_overrides(parser, arguments)
 
 
 if __name__ == "__main__":

@@ -69,7 +69,7 @@ ARROWS: dict[str, set[str]] = {
         "report",
         "train",
     },
-    "study.__main__": {"compilation_cache", "experiment", "study"},
+    "study.__main__": {"compilation_cache", "config_flag", "experiment", "study"},
     "table": {"compilation_cache", "config", "config_flag", "evaluation", "experiment"},
     "experiment": {
         "checkpoint",

@@ -8,22 +8,16 @@ into RESULTS.md between its markers. Started again, it goes on where it stopped;
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
 import jax
 from absl import logging
 from etils import epath
 
-from stpn_jax import compilation_cache, errors
+from stpn_jax import compilation_cache, config_flag, errors
 from stpn_jax.errors import UsageError
 from stpn_jax.experiment import setup
 from stpn_jax.study import choices, results, trials
 from stpn_jax.study.parts import PARTS, Part
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message}; --help lists the options")
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -67,9 +61,7 @@ def _is_chosen(comparison: str, only: Sequence[str]) -> bool:
 
 
 def _parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
-    parser = _Parser(
-        prog="python -m stpn_jax.study", description=__doc__, allow_abbrev=False
-    )
+    parser = errors.Parser(prog="python -m stpn_jax.study", description=__doc__)
     parser.add_argument("part", choices=list(PARTS))
     parser.add_argument("--data", default="", help="records [the config's]")
     parser.add_argument("--workdir", default="runs/study", help="folder of the runs")
@@ -89,15 +81,12 @@ def _parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
         help="score the --config.X=VALUE given on a validation part, under this name",
     )
     parser.add_argument("--tables", action="store_true", help="train nothing")
-    options, rest = parser.parse_known_args(arguments)
+    options, overrides = config_flag.parse_with_overrides(parser, arguments)
     unknown = set(options.only) - set(PARTS[options.part].comparisons)
     if unknown:
         known = ", ".join(PARTS[options.part].comparisons)
         raise UsageError(f"--only: {min(unknown)!r}: expected some of {known}")
-    for one in rest:
-        if not one.startswith("--config."):
-            raise UsageError(f"unknown argument {one!r}; fields: --config.A.B=VALUE")
-    return options, rest
+    return options, overrides
 
 
 if __name__ == "__main__":
