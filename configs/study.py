@@ -1,5 +1,6 @@
 """The study of RESULTS.md: what each part of the pyramid is worth, on small machines.
 
+configs/study.py               that of HMDB51
 configs/study.py:hmdb51        21 classes of HMDB51: levels over frozen streams
 configs/study.py:ucf101        9 classes of UCF101, the same way: an easier set
 configs/study.py:made          made videos, all trained together

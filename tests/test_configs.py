@@ -8,7 +8,7 @@ import pytest
 from stpn_jax import config as configs
 from stpn_jax.models import networks, settings
 
-FILES = ("demo", "folder", "ucf101", "hmdb51")
+FILES = ("demo", "folder", "ucf101", "hmdb51", "study")
 
 
 def variants():
