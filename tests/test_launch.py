@@ -168,3 +168,21 @@ def test_kubernetes_refuses_nonsense():
     assert dry("kubernetes.sh", "gpu", "image")[0] == 2
     assert "unknown device 'cpu'" in dry("kubernetes.sh", "cpu", "i", "2", "--x")[2]
     assert "number of hosts" in dry("kubernetes.sh", "gpu", "i", "two", "--x")[2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--nonsense"], "--nonsense: unknown argument; usage:"),
+        (["--clips"], "--clips needs a value"),
+        (["--clips=nowhere", "--splits=launch"], "--clips=nowhere: no such folder"),
+        (["--clips=launch"], "--splits=: no such folder"),
+    ],
+)
+def test_the_study_says_what_it_cannot_use(arguments, told):
+    command = ["bash", "launch/study.sh", *arguments]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.startswith("error: ") and told in done.stderr
