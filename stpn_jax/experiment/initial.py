@@ -13,6 +13,7 @@ from stpn_jax.experiment import parts, pretrained, selection, setup, workdir
 from stpn_jax.experiment.parts import Variables
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.models import networks
+from stpn_jax.models.maps import Streams
 from stpn_jax.weights import formats, own, source
 
 
@@ -25,7 +26,11 @@ def initial_variables(experiment: Experiment, stage: StageConfig) -> Variables:
     network: nn.Module = setup.build_network(experiment, stage, training=False)
     batch = setup.example_batch(experiment, stage)
     seed = setup.stage_seed(experiment.config, stage)
-    variables = networks.initialise(network, batch, seed)
+    if stage.init or experiment.init_from or experiment.config.model.weights != "none":
+        streams = Streams(setup.make_settings(experiment, stage, training=False))
+        variables = networks.initialise_levels(network, streams, batch, seed)
+    else:
+        variables = networks.initialise(network, batch, seed)
     variables, notes = _fill(experiment, stage, variables)
     workdir.write_weights(experiment.folder(stage), notes)
     return variables

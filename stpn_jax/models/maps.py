@@ -32,10 +32,11 @@ class Streams(nn.Module):
 
     @nn.compact
     def __call__(self, batch: Batch) -> MapBatch:
-        """Maps as in testing; without frames there are no image maps."""
-        motion = paths(self.settings, batch, train=False)
-        if batch.rgb.shape[1]:
-            pictures = images(self.settings, batch, train=False)
-        else:
-            pictures = jnp.zeros((len(motion), 0, *motion.shape[2:]), motion.dtype)
+        """Maps as in testing; none of what the batch has no pixels of."""
+        made = []
+        for pixels, maps in ((batch.rgb, images), (batch.flow, paths)):
+            made.append(maps(self.settings, batch, False) if pixels.shape[1] else None)
+        some = next(one for one in made if one is not None)
+        none = jnp.zeros((len(some), 0, *some.shape[2:]), some.dtype)
+        pictures, motion = (none if one is None else one for one in made)
         return MapBatch(pictures, motion, batch.label, batch.mask, batch.video)

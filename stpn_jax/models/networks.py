@@ -23,6 +23,29 @@ def build(network: str, settings: Settings) -> nn.Module:
     return NETWORKS[network](settings)
 
 
+def initialise_levels(
+    network: nn.Module, streams: nn.Module, batch: Batch, seed: int
+) -> dict:
+    """What `initialise` gives, but only shapes of the streams, which are filled later.
+
+    Fresh values of the backbones would take most of the time, to be thrown away.
+
+    Args:
+        network: from build().
+        streams: maps.Streams of the same settings.
+        batch: as initialise's.
+        seed: of the parameters.
+    """
+    key = jax.random.key(seed)
+    one = jax.tree.map(lambda x: jnp.asarray(x[:1]), batch)
+    shapes = jax.eval_shape(network.init, key, one)
+    maps, _ = jax.eval_shape(streams.init_with_output, key, one)
+    blank = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), maps)
+    levels = jax.jit(network.init)(key, blank)
+    whole = {kind: dict(tree) | levels.get(kind, {}) for kind, tree in shapes.items()}
+    return {"batch_stats": {}, "sketches": {}} | whole
+
+
 def initialise(network: nn.Module, batch: Batch, seed: int) -> dict:
     """Fresh variables by collection: params, batch_stats, sketches.
 

@@ -10,7 +10,7 @@ from reference import snippets
 from configs import demo
 from stpn_jax import config as configs
 from stpn_jax.errors import UsageError
-from stpn_jax.models import networks, settings
+from stpn_jax.models import maps, networks, settings
 
 CONFIG = configs.from_config_dict(demo.get_config())
 STAGES = {stage.name: stage for stage in CONFIG.stages}
@@ -119,3 +119,26 @@ def test_unknown_names_list_the_known_ones():
             model = dataclasses.replace(CONFIG.model, pyramid=wrong)
         with pytest.raises(UsageError, match="expected one of"):
             networks.initialise(network("pyramid", model), batch(), 0)
+
+
+@pytest.mark.parametrize("name", ["pyramid", "temporal", "spatial"])
+def test_levels_start_alike_with_and_without_their_streams(name):
+    stage = STAGES[name]
+    one = batch(f=0 if name == "temporal" else 1, k=stage.paths)
+    made = settings.from_config(
+        CONFIG.model, stage, classes=5, input_size=32, resize=False, axis_name=None
+    )
+    net = networks.build(name, made)
+    whole = networks.initialise(net, one, 3)
+    levels = networks.initialise_levels(net, maps.Streams(made), one, 3)
+    assert jax.tree.structure(whole) == jax.tree.structure(levels)
+    for kind, tree in levels.items():
+        for part, leaves in tree.items():
+            for value, wanted in zip(
+                jax.tree.leaves(leaves), jax.tree.leaves(whole[kind][part]), strict=True
+            ):
+                assert (value.shape, value.dtype) == (wanted.shape, wanted.dtype)
+                if part not in ("spatial", "temporal"):
+                    np.testing.assert_array_equal(value, wanted)
+                else:
+                    assert isinstance(value, jax.ShapeDtypeStruct)
