@@ -101,6 +101,7 @@ def stage(**fields) -> ml_collections.ConfigDict:
         "batch_norm": "first",
         "multipliers": BIASES,
         "cached_views": 0,
+        "trained_on": "train",
         "select": "last",
     }
     return ordered(**(defaults | fields))

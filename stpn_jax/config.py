@@ -144,6 +144,8 @@ class StageConfig:
             0 freezes; the first match counts.
         cached_views: 0, or how many views of every training video it sees: its streams
             are frozen, and their last maps are computed once for all updates.
+        trained_on: clips of the training list that it sees: the training part, or the
+            validation part, which its streams have not seen.
         select: which of its networks later stages start from, is tested and exported:
             the last, or the best on the validation part.
     """
@@ -164,6 +166,7 @@ class StageConfig:
     batch_norm: Literal["frozen", "first", "trained"]
     multipliers: tuple[tuple[str, NotNegative], ...]
     cached_views: Natural
+    trained_on: Literal["train", "validation"]
     select: Literal["last", "best"]
 
     @property

@@ -98,8 +98,10 @@ def model_card(
         "data": {
             "dataset": config.data.dataset,
             "split": config.data.split,
-            "training_videos": len(experiment.split.train),
-            "validation_videos": len(experiment.split.validation),
+            "training_videos": len(experiment.seen),
+            "validation_videos": len(
+                np.setdiff1d(experiment.split.validation, experiment.seen)
+            ),
             "test_videos": len(experiment.split.test),
             "terms": _DATA_TERMS.get(config.data.dataset, "your own videos"),
         },

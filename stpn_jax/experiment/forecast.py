@@ -57,7 +57,7 @@ def describe(experiment: Experiment) -> str:
 
 
 def _describe_stage(experiment: Experiment, stage: StageConfig, size: int) -> str:
-    train = experiment.split.train
+    train = experiment.videos(stage)
     passes = stage.steps * stage.batch / max(len(train), 1)
     shape = setup.snippet_shape(experiment.config, stage, frames=1)
     frames = experiment.dataset.num_frames[train].tolist()

@@ -53,7 +53,7 @@ def train_batches(
         first: steps done before.
     """
     seed = setup.stage_seed(experiment.config, stage)
-    videos = experiment.split.train
+    videos = experiment.videos(stage)
     steps = math.ceil(stage.cached_views * len(videos) / stage.batch)
     shape = setup.snippet_shape(experiment.config, stage, frames=1)
 
@@ -136,7 +136,7 @@ def bytes_of(experiment: Experiment, stage: StageConfig) -> int:
     variables = jax.eval_shape(network.init, jax.random.key(0), batch)
     maps = maps_of(experiment, stage, variables, batch)
     values = maps.images.size + maps.paths.size
-    snippets = stage.cached_views * len(experiment.split.train)
+    snippets = stage.cached_views * len(experiment.videos(stage))
     return snippets * values * map_store.BYTES
 
 

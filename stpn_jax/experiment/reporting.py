@@ -146,7 +146,7 @@ def _subtitle(experiment: Experiment, rows: Mapping[str, Metrics]) -> str:
     return (
         f"{config.data.dataset}, split {config.data.split}: "
         f"{len(experiment.dataset.meta.classes)} classes, "
-        f"{len(experiment.split.train)} training and {len(experiment.split.test)} test "
+        f"{len(experiment.seen)} training and {len(experiment.split.test)} test "
         f"videos; backbone {config.model.backbone}. Mean class accuracy of the row "
         f"{row}: {100 * rows[row].mean_class_accuracy:.1f} %."
     )

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import numpy as np
+
 from stpn_jax import checkpoint
 from stpn_jax.config import StageConfig
 from stpn_jax.errors import UsageError
@@ -34,7 +36,8 @@ class Selected:
 def check(experiment: Experiment) -> None:
     """Raises UsageError if the best is wanted and nothing can tell which it is."""
     for stage in experiment.config.stages:
-        if stage.select == "best" and not len(experiment.split.validation):
+        left = np.setdiff1d(experiment.split.validation, experiment.videos(stage))
+        if stage.select == "best" and not len(left):
             raise UsageError(
                 f"config.stages.{stage.name}.select = 'best' and there are no "
                 "validation videos: raise config.data.validation_fraction, or take "

@@ -38,6 +38,17 @@ class Experiment:
     init_from: str | None
     streams: epath.Path
 
+    def videos(self, stage: StageConfig) -> np.ndarray:
+        """What a stage is trained on."""
+        is_usual = stage.trained_on == "train"
+        return self.split.train if is_usual else self.split.validation
+
+    @property
+    def seen(self) -> np.ndarray:
+        """What all stages together are trained on."""
+        parts = [self.videos(stage) for stage in self.config.stages]
+        return np.unique(np.concatenate(parts))
+
     def folder(self, stage: StageConfig) -> epath.Path:
         """Where a stage's checkpoints, metrics and scores lie."""
         parent = self.streams if stage.is_single_stream else self.directory

@@ -3,6 +3,8 @@
 import dataclasses
 from collections.abc import Callable, Iterator
 
+import numpy as np
+
 from stpn_jax import checkpoint, parallel
 from stpn_jax.arrays import AnyBatch
 from stpn_jax.config import StageConfig
@@ -109,7 +111,7 @@ def train_batches(
     host, hosts = parallel.host()
     return pipeline.train_batches(
         experiment.dataset,
-        experiment.split.train,
+        experiment.videos(stage),
         experiment.config.data,
         setup.snippet_shape(experiment.config, stage, frames=1),
         batch=stage.batch,
@@ -128,7 +130,8 @@ def make_validation(
     quick = dataclasses.replace(
         experiment.config.evaluation, snippets=1, views=1, centres="even"
     )
-    videos = experiment.split.validation
+    seen = experiment.videos(stage)
+    videos = np.setdiff1d(experiment.split.validation, seen)
     forward = testing.make_forward(experiment, stage)
 
     def validate(current: state.TrainState) -> float | None:

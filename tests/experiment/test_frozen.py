@@ -12,7 +12,15 @@ from stpn_jax import checkpoint, parallel
 from stpn_jax import config as configs
 from stpn_jax.data import labels
 from stpn_jax.errors import UsageError
-from stpn_jax.experiment import forecast, frozen, initial, testing, training, workdir
+from stpn_jax.experiment import (
+    forecast,
+    frozen,
+    initial,
+    selection,
+    testing,
+    training,
+    workdir,
+)
 from stpn_jax.experiment.setup import Experiment
 from tests.reference import grey_records
 
@@ -120,6 +128,33 @@ def test_maps_of_other_streams_are_others(experiment):
     )
     list(frozen.train_batches(experiment, stage, again, 5))
     assert len(set(frozen.folder(experiment).iterdir())) == len(made) + 1
+
+
+def test_levels_can_be_trained_on_what_the_streams_have_not_seen(experiment):
+    stage = stage_of(experiment, trained_on="validation")
+    split = labels.Split(TRAIN[:4], TRAIN[4:], TEST)
+    made = dataclasses.replace(
+        experiment,
+        split=split,
+        config=dataclasses.replace(experiment.config, stages=(stage,)),
+    )
+    variables = initial.initial_variables(made, stage)
+    for one in (stage, dataclasses.replace(stage, cached_views=0)):
+        batches = training.train_batches(made, one, variables, 0)
+        seen = np.concatenate([batch.video for batch in batches])
+        assert set(seen.tolist()) == set(TRAIN[4:].tolist())
+    assert made.seen.tolist() == TRAIN[4:].tolist()
+    # Nothing is left to be scored on.
+    assert training.make_validation(made, stage)(None) is None
+    with pytest.raises(UsageError, match="select = 'best'"):
+        selection.check(
+            dataclasses.replace(
+                made,
+                config=dataclasses.replace(
+                    made.config, stages=(dataclasses.replace(stage, select="best"),)
+                ),
+            )
+        )
 
 
 def test_the_forecast_counts_the_maps(experiment):

@@ -21,6 +21,7 @@ def experiment(folder, scores, select="last", validation=3):
     made = types.SimpleNamespace(
         config=dataclasses.replace(CONFIG, stages=(stage,)),
         split=types.SimpleNamespace(validation=np.arange(validation)),
+        videos=lambda stage: np.arange(3, 9),
         folder=lambda stage: folder / stage.name,
     )
     checkpoints = checkpoint.Checkpoints(workdir.checkpoints(made.folder(stage)), 5)
