@@ -60,15 +60,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"{alone(case, options.only, options.repeats):.3f} clips/s")
         return
     print(measure.told())
-    torch = importlib.util.find_spec("torch")
-    names = [name for name in options.libraries if name == "ours" or torch]
     bandwidth = (options.bandwidth or measure.bandwidth() / 1e9) * 1e9
     for case in _cases(options):
         peak = options.peak * 1e12 if options.peak else measure.peak_flops(case.dtype)
         print(f"{case}: {peak / 1e12:.2f} TFLOP/s, {bandwidth / 1e9:.0f} GB/s")
+        names = [x for x in options.libraries if x == "ours" or _has_peer(case)]
         rates = compare(case, names, options.repeats)
         floor = case.batch / roofline(case, peak, bandwidth)
-        print(f"  floor {floor:.2f} clips/s; ours at {rates['ours'] / floor:.2f} of it")
+        shares = [f"{name} at {rate / floor:.2f}" for name, rate in rates.items()]
+        print(f"  floor {floor:.2f} clips/s; {', '.join(shares)} of it")
         if options.deterministic:
             flags = "--xla_gpu_deterministic_ops=true"
             rate = _elsewhere(case, "ours", options.repeats, flags)
@@ -105,6 +105,15 @@ def _cases(options: argparse.Namespace) -> list[Case]:
     ]
 
 
+def _has_peer(case: Case) -> bool:
+    """Whether torch is installed, and the network written in it."""
+    if not importlib.util.find_spec("torch"):
+        return False
+    from benchmarks import torch_networks
+
+    return case.backbone in torch_networks.NETWORKS
+
+
 def compare(case: Case, names: Sequence[str], repeats: int) -> dict[str, float]:
     """Prints and returns the clips a second of all, one step of each in turn."""
     calls = {name: _step(case, name) for name in names}
@@ -114,7 +123,7 @@ def compare(case: Case, names: Sequence[str], repeats: int) -> dict[str, float]:
     rates = {name: case.batch / time for name, time in seconds.items()}
     for name, rate in rates.items():
         line = f"  {name:14s} {rate:9.2f} clips/s ({1e3 * seconds[name]:.1f} ms)"
-        if name != "ours":
+        if name != "ours" and "ours" in rates:
             line += f", ours {rates['ours'] / rate:.2f}x"
         print(line, flush=True)
     return rates
@@ -146,7 +155,11 @@ def _elsewhere(case: Case, name: str, repeats: int, flags: str = "") -> float | 
     environment = os.environ | {"XLA_FLAGS": flags}
     ended = subprocess.run(command, env=environment, capture_output=True, text=True)
     found = re.search(r"([\d.]+) clips/s", ended.stdout)
-    return float(found[1]) if ended.returncode == 0 and found else None
+    if ended.returncode == 0 and found:
+        return float(found[1])
+    reason = ended.stderr.strip().rpartition("\n")[2]
+    print(f"  {name} fails at {case.batch}: {reason[:200]}", flush=True)
+    return None
 
 
 def _step(case: Case, name: str) -> Callable[[], Any]:
@@ -237,6 +250,7 @@ def _stage(case: Case) -> configs.StageConfig:
         dropout=0.5,
         batch_norm="trained",
         multipliers=(),
+        cached_views=0,
         select="last",
     )
 

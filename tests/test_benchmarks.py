@@ -1,6 +1,9 @@
 """The benchmarks of speed run at a tiny size and print what they promise."""
 
+import contextlib
+import io
 import re
+import subprocess
 
 import jax
 import pytest
@@ -26,6 +29,53 @@ def test_train_step(capsys):
     printed = capsys.readouterr().out
     assert re.search(r"ours +[\d.]+ clips/s", printed)
     assert re.search(r"floor [\d.]+ clips/s; ours at 0", printed)
+
+
+def test_train_step_in_processes_of_their_own(capsys, monkeypatch):
+    """Each is told all of the case, and flags that XLA can read: no space ahead."""
+    told = []
+
+    def run(command, env, **_):
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            train_step.main(command[3:])
+        told[-1] += (env["XLA_FLAGS"],)
+        return subprocess.CompletedProcess(command, 0, printed.getvalue(), "")
+
+    def alone(case, name, repeats):
+        told.append((case, name, repeats))
+        return 10.0 * case.batch
+
+    monkeypatch.delenv("XLA_FLAGS", raising=False)
+    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(train_step, "alone", alone)
+    monkeypatch.setattr(train_step, "compare", lambda *_: {"ours": 1.0})
+    options = ["--network=spatial", "--backbones=tiny", "--dtypes=bfloat16"]
+    options += ["--batch=1", "--side=16", "--repeats=7", "--bandwidth=100", "--peak=1"]
+    train_step.main([*options, "--libraries=ours", "--largest=2", "--deterministic"])
+    case = train_step.Case("spatial", "tiny", "bfloat16", 1, 16)
+    assert told == [
+        (case, "ours", 7, "--xla_gpu_deterministic_ops=true"),
+        (case, "ours", 7, ""),
+        (case._replace(batch=2), "ours", 7, ""),
+    ]
+    printed = capsys.readouterr().out
+    assert "ours with --xla_gpu_deterministic_ops=true: 10.00 clips/s" in printed
+    assert "ours: best at 2, 20.00 clips/s" in printed
+
+
+def test_the_search_ends_where_twice_as_many_do_not_pay(monkeypatch):
+    rates = {2: 10.0, 4: 15.0, 8: 15.1, 16: 99.0}
+    monkeypatch.setattr(train_step, "_elsewhere", lambda case, *_: rates[case.batch])
+    case = train_step.Case("spatial", "tiny", "float32", 2, 16)
+    assert train_step.search(case, "ours", 1, 16) == (4, 15.0)
+
+
+def test_a_process_that_fails_says_why(capsys, monkeypatch):
+    ended = subprocess.CompletedProcess([], 1, "", "Traceback\nMemoryError: 80 GB\n")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: ended)
+    case = train_step.Case("spatial", "tiny", "float32", 2, 16)
+    assert train_step.search(case, "ours", 1, 16) == (2, 0.0)
+    assert "ours fails at 2: MemoryError: 80 GB" in capsys.readouterr().out
 
 
 def test_the_floor_counts_the_operations_of_a_network():
