@@ -34,8 +34,9 @@ class Pod(NamedTuple):
     Attributes:
         devices: of all hosts.
         per_host: devices of a host.
-        cores: of a host.
-        peak: TFLOP/s of a device in bfloat16.
+        cores: of a host, as its system counts them: two may share a physical one, and
+            then read less than two.
+        peak: TFLOP/s of a device in bfloat16, dense.
         link: GB/s that a device sends in a ring over all, by its data sheet.
     """
 
@@ -46,11 +47,20 @@ class Pod(NamedTuple):
     link: float
 
 
+# v5e: https://cloud.google.com/tpu/docs/v5e has 197 TFLOP/s, 224 vCPU for eight chips,
+# 112 for four, and 400 GB/s a chip, both ways, over four ports: 50 a port and way, of
+# which a ring that turns both ways uses two ports. Not verified: that 8x8 chips come as
+# hosts of four (as hosts of eight they have as many cores a chip).
+# H100 SXM: 989 TFLOP/s (1979 is with sparsity) and NVLink of 900 GB/s both ways, after
+# https://glennklockwood.com/garden/processors/h100, which quotes NVIDIA. Eight ports of
+# 400 Gb/s a host: mlcommons/inference_results_v3.1, XE9680_H100_SXM_80GBx8_TRT.json.
+# 192 vCPU: EC2's p5.48xlarge, as meta-pytorch/torchx lists it; others differ.
+# What a ring reaches of these links has not been measured.
 PODS = {
     "TPU v5e-8": Pod(8, 8, 224, 197, 100),
     "TPU v5e-64": Pod(64, 4, 112, 197, 100),
-    "8 x H100": Pod(8, 8, 192, 990, 450),
-    "64 x H100, 400 Gb/s each": Pod(64, 8, 192, 990, 50),
+    "8 x H100": Pod(8, 8, 192, 989, 450),
+    "64 x H100, 400 Gb/s each": Pod(64, 8, 192, 989, 50),
 }
 
 
