@@ -77,5 +77,8 @@ set_up() {
     cksum setup.cfg pyproject.toml requirements.txt >"$stamp"
   fi
   export TF_CPP_MIN_LOG_LEVEL=${TF_CPP_MIN_LOG_LEVEL:-2}
+  # On a CPU the arrays of a step come and go with it, and most of what malloc costs are
+  # page faults: pages of 2 MB have few. C libraries before glibc 2.35 ignore it.
+  export GLIBC_TUNABLES=${GLIBC_TUNABLES:-glibc.malloc.hugetlb=1}
   PATH=$(cd "$VENV" && pwd)/bin:$PATH
 }

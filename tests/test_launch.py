@@ -41,6 +41,25 @@ def test_the_page_names_every_launcher():
         assert script.name in page or script.name == "common.sh"
 
 
+@pytest.mark.parametrize("own", ["", "glibc.malloc.check=0"])
+def test_memory_comes_in_large_pages_unless_said_otherwise(own, tmp_path):
+    """With a stand-in for Python that installs nothing."""
+    fake = tmp_path / "bin" / "python"
+    fake.parent.mkdir()
+    fake.write_text("#!/bin/sh\n")
+    fake.chmod(0o755)
+    told = subprocess.run(
+        ["bash", "-c", "source launch/common.sh && set_up && env"],
+        cwd=ROOT,
+        env=os.environ | {"VENV": str(tmp_path), "GLIBC_TUNABLES": own},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    ).stdout.splitlines()
+    assert f"GLIBC_TUNABLES={own or 'glibc.malloc.hugetlb=1'}" in told
+
+
 def test_local_processes():
     status, out, _ = dry("train_multihost.sh", "3", "--config=configs/demo.py")
     assert status == 0
