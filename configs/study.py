@@ -26,8 +26,14 @@ What the paper leaves open
     recipe_tanh                  in the attention, in place of ReLU
     recipe_frames_3              RGB frames a snippet in testing
     recipe_sync                  batch statistics shared by the devices
+Streams that go on learning with the levels (real videos)
+    joint_b  joint_c  joint_d    rows B, C and D of Table 6
+Streams of one half of the training groups, levels on that half or on the other
+    half_a  half_seen_concatenation  half_unseen_concatenation
+    half_seen_b  half_unseen_b
 """
 
+import functools
 from collections.abc import Callable
 
 import ml_collections
@@ -123,6 +129,20 @@ def synchronised(config: Config) -> None:
     config.model.sync_batch_norm = True
 
 
+def joint(config: Config, row: str) -> None:
+    """A row of Table 6 whose streams are trained with it, at the streams' batch."""
+    rows.ROWS[row](config)
+    config.stages.pyramid.update(cached_views=0, batch=16, learning_rate=0.001)
+
+
+def half(config: Config, row: str, trained_on: str = "train") -> None:
+    """Streams that have seen one half; levels are trained on this one or the other."""
+    config.data.validation_fraction = 0.5
+    rows.ROWS[row](config)
+    if "pyramid" in config.stages:
+        config.stages.pyramid.trained_on = trained_on
+
+
 def _rows() -> dict[str, Callable[[Config], None]]:
     return {
         "whole_one_path": one_path,
@@ -153,6 +173,18 @@ def _rows() -> dict[str, Callable[[Config], None]]:
         "recipe_tanh": tanh,
         "recipe_frames_3": lambda c: frames(c, 3),
         "recipe_sync": synchronised,
+        **{
+            f"joint_{row}": functools.partial(joint, row=f"table6_{row}")
+            for row in ("b", "c", "d")
+        },
+        "half_a": functools.partial(half, row="table6_a"),
+        **{
+            f"half_{name}_{row.split('_')[1]}": functools.partial(
+                half, row=row, trained_on=part
+            )
+            for row in ("table3_concatenation", "table6_b")
+            for name, part in (("seen", "train"), ("unseen", "validation"))
+        },
     }
 
 

@@ -118,6 +118,28 @@ REPLICAS = Table(
     ),
 )
 
+JOINT = Table(
+    "Streams that go on learning with the levels",
+    ("accuracy",),
+    (
+        _row("A: two streams, averaged", "table6_a", AVERAGE),
+        _row("B: A + STCB of the streams", "joint_b"),
+        _row("C: B + three flow paths", "joint_c"),
+        _row("D: C + attention", "joint_d"),
+    ),
+)
+HALVES = Table(
+    "Levels on clips that the streams have seen, or have not; half of the clips each",
+    ("accuracy",),
+    (
+        _row("two streams, averaged", "half_a", AVERAGE),
+        _row("concatenation, seen", "half_seen_concatenation"),
+        _row("concatenation, not seen", "half_unseen_concatenation"),
+        _row("STCB, seen", "half_seen_b"),
+        _row("STCB, not seen", "half_unseen_b"),
+    ),
+)
+
 DEVICES = 8
 PARTS: Mapping[str, Part] = {
     "hmdb51": Part(
@@ -129,6 +151,8 @@ PARTS: Mapping[str, Part] = {
             "table4": Comparison(paper.TABLES["4"], 3, "table4_one_path"),
             "table5": Comparison(paper.TABLES["5"], 3, "table5_average"),
             "table6": Comparison(paper.TABLES["6"], 5, "table6_a"),
+            "halves": Comparison(HALVES, 3, "half_a"),
+            "joint": Comparison(JOINT, 1, "table6_a"),
         },
     ),
     "ucf101": Part(
