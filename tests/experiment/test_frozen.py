@@ -40,7 +40,7 @@ def config(**changes):
         init=(), steps=6, batch=4, drops=(), batch_norm="frozen", cached_views=3
     )
     made.stages.pyramid.update(changes)
-    made.evaluation.update(snippets=2, views=2, frames=1, batch=2)
+    made.evaluation.update(snippets=2, views=2, frames=3, batch=2)
     made.run.update(checkpoint_every=3, validate_every=0)
     return configs.from_config_dict(made)
 
