@@ -220,7 +220,10 @@ def _store(
         )
         for one in ready:
             found = jax.device_get(forward(variables, parallel.shard(one)))
-            yield jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), found)
+            # No -1 for the samples: a flow-only network has image maps of no size.
+            yield jax.tree.map(
+                lambda x: x.reshape(x.shape[0] * x.shape[1], *x.shape[2:]), found
+            )
 
     return map_store.open_or_make(folder(maps.experiment) / maps.key(key), count, make)
 

@@ -79,8 +79,11 @@ def test_levels_learn_and_streams_stay(experiment):
         assert all(value > 0 for value in jax.tree.leaves(moved))
 
 
-def test_maps_give_the_answers_of_pixels(experiment):
-    stage = stage_of(experiment)
+@pytest.mark.parametrize(
+    "network", [{}, {"network": "temporal"}, {"network": "attended", "paths": 1}]
+)
+def test_maps_give_the_answers_of_pixels(experiment, network):
+    stage = stage_of(experiment, **network)
     variables = initial.initial_variables(experiment, stage)
     evaluation = experiment.config.evaluation
     scores = [
