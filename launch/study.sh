@@ -21,11 +21,17 @@ while [ $# -gt 0 ]; do
       [ $# -gt 1 ] || die "$1 needs a value; $usage"
       printf -v "${1#--}" '%s' "$2" && shift 2
       ;;
+    -h | --help) echo "$usage" && exit ;;
     *) die "$1: unknown argument; $usage" ;;
   esac
 done
-[ -z "$clips" ] || [ -d "$clips" ] || die "--clips=$clips: no such folder"
-[ -z "$clips" ] || [ -d "$splits" ] || die "--splits=$splits: no such folder; $usage"
+for dataset in ${clips:+hmdb51 ucf101}; do
+  for folder in "$clips/$dataset" "$splits/$dataset"; do
+    [ -d "$folder" ] || die "$folder: no such folder; $usage"
+  done
+done
+[ -n "$clips" ] || [ -z "$splits" ] || die "--splits without --clips; $usage"
+[[ $workdir != -* ]] || die "--workdir=$workdir: expected a folder; $usage"
 workdir=${workdir:-runs/study${quick:+-quick}}
 
 SECONDS=0

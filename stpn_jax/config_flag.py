@@ -6,7 +6,7 @@ import difflib
 import functools
 import pathlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from absl import flags
@@ -90,6 +90,15 @@ def load_fitting(file: str, overrides: Sequence[str]) -> Config:
 @functools.cache
 def _stages(file: str) -> tuple[str, ...]:
     return tuple(stage.name for stage in load(file, ()).stages)
+
+
+def check_stages(overrides: Sequence[str], loaded: Iterable[Config]) -> None:
+    """Raises UsageError for an override of a stage that no config has."""
+    stages = {stage.name for config in loaded for stage in config.stages}
+    for override in overrides:
+        if stage_of(override) not in ("", *stages):
+            known = ", ".join(sorted(stages))
+            raise UsageError(f"{override}: no row has that stage; they have {known}")
 
 
 def stage_of(override: str) -> str:

@@ -87,6 +87,19 @@ def sum_over_hosts(values: np.ndarray) -> np.ndarray:
     return np.asarray(multihost_utils.process_allgather(values)).sum(axis=0)
 
 
+_SIGNALLED = threading.Event()
+
+
+def check_preemption() -> None:
+    """For what one process does between two steps and takes long.
+
+    Raises:
+        PreemptedError: a SIGTERM came within `preemption`.
+    """
+    if _SIGNALLED.is_set():
+        raise PreemptedError("ended by SIGTERM")
+
+
 @contextlib.contextmanager
 def preemption() -> Iterator[Callable[[int], bool]]:
     """Notes a SIGTERM instead of dying of it.
@@ -102,14 +115,14 @@ def preemption() -> Iterator[Callable[[int], bool]]:
 
         yield multihost_utils.reached_preemption_sync_point
         return
-    signalled = threading.Event()
+    _SIGNALLED.clear()
     if threading.current_thread() is not threading.main_thread():
         yield lambda step: False  # Signals are the main thread's.
         return
-    before = signal.signal(signal.SIGTERM, lambda *_: signalled.set())
+    before = signal.signal(signal.SIGTERM, lambda *_: _SIGNALLED.set())
     try:
-        yield lambda step: signalled.is_set()
+        yield lambda step: _SIGNALLED.is_set()
     finally:
         signal.signal(signal.SIGTERM, before)
-    if signalled.is_set():
+    if _SIGNALLED.is_set():
         raise PreemptedError("ended by SIGTERM")

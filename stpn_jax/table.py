@@ -80,11 +80,7 @@ def check(runs: Sequence[Run], overrides: Sequence[str]) -> None:
             what a row sets, a config file that leaves the row out of account, or two
             config files with one data set.
     """
-    stages = {stage.name for run in runs for stage in run.config.stages}
-    for override in overrides:
-        if config_flag.stage_of(override) not in ("", *stages):
-            known = ", ".join(sorted(stages))
-            raise UsageError(f"{override}: no row has that stage; they have {known}")
+    config_flag.check_stages(overrides, (run.config for run in runs))
     seen: dict[object, Run] = {}
     for run in runs:
         name, names = run.row.variant, {stage.name for stage in run.config.stages}

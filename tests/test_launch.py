@@ -194,8 +194,10 @@ def test_kubernetes_refuses_nonsense():
     [
         (["--nonsense"], "--nonsense: unknown argument; usage:"),
         (["--clips"], "--clips needs a value"),
-        (["--clips=nowhere", "--splits=launch"], "--clips=nowhere: no such folder"),
-        (["--clips=launch"], "--splits=: no such folder"),
+        (["--clips=nowhere", "--splits=launch"], "nowhere/hmdb51: no such folder"),
+        (["--clips=launch"], "launch/hmdb51: no such folder"),
+        (["--splits=launch"], "--splits without --clips"),
+        (["--workdir", "--quick"], "--workdir=--quick: expected a folder"),
     ],
 )
 def test_the_study_says_what_it_cannot_use(arguments, told):

@@ -39,6 +39,21 @@ def alone_in(
 
 
 @contextlib.contextmanager
+def turn(folder: epath.PathLike) -> Iterator[None]:
+    """Holds a local folder against others that do the same, or waits until it is free.
+
+    A process that dies gives it free.
+    """
+    with _opened(folder, os.O_RDONLY) as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"{folder}: waiting for the process at work there", flush=True)
+            fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
 def _opened(path: epath.PathLike, flags: int) -> Iterator[int]:
     descriptor = os.open(path, flags, 0o644)
     try:

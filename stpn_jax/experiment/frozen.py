@@ -219,6 +219,7 @@ def _store(
             unit="batch",
         )
         for one in ready:
+            parallel.check_preemption()
             found = jax.device_get(forward(variables, parallel.shard(one)))
             # No -1 for the samples: a flow-only network has image maps of no size.
             yield jax.tree.map(

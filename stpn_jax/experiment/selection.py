@@ -34,8 +34,13 @@ class Selected:
 
 
 def check(experiment: Experiment) -> None:
-    """Raises UsageError if the best is wanted and nothing can tell which it is."""
+    """Raises UsageError if a stage has no videos, or none that tell which is best."""
     for stage in experiment.config.stages:
+        if not len(experiment.videos(stage)):
+            raise UsageError(
+                f"config.stages.{stage.name}.trained_on = {stage.trained_on!r}: there "
+                f"are no {stage.trained_on} videos; see config.data.validation_fraction"
+            )
         left = np.setdiff1d(experiment.split.validation, experiment.videos(stage))
         if stage.select == "best" and not len(left):
             raise UsageError(

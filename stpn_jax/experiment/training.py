@@ -1,5 +1,6 @@
 """The stages in order, each from where it stopped, then one test."""
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator
 
@@ -8,7 +9,7 @@ import numpy as np
 from stpn_jax import checkpoint, parallel
 from stpn_jax.arrays import AnyBatch
 from stpn_jax.config import StageConfig
-from stpn_jax.data import pipeline
+from stpn_jax.data import locks, pipeline
 from stpn_jax.experiment import (
     forecast,
     frozen,
@@ -60,7 +61,19 @@ def train(
 def train_stage(
     experiment: Experiment, stage: StageConfig, profile: bool = False
 ) -> None:
-    """Trains one stage, or does nothing if its last checkpoint is there."""
+    """Trains one stage, or does nothing if its last checkpoint is there.
+
+    Of several runs that share a stream one trains it, and the others wait.
+    """
+    directory = experiment.folder(stage)
+    with contextlib.ExitStack() as stack:
+        if directory.parent != experiment.directory and parallel.host()[1] == 1:
+            directory.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(locks.turn(directory))
+        _train_stage(experiment, stage, profile)
+
+
+def _train_stage(experiment: Experiment, stage: StageConfig, profile: bool) -> None:
     config = experiment.config
     directory = experiment.folder(stage)
     checkpoints = checkpoint.Checkpoints(

@@ -16,7 +16,7 @@ from etils import epath
 from stpn_jax import compilation_cache, config_flag, errors
 from stpn_jax.errors import UsageError
 from stpn_jax.experiment import setup
-from stpn_jax.study import choices, results, trials
+from stpn_jax.study import book, choices, results, trials
 from stpn_jax.study.parts import PARTS, Part
 
 
@@ -24,6 +24,8 @@ def main(arguments: Sequence[str]) -> None:
     """Runs what is missing, then writes the tables."""
     options, overrides = _parse(arguments)
     part = PARTS[options.part]
+    if not epath.Path(options.report).parent.is_dir():
+        raise UsageError(f"--report={options.report}: its folder does not exist")
     folder = epath.Path(options.results) / options.part
     if options.choose:
         _run(options, part, overrides, folder / choices.FOLDER / options.choose)
@@ -47,13 +49,14 @@ def _run(
     if options.data:
         overrides = [f"--config.data.data_dir={options.data}", *overrides]
     folder = epath.Path(options.workdir) / options.part
-    planned = trials.plan(part, folder, overrides, options.seeds, options.choose)
+    planned = list(trials.plan(part, folder, overrides, options.seeds, options.choose))
+    config_flag.check_stages(overrides, (one.config for one in planned))
     chosen = [one for one in planned if _is_chosen(one.comparison, options.only)]
     for trial in chosen:
         setup.check_weights(trial.config)
     compilation_cache.enable()
     logging.set_verbosity(logging.WARNING)
-    trials.run(chosen, trials.Book(answers), bool(options.choose))
+    trials.run(chosen, book.Book(answers), bool(options.choose))
 
 
 def _is_chosen(comparison: str, only: Sequence[str]) -> bool:
@@ -82,6 +85,8 @@ def _parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     )
     parser.add_argument("--tables", action="store_true", help="train nothing")
     options, overrides = config_flag.parse_with_overrides(parser, arguments)
+    if options.seeds < 0:
+        raise UsageError(f"--seeds={options.seeds}: expected 1 or more, or 0 for all")
     unknown = set(options.only) - set(PARTS[options.part].comparisons)
     if unknown:
         known = ", ".join(PARTS[options.part].comparisons)

@@ -14,7 +14,6 @@ import numpy as np
 from etils import epath
 from jaxtyping import Bool
 
-from stpn_jax import files
 from stpn_jax.errors import UsageError
 
 _FIXED = ("video", "group", "label")
@@ -47,14 +46,14 @@ def column(variant: str, result: str, seed: int, sketch: int) -> str:
     return name if sketch == seed else f"{name} sketch {sketch}"
 
 
-def write(path: epath.Path, answers: Answers) -> None:
-    """Writes a file, whole."""
+def as_csv(answers: Answers) -> str:
+    """The content of a file."""
     text = io.StringIO()
     lines = csv.writer(text, lineterminator="\n")
     lines.writerow([*_FIXED, *answers.predicted])
     fixed = (answers.videos, answers.groups, answers.labels)
     lines.writerows(zip(*fixed, *answers.predicted.values(), strict=True))
-    files.write_whole(path, text.getvalue())
+    return text.getvalue()
 
 
 def read(path: epath.Path) -> Answers:
@@ -64,7 +63,11 @@ def read(path: epath.Path) -> Answers:
         UsageError: it is not one that `write` wrote.
     """
     rows = list(csv.reader(io.StringIO(path.read_text())))
-    if not rows or tuple(rows[0][:3]) != _FIXED or len({len(row) for row in rows}) > 1:
+    if (
+        len(rows) < 2
+        or tuple(rows[0][:3]) != _FIXED
+        or len({len(row) for row in rows}) > 1
+    ):
         raise UsageError(f"{path}: not a table of answers ({', '.join(_FIXED)}, ...)")
     videos, groups, labels, *predicted = zip(*rows[1:], strict=True)
     by_run = dict(zip(rows[0][3:], predicted, strict=True))

@@ -7,9 +7,9 @@ classifier whose classes are bilinear forms, and what sketches in bfloat16 add. 
 vectors, float32 operator, float64 reference; no training, no video.
 """
 
-import argparse
 import functools
 import itertools
+import sys
 from collections.abc import Callable, Iterator, Sequence
 
 import jax
@@ -19,7 +19,7 @@ from etils import epath
 from jaxtyping import Float64
 from sklearn.linear_model import RidgeClassifier
 
-from stpn_jax import files
+from stpn_jax import errors, files
 from stpn_jax.ops import compact_bilinear, count_sketch
 from stpn_jax.report import page
 from stpn_jax.study import results
@@ -37,13 +37,13 @@ Rows = Sequence[Float64[np.ndarray, "n c"]]
 Features = Callable[[Rows], np.ndarray]
 
 
-def main() -> None:
+def main(arguments: Sequence[str]) -> None:
     """Measures, writes CSV files and the tables of the report."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = errors.Parser(description=__doc__.partition("\n")[0])
     parser.add_argument("--results", default="results", help="folder of the numbers")
     parser.add_argument("--report", default="RESULTS.md", help="file of the tables")
     parser.add_argument("--seeds", type=int, default=SEEDS, help="of the sketches")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     folder = epath.Path(options.results) / NAME
     folder.mkdir(parents=True, exist_ok=True)
     path = epath.Path(options.report)
@@ -181,4 +181,4 @@ def accuracy(x: np.ndarray, labels: np.ndarray) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(errors.guard(lambda: main(sys.argv[1:])))

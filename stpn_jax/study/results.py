@@ -4,12 +4,11 @@ A table stands between `<!-- PART/COMPARISON -->` and `<!-- end -->`; all else i
 file is left as it is. Markers that a file lacks are added at its end.
 """
 
-import re
-
 from etils import epath
 
 from stpn_jax import files
-from stpn_jax.study import tables, trials
+from stpn_jax.errors import UsageError
+from stpn_jax.study import book, tables
 from stpn_jax.study.parts import Part
 
 END = "<!-- end -->"
@@ -27,21 +26,30 @@ def update(path: epath.Path, name: str, part: Part, folder: epath.Path) -> str:
     text = path.read_text() if path.exists() else ""
     told = []
     for comparison, compared in part.comparisons.items():
-        found = trials.Book(folder).answers(comparison)
+        found = book.Book(folder).answers(comparison)
         if found is None:
             continue
         table = tables.markdown(compared, found)
         text = put(text, f"{name}/{comparison}", table)
         told.append(f"{compared.table.title}\n\n{table}")
+    if not told:
+        raise UsageError(f"{folder}: no answers are there yet")
     files.write_whole(path, text)
     return "\n".join(told)
 
 
 def put(text: str, marker: str, content: str) -> str:
-    """The text with this between the marker and its end."""
+    """The text with this between the marker and its end.
+
+    Raises:
+        UsageError: the marker's end is missing: what follows would be lost.
+    """
     start = f"<!-- {marker} -->"
     block = f"{start}\n{content}{END}"
-    if start not in text:
+    before, found, rest = text.partition(start)
+    if not found:
         return f"{text.rstrip()}\n\n{block}\n".lstrip()
-    pattern = f"{re.escape(start)}.*?{re.escape(END)}"
-    return re.sub(pattern, lambda _: block, text, count=1, flags=re.DOTALL)
+    inside, ended, after = rest.partition(END)
+    if not ended or "<!--" in inside:
+        raise UsageError(f"the tables' file lacks the {END} of {start}")
+    return before + block + after

@@ -10,15 +10,14 @@ import jax
 from etils import epath
 
 from stpn_jax import config as configs
-from stpn_jax import config_flag, files
+from stpn_jax import config_flag
 from stpn_jax.config import Config
 from stpn_jax.evaluation.paper import Row
 from stpn_jax.experiment import setup, training, workdir
-from stpn_jax.study import answers, choices, tables
+from stpn_jax.study import answers, book, choices, tables
 from stpn_jax.study.parts import Part
 
 FILE = "configs/study.py"
-SECONDS = "seconds.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,68 +105,25 @@ def _streams_key(config: Config) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-@dataclasses.dataclass
-class Book:
-    """What the trials of a part gave so far, on disk after each of them.
-
-    Attributes:
-        folder: for COMPARISON.csv and seconds.json.
-    """
-
-    folder: epath.Path
-
-    def answers(self, comparison: str) -> answers.Answers | None:
-        """Of a comparison, if there are any."""
-        path = self._path(comparison)
-        return answers.read(path) if path.exists() else None
-
-    def has(self, trial: Trial) -> bool:
-        """Whether a trial was run before."""
-        known = self.answers(trial.comparison)
-        return known is not None and set(trial.columns.values()) <= set(known.predicted)
-
-    def add(self, trial: Trial, tested: workdir.Tested, seconds: float) -> None:
-        """Adds what a trial answered, and how long it took."""
-        predicted = {
-            name: [tested.classes[i] for i in tested.probabilities[result].argmax(1)]
-            for result, name in trial.columns.items()
-        }
-        labels = [tested.classes[i] for i in tested.labels]
-        groups = [tested.prepared["groups"].get(label, "") for label in labels]
-        known = self.answers(trial.comparison)
-        before = known.predicted if known else {}
-        self.folder.mkdir(parents=True, exist_ok=True)
-        answers.write(
-            self._path(trial.comparison),
-            answers.Answers(tested.videos, groups, labels, {**before, **predicted}),
-        )
-        path = self.folder / SECONDS
-        times = json.loads(path.read_text()) if path.exists() else {}
-        times |= dict.fromkeys(predicted, round(seconds, 1))
-        files.write_whole(path, json.dumps(times, indent=1, sort_keys=True) + "\n")
-
-    def _path(self, comparison: str) -> epath.Path:
-        return self.folder / f"{comparison}.csv"
-
-
-def run(trials: Sequence[Trial], book: Book, chooses: bool = False) -> None:
+def run(trials: Sequence[Trial], kept: book.Book, chooses: bool = False) -> None:
     """Runs what the book does not have yet.
 
     Args:
         trials: from plan().
-        book: gets their answers.
+        kept: gets their answers.
         chooses: whether they are scored on the validation part.
     """
     for index, trial in enumerate(trials, 1):
-        if book.has(trial):
-            continue
-        print(f"\n== [{index}/{len(trials)}] {trial.comparison}: {trial.directory}")
-        started = time.monotonic()
         opened = setup.open_experiment(trial.config, trial.directory, "", trial.streams)
         if chooses:
             opened = choices.hide_test(opened)
+        facts = book.facts_of(opened)
+        if kept.has(trial.comparison, trial.columns.values(), facts):
+            continue
+        print(f"\n== [{index}/{len(trials)}] {trial.comparison}: {trial.directory}")
+        started = time.monotonic()
         training.train(opened, report=False)
-        book.add(
-            trial, workdir.read_tested(trial.directory), time.monotonic() - started
-        )
+        tested = workdir.read_tested(trial.directory)
+        seconds = time.monotonic() - started
+        kept.add(trial.comparison, trial.columns, facts, tested, seconds)
         jax.clear_caches()

@@ -1,5 +1,10 @@
 """Maps on disk: as handed over, also after an interruption."""
 
+import concurrent.futures
+import dataclasses
+import threading
+import time
+
 import numpy as np
 import pytest
 
@@ -66,9 +71,71 @@ def test_an_interrupted_one_goes_on_where_it_stopped(tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         map_store.open_or_make(tmp_path / "maps", COUNT, interrupted)
-    assert not (tmp_path / "maps").exists()
+    assert not (tmp_path / "maps" / "store.json").exists()
     check(map_store.open_or_make(tmp_path / "maps", COUNT, rest))
     assert 0 < asked[0] <= 96 and asked[0] % BATCH == 0
+
+
+@pytest.mark.parametrize("name", ["begun.json", "paths.bin", "label.bin"])
+def test_what_an_interruption_left_is_not_trusted(tmp_path, name):
+    with pytest.raises(KeyboardInterrupt):
+        map_store.open_or_make(tmp_path / "maps", COUNT, interrupted)
+    path = tmp_path / "maps" / name
+    path.write_bytes(path.read_bytes()[:5])
+    check(map_store.open_or_make(tmp_path / "maps", COUNT, batches))
+
+
+@pytest.mark.parametrize("name", ["images.bin", "mask.bin", "store.json"])
+@pytest.mark.parametrize("damage", ["cut", "changed", "gone"])
+def test_damage_is_told_with_what_to_do(tmp_path, name, damage):
+    map_store.open_or_make(tmp_path / "maps", COUNT, batches)
+    path = tmp_path / "maps" / name
+    content = path.read_bytes()
+    if damage == "gone" and name != "store.json":
+        path.unlink()
+    else:
+        path.write_bytes(
+            content[:-3] if damage == "cut" else content[:5] + b"x" + content[6:]
+        )
+    with pytest.raises(UsageError, match=r"maps: damaged maps .*; delete that folder"):
+        map_store.open_or_make(tmp_path / "maps", COUNT, batches)
+
+
+def test_a_full_disk_is_an_error_and_not_a_signal(small_disk):
+    folder = small_disk(48)
+    with pytest.raises(OSError, match="No space left"):
+        map_store.open_or_make(
+            folder / "maps", 4000, lambda done: (batch(i) for i in range(done, 4000, 4))
+        )
+    small_disk(4096)
+    assert len(map_store.open_or_make(folder / "maps", COUNT, batches)) == COUNT
+
+
+def test_one_of_two_makes_it_and_the_other_waits(tmp_path):
+    makers = []
+
+    def slowly(done):
+        makers.append(threading.get_ident())
+        for one in batches(done):
+            time.sleep(0.01)
+            yield one
+
+    def work():
+        check(map_store.open_or_make(tmp_path / "maps", COUNT, slowly))
+
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        for job in [pool.submit(work), pool.submit(work)]:
+            job.result()
+    assert len(makers) == 1
+
+
+def test_maps_without_frames_have_none(tmp_path):
+    def flow_only(done):
+        for one in batches(done):
+            yield dataclasses.replace(one, images=one.images[:, :0])
+
+    store = map_store.open_or_make(tmp_path / "maps", COUNT, flow_only)
+    assert store.batch(np.arange(3)).images.shape == (3, 0, 2, 2, 3)
 
 
 def test_values_that_float16_has_not_are_refused(tmp_path):

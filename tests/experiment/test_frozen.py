@@ -1,6 +1,7 @@
 """A stage over cached maps: frozen streams, the pixels' answers, any place to go on."""
 
 import dataclasses
+import threading
 
 import jax
 import numpy as np
@@ -11,7 +12,7 @@ from configs import demo
 from stpn_jax import checkpoint, parallel
 from stpn_jax import config as configs
 from stpn_jax.data import labels
-from stpn_jax.errors import UsageError
+from stpn_jax.errors import PreemptedError, UsageError
 from stpn_jax.experiment import (
     forecast,
     frozen,
@@ -121,6 +122,7 @@ def test_maps_of_other_streams_are_others(experiment):
     variables = initial.initial_variables(experiment, stage)
     list(frozen.train_batches(experiment, stage, variables, 5))
     made = set(frozen.folder(experiment).iterdir())
+    assert len(made) == 1
     list(frozen.train_batches(experiment, stage, variables, 3))
     assert set(frozen.folder(experiment).iterdir()) == made
     again = initial.initial_variables(
@@ -178,3 +180,21 @@ def test_several_hosts_are_refused(experiment, monkeypatch):
     monkeypatch.setattr(parallel, "host", lambda: (0, 2))
     with pytest.raises(UsageError, match=r"pyramid.cached_views = 3.*one process"):
         frozen.check(experiment)
+
+
+def test_a_sigterm_ends_the_computing_of_maps(experiment, monkeypatch):
+    monkeypatch.setattr(parallel, "_SIGNALLED", signalled := threading.Event())
+    stage = stage_of(experiment)
+    variables = initial.initial_variables(experiment, stage)
+    signalled.set()
+    with pytest.raises(PreemptedError):
+        next(frozen.train_batches(experiment, stage, variables, 0))
+    signalled.clear()
+    assert next(frozen.train_batches(experiment, stage, variables, 0)).video.size == 4
+
+
+def test_a_stage_without_videos_is_refused_at_the_start(experiment):
+    stage = stage_of(experiment, trained_on="validation")
+    config = dataclasses.replace(experiment.config, stages=(stage,))
+    with pytest.raises(UsageError, match=r"no validation videos; see config\.data"):
+        selection.check(dataclasses.replace(experiment, config=config))

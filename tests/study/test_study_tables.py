@@ -34,7 +34,7 @@ def made(**changes):
 
 def test_answers_come_back(tmp_path):
     path = epath.Path(tmp_path) / "a.csv"
-    answers.write(path, made())
+    path.write_text(answers.as_csv(made()))
     again = answers.read(path)
     for field in dataclasses.fields(answers.Answers):
         value = getattr(again, field.name)
@@ -48,9 +48,10 @@ def test_answers_come_back(tmp_path):
 
 def test_another_file_is_refused(tmp_path):
     path = epath.Path(tmp_path) / "a.csv"
-    path.write_text("name,score\na,1\n")
-    with pytest.raises(UsageError, match=r"a.csv: not a table of answers"):
-        answers.read(path)
+    for content in ("", "name,score\na,1\n", "video,group,label\n"):
+        path.write_text(content)
+        with pytest.raises(UsageError, match=r"a.csv: not a table of answers"):
+            answers.read(path)
 
 
 def test_a_table_has_means_differences_and_groups():
@@ -88,6 +89,13 @@ def test_only_what_is_between_the_markers_changes():
     again = results.put(text, "a/b", "| two |\n")
     assert again == text.replace("| one |", "| two |")
     assert again.count("<!-- a/b -->") == 1 and "More words." in again
+
+
+def test_text_behind_a_lost_end_is_not_overwritten():
+    text = "<!-- a/b -->\n| one |\n\nWords.\n\n<!-- a/c -->\n| two |\n<!-- end -->\n"
+    for broken in (text, text.partition("Words")[0]):
+        with pytest.raises(UsageError, match="lacks the <!-- end --> of <!-- a/b"):
+            results.put(broken, "a/b", "| new |\n")
 
 
 def test_references_are_rows_and_sketches_are_drawn_again():

@@ -1,0 +1,94 @@
+"""Answers of one config and one set of videos, or a line that says why not."""
+
+import json
+
+import numpy as np
+import pytest
+from etils import epath
+
+from stpn_jax.errors import UsageError
+from stpn_jax.experiment.workdir import Tested
+from stpn_jax.study.book import Book, Facts
+
+CLASSES = ["x", "y"]
+FACTS = Facts("config", "videos")
+
+
+def answered(videos=("1", "2", "3"), predicted=(0, 1, 1)):
+    return Tested(
+        videos=list(videos),
+        labels=np.array([0, 0, 1]),
+        classes=CLASSES,
+        prepared={"groups": {"x": "g"}},
+        digest="",
+        probabilities={"net": np.eye(2)[list(predicted)]},
+    )
+
+
+@pytest.fixture
+def book(tmp_path):
+    made = Book(epath.Path(tmp_path) / "part")
+    made.add("table", {"net": "a net seed 0"}, FACTS, answered(), 1.0)
+    return made
+
+
+def test_columns_are_added_to_those_that_are_there(book):
+    assert book.has("table", ["a net seed 0"], FACTS)
+    assert not book.has("table", ["b net seed 0"], FACTS)
+    assert not book.has("other", ["a net seed 0"], FACTS)
+    book.add(
+        "table", {"net": "b net seed 0"}, FACTS, answered(predicted=(0, 0, 0)), 2.0
+    )
+    found = book.answers("table")
+    assert list(found.predicted) == ["a net seed 0", "b net seed 0"]
+    assert list(found.groups) == ["g", "g", ""]
+    np.testing.assert_array_equal(found.right("a net seed 0"), [1, 0, 1])
+    np.testing.assert_array_equal(found.right("b net seed 0"), [1, 1, 0])
+
+
+def test_answers_of_another_config_or_other_videos_are_refused(book):
+    with pytest.raises(UsageError, match="'a net seed 0' is of another config"):
+        book.has("table", ["a net seed 0"], Facts("other", "videos"))
+    with pytest.raises(UsageError, match="'a net seed 0' answers other videos"):
+        book.has("table", ["b net seed 0"], Facts("config", "others"))
+
+
+@pytest.mark.parametrize("damage", ["cut at a line", "header", "binary", "empty"])
+def test_a_damaged_file_is_told(book, damage):
+    path = book.folder / "table.csv"
+    content = path.read_bytes()
+    lines = content.splitlines(keepends=True)
+    damaged = {
+        "cut at a line": b"".join(lines[:-1]),
+        "header": lines[0],
+        "binary": b"\xff\x00\x80",
+        "empty": b"",
+    }
+    path.write_bytes(damaged[damage])
+    with pytest.raises(UsageError, match=r"table\.csv: not the file .* delete it"):
+        book.has("table", ["b net seed 0"], FACTS)
+    path.unlink()
+    assert not book.has("table", ["a net seed 0"], FACTS)
+
+
+def test_a_damaged_note_is_told(book):
+    path = book.folder / "runs.json"
+    path.write_text(path.read_text()[:-20])
+    with pytest.raises(UsageError, match=r"runs\.json: not the JSON"):
+        book.answers("table")
+
+
+def test_an_end_between_the_two_files_loses_nothing(book):
+    path = book.folder / "table.csv"
+    before = path.read_bytes()
+    book.add("table", {"net": "b net seed 0"}, FACTS, answered(), 2.0)
+    path.write_bytes(before)  # As if the process had died before this file.
+    assert not book.has("table", ["b net seed 0"], FACTS)
+    book.add("table", {"net": "b net seed 0"}, FACTS, answered(), 2.0)
+    assert book.has("table", ["a net seed 0", "b net seed 0"], FACTS)
+    notes = json.loads((book.folder / "runs.json").read_text())["runs"]
+    assert notes["table: b net seed 0"] == {
+        "config": "config",
+        "videos": "videos",
+        "seconds": 2.0,
+    }
