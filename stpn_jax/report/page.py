@@ -169,7 +169,7 @@ figure.wide, div.table { overflow-x: auto; }
 div.table { margin: 1em 0;
   background-image: linear-gradient(90deg, #fff 40%, #fff0),
     linear-gradient(270deg, #fff 40%, #fff0),
-    linear-gradient(90deg, #0004, #0000), linear-gradient(270deg, #0004, #0000);
+    linear-gradient(90deg, #0006, #0000), linear-gradient(270deg, #0006, #0000);
   background-position: 0 0, 100% 0, 0 0, 100% 0; background-repeat: no-repeat;
   background-size: 3em 100%, 3em 100%, 1em 100%, 1em 100%;
   background-attachment: local, local, scroll, scroll; }
@@ -181,6 +181,7 @@ pre { font-size: 12px; white-space: pre-wrap; overflow-wrap: anywhere; }
 @media (max-width: 40em) {
   table { font-size: 12px; }
   th, td { padding: 0.2em 0.3em; }
+  td:first-child { overflow-wrap: anywhere; min-width: 8em; }
 }
 @media print {
   body { margin: 0; max-width: none; }
