@@ -48,7 +48,7 @@ def run(command: Callable[[], int | None], who: Callable[[], str] = str) -> NoRe
     the end surprises them would bury it.
     """
     threading.excepthook = _in_a_thread
-    sys.excepthook = _in_c
+    sys.unraisablehook = _in_c
     status = guard(command, who, _tell_last)
     if status:
         _silence(_STDERR)
@@ -155,14 +155,13 @@ def _in_a_thread(error: threading.ExceptHookArgs) -> None:
         threading.__excepthook__(error)
 
 
-def _in_c(kind: Any, error: BaseException, trace: Any) -> None:
-    """Threads of C libraries print that the event loop they call back is closed.
+def _in_c(error: Any) -> None:
+    """Threads of C libraries say that the event loop they call back is closed.
 
     It is closed because the main thread has failed, which tells why.
     """
-    is_ours = threading.current_thread() is threading.main_thread()
-    if is_ours or "Event loop is closed" not in str(error):
-        sys.__excepthook__(kind, error, trace)
+    if "Event loop is closed" not in str(error.exc_value):
+        sys.__unraisablehook__(error)
 
 
 def _silence(descriptor: int) -> None:

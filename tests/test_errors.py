@@ -120,6 +120,25 @@ def test_the_line_is_the_last_one(act, status, line):
     assert done.stderr.splitlines()[-1].startswith(f"error: {line}")
 
 
+@pytest.mark.parametrize(
+    ("message", "is_told"), [("Event loop is closed", False), ("another", True)]
+)
+def test_of_what_cannot_be_raised_a_closed_loop_is_not_told(message, is_told):
+    program = f"""
+from stpn_jax import errors
+
+class Callback:
+    def __del__(self):
+        raise RuntimeError({message!r})
+
+errors.run(lambda: str(Callback()) and 0)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert (message in done.stderr) == is_told
+
+
 def test_an_unforeseen_error_keeps_its_traceback():
     program = "from stpn_jax import errors; errors.run(lambda: 1 / 0)"
     done = subprocess.run(
