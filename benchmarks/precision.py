@@ -6,7 +6,7 @@
     python -m benchmarks.precision A B --out=precision.png
 
 It also prints, for each stage, the mean loss of the last fifth of the updates, the
-score in validation and how far apart the curves are on average.
+score in validation, if there is one, and how far apart the curves are on average.
 """
 
 import argparse
@@ -51,11 +51,14 @@ def curve(name: str, stage: pathlib.Path, quantity: str) -> curves.Curve:
 def told(name: str, stage: str, folder: pathlib.Path, first: curves.Curve) -> str:
     loss = np.asarray(curve(name, folder, "loss").values)
     score = curve(name, folder, VALIDATION).values
+    validated = (
+        f"validation {100 * score[-1]:.1f} %" if score else "no validation score"
+    )
     apart = np.abs(loss - np.asarray(first.values)).mean()
     return (
         f"{stage:10} {name:9} loss at the end {loss[-len(loss) // 5 :].mean():.3f}, "
         f"{apart:.3f} from {first.name}'s on average, "
-        f"validation {100 * score[-1]:.1f} %"
+        f"{validated}"
     )
 
 

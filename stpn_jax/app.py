@@ -23,7 +23,7 @@ from typing import Any
 import matplotlib.image
 import numpy as np
 
-from stpn_jax import compilation_cache, pictures
+from stpn_jax import compilation_cache, errors, pictures
 from stpn_jax.api import Classifier
 from stpn_jax.errors import UsageError
 from stpn_jax.inference import finding
@@ -284,4 +284,4 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 if __name__ == "__main__":
     # So that the folder of uploads goes with the program.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
-    sys.exit(main())
+    errors.run(main)

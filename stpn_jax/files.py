@@ -1,11 +1,11 @@
 """Files written whole, and what a disk has against that, told in one line."""
 
 import contextlib
-import errno
 from collections.abc import Iterator
 
 from etils import epath
 
+from stpn_jax import errors
 from stpn_jax.errors import UsageError
 
 
@@ -50,32 +50,17 @@ def disk_errors_told(folder: epath.PathLike, kept: str) -> Iterator[None]:
     """
     try:
         yield
+    except UsageError:
+        raise
     except Exception as error:
-        if any(map(_is_full, _chain(error))):
+        if errors.is_full_disk(error):
             raise UsageError(
                 f"the disk of {folder} is full; {kept}: make room and run the same "
                 "command again"
             ) from error
-        if isinstance(error, OSError):
+        if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
             raise UsageError(
-                f"{error.filename or folder}: {error.strerror}; mend that and run "
-                "the same command again"
+                f"{error.filename or folder}: {error.strerror or error}; mend that and "
+                "run the same command again"
             ) from error
         raise
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An error and those it was raised from."""
-    while error is not None:
-        yield error
-        error = error.__cause__
-
-
-def _is_full(error: BaseException) -> bool:
-    """Whether a disk is full; libraries in C++ have errors of their own for it."""
-    return (
-        getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
-        or type(error).__name__ == "ResourceExhaustedError"
-        or "No space left on device" in str(error)
-        or "Disk quota exceeded" in str(error)
-    )

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from absl import app, flags, logging
+from etils import epath
 
 from stpn_jax import cluster, compilation_cache, config_flag, errors, files, parallel
 from stpn_jax.errors import UsageError
@@ -18,6 +19,14 @@ from stpn_jax.experiment import (
     training,
     workdir,
 )
+
+# What a full disk does not cost, by --mode.
+_KEPT = {
+    "train": "the last whole checkpoint is kept",
+    "evaluate": "the networks are kept",
+    "export": "the run is kept",
+    "report": "the results are kept",
+}
 
 config_flag.define()
 _WORKDIR = flags.DEFINE_string(
@@ -67,7 +76,8 @@ def main(arguments: list[str]) -> None:
     logging.set_verbosity(logging.FATAL)  # What Orbax logs as errors, it raises.
     if _MODE.value == "compare":
         out = _OUT.value or "comparison"
-        print(comparing.write(_RUNS.value, out) + f"\nwritten to {out}")
+        with files.disk_errors_told(out, "nothing is lost"):
+            print(comparing.write(_RUNS.value, out) + f"\nwritten to {out}")
         return
     config = config_flag.config()
     cluster.join(
@@ -84,26 +94,32 @@ def main(arguments: list[str]) -> None:
         _INIT_FROM.value if _MODE.value == "train" else None,
         _STREAMS.value,
     )
-    _act(experiment)
+    with files.disk_errors_told(_written_to(experiment), _KEPT[_MODE.value]):
+        _act(experiment)
 
 
 def _act(experiment: setup.Experiment) -> None:
     """What --mode says, with an experiment."""
     boxes = reporting.read_boxes(_BOXES.value) if _BOXES.value else {}
     if _MODE.value == "train":
-        kept = "the last whole checkpoint is kept"
-        with files.disk_errors_told(experiment.directory, kept):
-            training.train(experiment, _PROFILE.value, boxes)
+        training.train(experiment, _PROFILE.value, boxes)
     elif _MODE.value == "evaluate":
         testing.evaluate(experiment)
         reporting.attempt(experiment, boxes)
         workdir.print_files(experiment.directory)
     elif _MODE.value == "report":
-        print(f"written {reporting.write(experiment, boxes, _OUT.value)}")
+        print(f"written {reporting.write(experiment, boxes, _written_to(experiment))}")
     else:
-        out = _OUT.value or experiment.directory / "artifact"
-        for path in exporting.export(experiment, out):
+        for path in exporting.export(experiment, _written_to(experiment)):
             print(f"written {path}")
+
+
+def _written_to(experiment: setup.Experiment) -> epath.Path:
+    """Folder of what --mode makes."""
+    if _MODE.value in ("train", "evaluate"):
+        return experiment.directory
+    default = workdir.REPORT if _MODE.value == "report" else "artifact"
+    return epath.Path(_OUT.value or experiment.directory / default)
 
 
 def parse(arguments: Sequence[str]) -> list[str]:
@@ -114,7 +130,7 @@ def parse(arguments: Sequence[str]) -> list[str]:
 def run() -> None:
     """Runs main; an error of the user's is one line and exit status 2."""
     command = functools.partial(app.run, main, flags_parser=parse)
-    sys.exit(errors.guard(command, parallel.who))
+    errors.run(command, parallel.who)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ import jax
 import tqdm
 from etils import epath
 
-from stpn_jax import compilation_cache, pictures
+from stpn_jax import compilation_cache, errors, pictures
 from stpn_jax.api import Classifier
 from stpn_jax.data import video
 from stpn_jax.errors import Parser, UsageError
@@ -51,7 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
     except OSError as error:
-        return _fail(f"{error.filename}: {error.strerror}; choose another --out", 2)
+        place = options.out if errors.is_full_disk(error) else error.filename
+        reason = f"{error.strerror or error}; choose another --out"
+        return _fail(f"{place or 'standard output'}: {reason}", 2)
     except KeyboardInterrupt:
         return _fail("interrupted; the videos before this one are done", 130)
 
@@ -215,4 +217,4 @@ def _above_zero(text: str) -> float:
 if __name__ == "__main__":
     # So that nothing half written stays behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
-    sys.exit(main())
+    errors.run(main)

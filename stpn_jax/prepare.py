@@ -10,11 +10,10 @@ Heavy modules are imported by the functions: worker processes import this file t
 
 import argparse
 import math
-import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from stpn_jax import files
+from stpn_jax import errors, files
 from stpn_jax.errors import Parser, UsageError
 
 if TYPE_CHECKING:
@@ -33,17 +32,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line.
 
     Returns:
-        0, or 2 where the user's input is at fault, or 130 after Ctrl-C.
+        as errors.guard: 0, 2 where the user's input is at fault, 130 after Ctrl-C.
     """
-    try:
-        _run(_parse(argv))
-    except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("error: interrupted; the same command goes on from here", file=sys.stderr)
-        return 130
-    return 0
+    return errors.guard(lambda: _run(_parse(argv)))
 
 
 def _run(options: argparse.Namespace) -> None:
@@ -265,4 +256,4 @@ def _fraction(text: str) -> float:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    errors.run(lambda: _run(_parse(None)))

@@ -13,6 +13,7 @@ from absl import logging
 from etils import epath
 
 from stpn_jax import compilation_cache, config_flag, errors
+from stpn_jax import files as disk
 from stpn_jax.config import Config
 from stpn_jax.errors import UsageError
 from stpn_jax.evaluation import paper, tables
@@ -47,13 +48,14 @@ def main(arguments: Sequence[str]) -> None:
     for run in chosen:
         setup.check_weights(run.config)
     compilation_cache.enable()
-    logging.set_verbosity(logging.WARNING)
+    logging.set_verbosity(logging.FATAL)  # What Orbax logs as errors, it raises.
     for index, run in enumerate(chosen, 1):
         print(f"\n== [{index}/{len(chosen)}] {run.row.variant}: {run.directory}")
-        opened = setup.open_experiment(run.config, run.directory, "", run.streams)
-        training.train(opened)
+        with disk.disk_errors_told(root, "finished rows and checkpoints are kept"):
+            opened = setup.open_experiment(run.config, run.directory, "", run.streams)
+            training.train(opened)
+            text = write(options.table, runs, root)
         jax.clear_caches()
-        text = write(options.table, runs, root)
     print(f"\n{text}\nwritten to {root / file_name(options.table)}")
 
 
@@ -155,7 +157,7 @@ def write(name: str, runs: Sequence[Run], root: epath.Path) -> str:
     ]
     table = paper.TABLES[name]
     text = f"Table {name}: {table.title}\n\n{tables.comparison(table, found)}"
-    (root / file_name(name)).write_text(text)
+    disk.write_whole(root / file_name(name), text)
     return text
 
 
@@ -203,4 +205,4 @@ def _parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
 
 
 if __name__ == "__main__":
-    sys.exit(errors.guard(lambda: main(sys.argv[1:])))
+    errors.run(lambda: main(sys.argv[1:]))

@@ -8,7 +8,15 @@ import subprocess
 import jax
 import pytest
 
-from benchmarks import scaling, stcb, train_step
+from benchmarks import precision, scaling, stcb, train_step
+from stpn_jax.train import metrics
+
+
+def test_precision_of_a_run_without_validation(tmp_path):
+    (tmp_path / metrics.JSON_LINES).write_text('{"step": 2, "loss": 0.5}\n')
+    first = precision.curve("float32", tmp_path, "loss")
+    told = precision.told("float32", "spatial", tmp_path, first)
+    assert "0.500" in told and "no validation score" in told
 
 
 def test_stcb(capsys):

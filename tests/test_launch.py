@@ -60,6 +60,21 @@ def test_memory_comes_in_large_pages_unless_said_otherwise(own, tmp_path):
     assert f"GLIBC_TUNABLES={own or 'glibc.malloc.hugetlb=1'}" in told
 
 
+@pytest.mark.parametrize("arguments", [["-h"], ["--seed", "3", "--help"]])
+def test_the_demo_says_how_it_is_used(arguments):
+    done = subprocess.run(
+        ["bash", ROOT / "launch" / "demo.sh", *arguments],
+        cwd="/",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0 and not done.stderr
+    assert "bash launch/demo.sh [--seed N] [--workdir DIR]" in done.stdout
+    assert "set -" not in done.stdout
+
+
 def test_local_processes():
     status, out, _ = dry("train_multihost.sh", "3", "--config=configs/demo.py")
     assert status == 0

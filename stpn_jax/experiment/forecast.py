@@ -47,13 +47,20 @@ def describe(experiment: Experiment) -> str:
         disk += 2 * size * (config.run.checkpoints + 1)  # The best one is kept.
         disk += frozen.bytes_of(experiment, stage)
         lines.append(_describe_stage(experiment, stage, size))
-    duration = datetime.timedelta(seconds=round(seconds, -1))
     lines.append(
-        f"roughly {duration} of training (the rate is printed as it runs), "
+        f"{duration(seconds)} of training (the rate is printed as it runs), "
         f"{memory / 1e9 + RUNTIME_GIGABYTES:.1f} GB of memory, "
         f"{disk / 1e9:.2f} GB of disk"
     )
     return "\n".join([*lines, f"workdir {epath.Path(experiment.directory)}"])
+
+
+def duration(seconds: float) -> str:
+    """In words, to ten seconds."""
+    rounded = round(seconds / 10) * 10
+    if not rounded:
+        return "under 10 seconds"
+    return f"roughly {datetime.timedelta(seconds=rounded)}"
 
 
 def _describe_stage(experiment: Experiment, stage: StageConfig, size: int) -> str:

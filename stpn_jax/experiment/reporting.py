@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from etils import epath
 
-from stpn_jax import parallel
+from stpn_jax import errors, parallel
 from stpn_jax.config import StageConfig
 from stpn_jax.data import augment, boxes
 from stpn_jax.errors import UsageError
@@ -58,10 +58,15 @@ _PANELS = {
 
 
 def attempt(experiment: Experiment, marked: Boxes) -> None:
-    """Writes the report of a run whose results are there; a failure is only told."""
+    """Writes the report of a run whose results are there; a failure is only told.
+
+    That the disk is full passes: the door tells it.
+    """
     try:
         write(experiment, marked)
     except Exception as error:
+        if errors.is_full_disk(error):
+            raise
         traceback.print_exc()
         print(
             f"the report failed ({error}); the results are written, and --mode=report "

@@ -205,8 +205,10 @@ def read_tested(directory: epath.Path) -> Tested:
     """What write_results kept of a run's test.
 
     Raises:
-        UsageError: it is no workdir, or was not tested.
+        UsageError: there is no such folder, it is no workdir, or was not tested.
     """
+    if not directory.exists():
+        raise UsageError(f"{directory}: there is no such folder")
     try:
         with np.load(io.BytesIO((directory / SCORES).read_bytes())) as file:
             arrays = dict(file)

@@ -76,6 +76,7 @@ def write(
 
 
 def _write(folder: epath.Path, contents: Mapping[str, bytes]) -> list[epath.Path]:
+    is_new = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     drafts = [folder / f".{name}.draft" for name in contents]
     try:
@@ -83,9 +84,12 @@ def _write(folder: epath.Path, contents: Mapping[str, bytes]) -> list[epath.Path
             draft.write_bytes(content)
         for draft, name in zip(drafts, contents, strict=True):
             draft.replace(folder / name)
-    finally:
+    except BaseException:
         for draft in drafts:
             draft.unlink(missing_ok=True)
+        if is_new:
+            folder.rmtree()
+        raise
     return [folder / name for name in contents]
 
 

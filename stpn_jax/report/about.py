@@ -13,9 +13,9 @@ def section(
     Args:
         config: as JSON.
         weights: what each stage that starts from files notes of them, as JSON.
-        versions: of the networks and of libraries, and on what they ran.
+        versions: which checkpoints, versions of libraries, and on what they ran.
     """
     listings = [Listing("config", config)]
     listings += [Listing(f"weights of {name}", text) for name, text in weights.items()]
-    table = Numbers(("of", "version"), list(versions.items()))
+    table = Numbers(("what", "version or value"), list(versions.items()))
     return Section("Config and versions", [*listings, table])

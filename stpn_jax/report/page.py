@@ -145,7 +145,7 @@ def _picture(picture: Picture) -> Iterator[str]:
 
 def _table(numbers: Numbers) -> Iterator[str]:
     head = "".join(f"<th>{_text(name)}</th>" for name in numbers.header)
-    yield f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>'
+    yield f'<div class="table"><table><thead><tr>{head}</tr></thead><tbody>'
     for row in numbers.rows:
         cells = "".join(f"<td>{_text(cell)}</td>" for cell in row)
         yield f"<tr>{cells}</tr>"
@@ -164,16 +164,30 @@ h2 { font-size: 1.2em; margin-top: 2em; border-bottom: 1px solid #bbb; }
 nav a { margin-right: 1em; }
 figure { margin: 1em 0; }
 figure.narrow img { max-width: 100%; }
-figure.wide, div.wide { overflow-x: auto; }
+figure.wide, div.table { overflow-x: auto; }
+/* A shadow at a side where there is more to scroll to. */
+div.table { margin: 1em 0;
+  background-image: linear-gradient(90deg, #fff 40%, #fff0),
+    linear-gradient(270deg, #fff 40%, #fff0),
+    linear-gradient(90deg, #0006, #0000), linear-gradient(270deg, #0006, #0000);
+  background-position: 0 0, 100% 0, 0 0, 100% 0; background-repeat: no-repeat;
+  background-size: 3em 100%, 3em 100%, 1em 100%, 1em 100%;
+  background-attachment: local, local, scroll, scroll; }
 figcaption { font-size: 13px; color: #444; }
 table { border-collapse: collapse; font-size: 13px; }
 th, td { padding: 0.2em 0.6em; text-align: right; border-bottom: 1px solid #ddd; }
 th:first-child, td:first-child { text-align: left; }
 pre { font-size: 12px; white-space: pre-wrap; overflow-wrap: anywhere; }
+@media (max-width: 40em) {
+  table { font-size: 12px; }
+  th, td { padding: 0.2em 0.3em; }
+  td:first-child { overflow-wrap: anywhere; min-width: 8em; }
+}
 @media print {
   body { margin: 0; max-width: none; }
   nav { display: none; }
   figure, table { break-inside: avoid; }
   figure.wide img { max-width: 100%; }
+  div.table { overflow-x: visible; background: none; }
 }
 """

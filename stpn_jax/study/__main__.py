@@ -95,4 +95,4 @@ def _parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
 
 
 if __name__ == "__main__":
-    sys.exit(errors.guard(lambda: main(sys.argv[1:])))
+    errors.run(lambda: main(sys.argv[1:]))

@@ -6,6 +6,7 @@ from typing import Any
 from etils import epath
 
 from stpn_jax import files
+from stpn_jax.errors import UsageError
 from stpn_jax.train import board
 
 JSON_LINES = "metrics.jsonl"
@@ -39,9 +40,23 @@ class MetricsWriter:
 
 
 def read(directory: epath.PathLike) -> list[dict[str, Any]]:
-    """The rows written so far; a half-written last line is ignored."""
+    """The rows written so far; a half-written last line is ignored.
+
+    Raises:
+        UsageError: another line is no JSON.
+    """
     path = epath.Path(directory) / JSON_LINES
     if not path.exists():
         return []
-    lines = path.read_text().split("\n")[:-1]
-    return [json.loads(line) for line in lines]
+    lines = path.read_bytes().split(b"\n")[:-1]
+    rows = []
+    for number, line in enumerate(lines, 1):
+        try:
+            rows.append(json.loads(line))
+        except ValueError as error:
+            if number < len(lines):
+                raise UsageError(
+                    f"{path}: line {number} is not JSON; remove that line, which costs "
+                    "a point of the curves"
+                ) from error
+    return rows

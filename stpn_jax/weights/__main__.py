@@ -9,7 +9,6 @@ TARGET ends in .npz or .safetensors; names, types and values stay as they are.
 """
 
 import argparse
-import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -47,6 +46,10 @@ class Reading(NamedTuple):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Prints the report; returns the exit status."""
+    return errors.guard(lambda: _run(argv))
+
+
+def _run(argv: Sequence[str] | None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m stpn_jax.weights",
         description=__doc__.splitlines()[0],
@@ -61,16 +64,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     command.add_argument("file", metavar="FILE", help="a path or package:NAME")
     command.add_argument("target", metavar="TARGET", help=".npz or .safetensors")
     options = parser.parse_args(argv)
-    status = 2
-
-    def run() -> None:
-        nonlocal status
-        if options.command == "convert":
-            status = convert(options.file, options.target)
-        else:
-            status = inspect(options.file, options.tensors)
-
-    return errors.guard(run) or status
+    if options.command == "convert":
+        return convert(options.file, options.target)
+    return inspect(options.file, options.tensors)
 
 
 def inspect(weights: str, list_tensors: bool = False) -> int:
@@ -237,4 +233,4 @@ def _nearest(
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    errors.run(lambda: _run(None))

@@ -84,6 +84,8 @@ def test_one_run_and_a_folder_without_a_test_are_refused(tmp_path):
     one = run(tmp_path / "one")
     with pytest.raises(UsageError, match="expected two"):
         comparing.write([one], tmp_path / "out")
+    with pytest.raises(UsageError, match=r"two: there is no such folder"):
+        comparing.write([one, str(tmp_path / "two")], tmp_path / "out")
     (tmp_path / "two").mkdir()
     with pytest.raises(UsageError, match=r"two/scores\.npz: no scores of a test"):
         comparing.write([one, str(tmp_path / "two")], tmp_path / "out")

@@ -96,3 +96,11 @@ def test_an_export_that_fails_leaves_the_old_artifact_whole(tmp_path, monkeypatc
     with pytest.raises(OSError, match="No space"):
         write(tmp_path, {"snippets": {"float32": toy_program}})
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    monkeypatch.setattr(type(writer.epath.Path(tmp_path)), "write_bytes", full_disk)
+    with pytest.raises(OSError, match="No space"):
+        write(tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def full_disk(path, content):
+    raise OSError(28, "No space left on device")

@@ -8,4 +8,5 @@ def test_everything_is_told():
     config, weights, versions = section.blocks
     assert config.text == "{config}" and weights.text == "{sha}"
     assert "spatial" in weights.summary
+    assert versions.header == ("what", "version or value")
     assert versions.rows == [("jax", "0.10")]

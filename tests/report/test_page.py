@@ -85,6 +85,14 @@ def test_two_pictures_of_one_name_are_refused(tmp_path):
         page.write(tmp_path, "", "", [page.Section("", [picture("a"), picture("a")])])
 
 
+def test_a_wide_table_scrolls_by_itself(tmp_path):
+    table = page.Numbers(["a"] * 30, [["b"] * 30])
+    path = page.write(tmp_path, "", "", [page.Section("", [table])])
+    text = path.read_text()
+    assert '<div class="table"><table>' in text
+    assert re.search(r"div\.table \{[^}]*overflow-x: auto", text)
+
+
 def test_markdown_has_a_line_a_row():
     text = page.markdown(page.Numbers(("row", "a|b"), [("x|y", 1), ("z", "2.0")]))
     assert text.splitlines() == [

@@ -72,6 +72,18 @@ def test_rows_are_written_when_due(tmp_path):
     assert [row[VALIDATION] for row in rows if VALIDATION in row] == [3, 6]
 
 
+@pytest.mark.parametrize(
+    "broken", [b'{"step": 3, "lo\n', b'{"step": 3', b"\0\0\n", b"\xff\n"]
+)
+def test_a_broken_last_line_is_ignored_and_another_one_named(tmp_path, broken):
+    whole = b'{"step": 2}\n'
+    (tmp_path / metrics.JSON_LINES).write_bytes(whole + broken)
+    assert metrics.read(tmp_path) == [{"step": 2}]
+    (tmp_path / metrics.JSON_LINES).write_bytes(broken.strip() + b"\n" + whole)
+    with pytest.raises(UsageError, match=r"metrics\.jsonl: line 1 is not JSON"):
+        metrics.read(tmp_path)
+
+
 def test_rows_after_the_resumed_step_are_dropped(tmp_path):
     run(tmp_path, state(), lambda step: 1.0)
     run(tmp_path, state(2), lambda step: 2.0)

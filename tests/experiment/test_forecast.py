@@ -1,0 +1,18 @@
+"""The forecast says a time that a reader believes."""
+
+import pytest
+
+from stpn_jax.experiment import forecast
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [
+        (0.0, "under 10 seconds"),
+        (4.9, "under 10 seconds"),
+        (14.0, "roughly 0:00:10"),
+        (4000.0, "roughly 1:06:40"),
+    ],
+)
+def test_a_short_run_takes_under_ten_seconds(seconds, told):
+    assert forecast.duration(seconds) == told
