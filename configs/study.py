@@ -43,10 +43,14 @@ from configs import base, demo, rows
 Config = ml_collections.ConfigDict
 PARTS = ("hmdb51", "ucf101", "made")
 LEVELS = ("temporal", "attention", "pyramid")
-# Of levels over frozen streams, by the operator of the stage's own level: the best in
-# validation of 0.0003, 0.001, 0.003 and 0.01.
+# Of levels over frozen streams, by stage and its own level's operator: the best mean in
+# validation over the rows that have it, of 0.0003, 0.001, 0.003 and 0.01.
 OWN_LEVEL = {"pyramid": "pyramid", "paths": "temporal", "attended": "attention"}
-RATES = {"concatenation": 0.0003, "sum": 0.003, "stcb": 0.001, "bilinear": 0.001}
+RATES = {
+    "pyramid": {"concatenation": 3e-4, "sum": 3e-3, "stcb": 1e-3, "bilinear": 1e-3},
+    "paths": {"concatenation": 3e-4, "sum": 1e-2, "stcb": 3e-3, "product": 3e-3},
+    "attended": {"concatenation": 1e-2, "sum": 3e-4, "stcb": 3e-4},
+}
 
 
 def get_config(variant: str = "") -> Config:
@@ -62,7 +66,8 @@ def get_config(variant: str = "") -> Config:
         rows.apply(config, row)
     for name, stage in config.stages.items():
         if stage.cached_views:
-            stage.learning_rate = RATES[config.model[OWN_LEVEL[name]].kind]
+            kind = config.model[OWN_LEVEL[name]].kind
+            stage.learning_rate = RATES[name][kind]
     return config
 
 

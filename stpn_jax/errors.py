@@ -6,6 +6,7 @@ import os
 import select
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
@@ -38,6 +39,7 @@ BROKEN_PIPE, PREEMPTED = 141, 143
 """Exit statuses: 128 and the number of the signal, as shells have it."""
 
 _STDERR = 2
+_PAUSE = 0.02  # seconds: a line that a thread is writing comes first
 _GOES_ON = "the same command goes on from here"
 
 
@@ -145,6 +147,7 @@ def _tell_last(line: str) -> None:
     """Prints a line that nothing follows."""
     stderr = os.dup(_STDERR)
     _silence(_STDERR)
+    time.sleep(_PAUSE)
     with os.fdopen(stderr, "w", errors="backslashreplace") as file:
         file.write(f"{line}\n")
 

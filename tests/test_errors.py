@@ -89,6 +89,7 @@ from stpn_jax import errors
 def talk():
     while True:
         os.write(2, b"Traceback of a thread\\n")
+        time.sleep(0.001)  # A pipe that is full would hold a line back.
 
 def command():
     threading.Thread(target=talk, daemon=True).start()

@@ -55,7 +55,7 @@ def _run(
     for trial in chosen:
         setup.check_weights(trial.config)
     compilation_cache.enable()
-    logging.set_verbosity(logging.WARNING)
+    logging.set_verbosity(logging.FATAL)  # What Orbax logs as errors, it raises.
     trials.run(chosen, book.Book(answers), bool(options.choose))
 
 
