@@ -215,6 +215,7 @@ def network(case: Case) -> Any:
         attention=fusion,
         attention_from="both",
         attention_hidden=64,
+        attention_activation="relu",
         pyramid=fusion,
         sync_batch_norm=False,
     )
@@ -251,6 +252,7 @@ def _stage(case: Case) -> configs.StageConfig:
         batch_norm="trained",
         multipliers=(),
         cached_views=0,
+        trained_on="train",
         select="last",
     )
 
