@@ -44,18 +44,11 @@ if [ -n "$quick" ]; then
   results=("--results=$workdir/results" "--report=$workdir/RESULTS.md")
   made=(--train=4 --test=2) sketches=3
   limits=([hmdb51]=42 [ucf101]=18)
-  cut=(--seeds=1)
-  for stage in spatial temporal pyramid paths attended; do
-    cut+=("--config.stages.$stage.steps=4" "--config.stages.$stage.batch=8"
-      "--config.stages.$stage.drops=()")
-  done
-  for stage in pyramid paths attended; do
-    frozen+=("--config.stages.$stage.cached_views=1")
-  done
+  cut=(--brief)
 else
   say "the study in $workdir, tables in RESULTS.md. On two cores about a night."
-  results=() cut=() frozen=()
-  made=(--train=20 --test=30) sketches=10
+  results=() cut=()
+  made=(--train=5 --test=30) sketches=10
 fi
 set_up
 
@@ -82,6 +75,6 @@ for dataset in ${clips:+hmdb51 ucf101}; do
       --splits="$splits/$dataset" --data_dir="$workdir/$dataset" --size=170x128 \
       ${limits[$dataset]:+--limit="${limits[$dataset]}"}
   fi
-  study "$dataset" --data="$workdir/$dataset" "${frozen[@]}"
+  study "$dataset" --data="$workdir/$dataset"
 done
 step 'done'

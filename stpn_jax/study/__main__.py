@@ -49,7 +49,10 @@ def _run(
     if options.data:
         overrides = [f"--config.data.data_dir={options.data}", *overrides]
     folder = epath.Path(options.workdir) / options.part
-    planned = list(trials.plan(part, folder, overrides, options.seeds, options.choose))
+    seeds = 1 if options.brief else options.seeds
+    planned = list(
+        trials.plan(part, folder, overrides, seeds, options.choose, options.brief)
+    )
     config_flag.check_stages(overrides, (one.config for one in planned))
     chosen = [one for one in planned if _is_chosen(one.comparison, options.only)]
     for trial in chosen:
@@ -82,6 +85,9 @@ def _parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
         default="",
         metavar="NAME",
         help="score the --config.X=VALUE given on a validation part, under this name",
+    )
+    parser.add_argument(
+        "--brief", action="store_true", help="one seed and a few updates: a trial of it"
     )
     parser.add_argument("--tables", action="store_true", help="train nothing")
     options, overrides = config_flag.parse_with_overrides(parser, arguments)

@@ -4,7 +4,15 @@ import dataclasses
 from collections.abc import Mapping
 
 from stpn_jax.evaluation import paper
-from stpn_jax.evaluation.paper import AVERAGE, PYRAMID, SPATIAL, TEMPORAL, Row, Table
+from stpn_jax.evaluation.paper import (
+    AVERAGE,
+    PATHS,
+    PYRAMID,
+    SPATIAL,
+    TEMPORAL,
+    Row,
+    Table,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,8 +82,8 @@ MATRIX = Table(
         _row("attention from motion alone", "whole_attention_temporal"),
         _row("attention from the image alone", "whole_attention_spatial"),
         _row("last level by concatenation", "whole_last_concatenation"),
-        _row("last level by sum", "whole_last_sum"),
         _row("all levels by concatenation", "whole_all_concatenation"),
+        _row("all levels by sum", "whole_all_sum"),
     ),
 )
 SKETCHES = Table(
@@ -128,6 +136,37 @@ JOINT = Table(
         _row("D: C + attention", "joint_d"),
     ),
 )
+JOINT_PATHS = Table(
+    "Flow paths whose stream goes on learning with their fusion",
+    ("accuracy",),
+    (
+        _row("one path", "table4_one_path", TEMPORAL),
+        _row("element-wise sum, 3 paths", "joint_sum3", PATHS),
+        _row("STCB, 3 paths", "joint_stcb3", PATHS),
+    ),
+)
+WIDE_PATHS = Table(
+    "Flow paths by longer sketches",
+    ("accuracy",),
+    (
+        _row("one path", "table4_one_path", TEMPORAL),
+        _row("STCB, 3 paths, d = 4096", "table4_stcb3", PATHS),
+        _row("STCB, 3 paths, d = 16384", "wide_stcb3", PATHS),
+        _row("STCB, 5 paths, d = 4096", "table4_stcb5", PATHS),
+        _row("STCB, 5 paths, d = 16384", "wide_stcb5", PATHS),
+    ),
+)
+WIDE = Table(
+    "The pyramid with longer sketches",
+    ("accuracy",),
+    (
+        _row("A: two streams", "table6_a", AVERAGE),
+        _row("C, d = 4096", "table6_c"),
+        _row("C, d = 16384", "wide_c"),
+        _row("D, d = 4096", "table6_d"),
+        _row("D, d = 16384", "wide_d"),
+    ),
+)
 HALVES = Table(
     "Levels on clips that the streams have seen, or have not; half of the clips each",
     ("accuracy",),
@@ -152,7 +191,10 @@ PARTS: Mapping[str, Part] = {
             "table5": Comparison(paper.TABLES["5"], 3, "table5_average"),
             "table6": Comparison(paper.TABLES["6"], 5, "table6_a"),
             "halves": Comparison(HALVES, 3, "half_a"),
+            "wide_paths": Comparison(WIDE_PATHS, 3, "table4_one_path"),
+            "wide": Comparison(WIDE, 3, "table6_a"),
             "joint": Comparison(JOINT, 1, "table6_a"),
+            "joint_paths": Comparison(JOINT_PATHS, 1, "table4_one_path"),
         },
     ),
     "ucf101": Part(

@@ -55,6 +55,7 @@ def plan(
     overrides: Sequence[str],
     most_seeds: int = 0,
     choice: str = "",
+    brief: bool = False,
 ) -> Iterator[Trial]:
     """The trials of a part, seed by seed, so that an early end leaves whole rows.
 
@@ -66,6 +67,7 @@ def plan(
         overrides: --config.A.B=VALUE, for rows that have that field's stage.
         most_seeds: of each row, or 0 for all.
         choice: name of a choice that is tried, with the one seed of choices.
+        brief: whether all is cut down to a few updates.
     """
     seen: dict[Config, epath.Path] = {}
     listed = [
@@ -78,6 +80,7 @@ def plan(
     for name, comparison, run in sorted(listed, key=lambda one: one[2]):
         for row in comparison.table.rows:
             config = load(part, row, run, overrides)
+            config = shorten(config) if brief else config
             more = choice or f"sketch{run[1]}"
             place = folder / f"seed{run[0]}" / f"{row.variant}-{more}"
             directory = seen.setdefault(config, place)
@@ -93,6 +96,19 @@ def load(
     seeds = (f"--config.seed={seed}", f"--config.model.sketch_seed={sketch}")
     file = f"{FILE}:{part.variant},{row.variant}"
     return config_flag.load_fitting(file, (*seeds, *overrides))
+
+
+def shorten(config: Config) -> Config:
+    """The same with a few updates of a few samples: it shows that all works."""
+    stages = tuple(
+        dataclasses.replace(
+            stage,
+            **{"steps": 4, "batch": 8, "drops": ()},
+            cached_views=min(stage.cached_views, 1),
+        )
+        for stage in config.stages
+    )
+    return dataclasses.replace(config, stages=stages)
 
 
 def _streams_key(config: Config) -> str:

@@ -7,7 +7,7 @@ import pytest
 from etils import epath
 
 from stpn_jax.errors import UsageError
-from stpn_jax.experiment.workdir import Tested
+from stpn_jax.experiment import workdir
 from stpn_jax.study.book import Book, Facts
 
 CLASSES = ["x", "y"]
@@ -15,7 +15,7 @@ FACTS = Facts("config", "videos")
 
 
 def answered(videos=("1", "2", "3"), predicted=(0, 1, 1)):
-    return Tested(
+    return workdir.Tested(
         videos=list(videos),
         labels=np.array([0, 0, 1]),
         classes=CLASSES,

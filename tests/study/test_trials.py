@@ -59,3 +59,13 @@ def test_overrides_reach_the_rows_that_have_the_stage():
         if stage.name == "paths"
     }
     assert steps == {7}
+
+
+def test_a_brief_study_has_a_few_updates_and_the_same_networks(planned):
+    part, found = planned
+    brief = list(trials.plan(part, epath.Path("runs"), [], 1, brief=True))
+    whole = [one for one in found if one.run[0] == 0]
+    models = [one.config.model for one in whole if one.run in {b.run for b in brief}]
+    assert [one.config.model for one in brief] == models
+    for one in brief:
+        assert {(stage.steps, stage.batch) for stage in one.config.stages} == {(4, 8)}
