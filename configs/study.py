@@ -97,7 +97,7 @@ def real(name: str) -> Config:
 
 
 def made() -> Config:
-    """configs/demo.py, for five training videos a class: there no group is saturated."""
+    """configs/demo.py; on five training videos a class no group is saturated."""
     config = demo.get_config()
     config.data.update(data_dir="data/study_made", validation_fraction=0.0)
     config.run.update(validate_every=0, checkpoint_every=100, checkpoints=1)

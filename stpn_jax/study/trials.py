@@ -103,7 +103,9 @@ def shorten(config: Config) -> Config:
     stages = tuple(
         dataclasses.replace(
             stage,
-            **{"steps": 4, "batch": 8, "drops": ()},
+            steps=4,
+            batch=8,
+            drops=(),
             cached_views=min(stage.cached_views, 1),
         )
         for stage in config.stages
