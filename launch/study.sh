@@ -77,4 +77,9 @@ for dataset in ${clips:+hmdb51 ucf101}; do
   fi
   study "$dataset" --data="$workdir/$dataset"
 done
+if [ -n "$clips" ]; then
+  step 'products of flow paths'
+  python -m stpn_jax.study.products --data="$workdir/hmdb51" --workdir="$workdir/runs" \
+    "${results[@]}" "${cut[@]}"
+fi
 step 'done'

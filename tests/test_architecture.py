@@ -59,6 +59,7 @@ ARROWS: dict[str, set[str]] = {
     "config_flag": {"config"},
     "main": {"cluster", "compilation_cache", "config_flag", "experiment", "parallel"},
     "study": {
+        "arrays",
         "data",
         "compilation_cache",
         "config",
