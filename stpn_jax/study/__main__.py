@@ -23,17 +23,18 @@ from stpn_jax.study.parts import PARTS, Part
 def main(arguments: Sequence[str]) -> None:
     """Runs what is missing, then writes the tables."""
     options, overrides = _parse(arguments)
-    part = PARTS[options.part]
-    if not epath.Path(options.report).parent.is_dir():
+    part, report = PARTS[options.part], epath.Path(options.report)
+    if not report.parent.is_dir():
         raise UsageError(f"--report={options.report}: its folder does not exist")
     folder = epath.Path(options.results) / options.part
     if options.choose:
         _run(options, part, overrides, folder / choices.FOLDER / options.choose)
-        print(f"\n{choices.table(part, folder)}")
-        return
-    if not options.tables:
-        _run(options, part, overrides, folder)
-    text = results.update(epath.Path(options.report), options.part, part, folder)
+        text = choices.table(part, folder)
+        results.write(report, f"{options.part}/{choices.FOLDER}", text)
+    else:
+        if not options.tables:
+            _run(options, part, overrides, folder)
+        text = results.update(report, options.part, part, folder)
     print(f"\n{text}\nwritten to {options.report}")
 
 

@@ -19,7 +19,7 @@ from etils import epath
 from jaxtyping import Float64
 from sklearn.linear_model import RidgeClassifier
 
-from stpn_jax import errors, files
+from stpn_jax import errors
 from stpn_jax.ops import compact_bilinear, count_sketch
 from stpn_jax.report import page
 from stpn_jax.study import results
@@ -46,16 +46,14 @@ def main(arguments: Sequence[str]) -> None:
     options = parser.parse_args(arguments)
     folder = epath.Path(options.results) / NAME
     folder.mkdir(parents=True, exist_ok=True)
-    path = epath.Path(options.report)
-    text = path.read_text() if path.exists() else ""
     made = {"inner_product": inner_products, "classifier": classifiers}
     for name, rows in made.items():
         header, *lines = rows(options.seeds)
         table = page.Numbers(header, lines)
         (folder / f"{name}.csv").write_bytes(page.as_csv(table))
-        text = results.put(text, f"{NAME}/{name}", page.markdown(table))
-        print(page.markdown(table))
-    files.write_whole(path, text)
+        text = page.markdown(table)
+        results.write(epath.Path(options.report), f"{NAME}/{name}", text)
+        print(text)
 
 
 def inner_products(seeds: int) -> Iterator[list[str]]:

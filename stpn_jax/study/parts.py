@@ -136,15 +136,6 @@ JOINT = Table(
         _row("D: C + attention", "joint_d"),
     ),
 )
-JOINT_PATHS = Table(
-    "Flow paths whose stream goes on learning with their fusion",
-    ("accuracy",),
-    (
-        _row("one path", "table4_one_path", TEMPORAL),
-        _row("element-wise sum, 3 paths", "joint_sum3", PATHS),
-        _row("STCB, 3 paths", "joint_stcb3", PATHS),
-    ),
-)
 WIDE_PATHS = Table(
     "Flow paths by longer sketches",
     ("accuracy",),
@@ -194,7 +185,6 @@ PARTS: Mapping[str, Part] = {
             "wide_paths": Comparison(WIDE_PATHS, 3, "table4_one_path"),
             "wide": Comparison(WIDE, 3, "table6_a"),
             "joint": Comparison(JOINT, 1, "table6_a"),
-            "joint_paths": Comparison(JOINT_PATHS, 1, "table4_one_path"),
         },
     ),
     "ucf101": Part(

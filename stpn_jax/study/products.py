@@ -20,7 +20,7 @@ from etils import epath
 from jaxtyping import Bool, Float, Int
 from sklearn.kernel_ridge import KernelRidge
 
-from stpn_jax import compilation_cache, config_flag, errors, files
+from stpn_jax import compilation_cache, config_flag, errors
 from stpn_jax.arrays import MapBatch
 from stpn_jax.experiment import frozen, initial, setup
 from stpn_jax.experiment.setup import Experiment
@@ -89,11 +89,9 @@ def main(arguments: Sequence[str]) -> None:
     folder = epath.Path(options.results) / PART
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{NAME}.csv").write_bytes(page.as_csv(table))
-    path = epath.Path(options.report)
-    text = path.read_text() if path.exists() else ""
-    text = results.put(text, f"{PART}/{NAME}", page.markdown(table))
-    files.write_whole(path, text)
-    print(page.markdown(table))
+    text = page.markdown(table)
+    results.write(epath.Path(options.report), f"{PART}/{NAME}", text)
+    print(text)
 
 
 def rows(experiments: Iterable[Experiment]) -> Iterator[list[str]]:

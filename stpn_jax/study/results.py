@@ -38,6 +38,12 @@ def update(path: epath.Path, name: str, part: Part, folder: epath.Path) -> str:
     return "\n".join(told)
 
 
+def write(path: epath.Path, marker: str, content: str) -> None:
+    """Writes one table into a file, which is made if absent."""
+    text = path.read_text() if path.exists() else ""
+    files.write_whole(path, put(text, marker, content))
+
+
 def put(text: str, marker: str, content: str) -> str:
     """The text with this between the marker and its end.
 
