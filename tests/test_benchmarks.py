@@ -8,7 +8,7 @@ import subprocess
 import jax
 import pytest
 
-from benchmarks import precision, scaling, stcb, train_step
+from benchmarks import precision, recipe_time, scaling, stcb, train_step
 from stpn_jax.train import metrics
 
 
@@ -121,3 +121,25 @@ def test_the_model_of_a_pod():
     shares = ["--utilisation=0.5", "--overlap=0.5", "--snippets_per_core=1"]
     options = scaling._parse([*sizes, *shares])
     assert scaling.model(pod, options) == pytest.approx((2.0, 1.5, 2.0, 2.5))
+
+
+def test_recipe_time(capsys):
+    options = [
+        "--configs",
+        "hmdb51",
+        "--variant=lite0,table6_a",
+        "--utilisation",
+        "0.1",
+    ]
+    recipe_time.main([*options, "--rates", "spatial=100"])
+    printed = capsys.readouterr().out
+    assert len(re.findall(r"H100 +as measured", printed)) == 1
+    assert len(re.findall(r"H100 +10% of peak", printed)) == 1
+
+
+def test_minutes_of_a_recipe():
+    pod = recipe_time.MACHINES[recipe_time.TPU]
+    told = recipe_time.minutes(48_000, 10.0, pod, per_core=0.1)
+    assert told.compute == pytest.approx(48_000 / (8 * 10) / 60)
+    assert told.input == told.total == pytest.approx(48_000 / (224 * 0.1) / 60)
+    assert recipe_time.minutes(48_000, 10.0, pod, per_core=100.0).total == told.compute
