@@ -30,8 +30,6 @@ Streams that go on learning with the levels (real videos)
     joint_b  joint_c  joint_d    rows B, C and D of Table 6
 Rows of Tables 4 and 6 with sketches of 16384 numbers at all levels
     wide_stcb3  wide_stcb5  wide_c  wide_d
-Row B of Table 6 with the outer product itself, 1,638,400 numbers
-    exact_b
 Streams of one half of the training groups, levels on that half or on the other
     half_a  half_seen_concatenation  half_unseen_concatenation
     half_seen_b  half_unseen_b
@@ -164,13 +162,6 @@ def wide(config: Config, row: str) -> None:
     rows.ROWS[row](config)
 
 
-def exact(config: Config) -> None:
-    """Row B without a sketch, as long a vector as STCB's: the rate stays right."""
-    scale = config.model.pyramid.width**0.5
-    rows.ROWS["extra_bilinear"](config)
-    config.model.pyramid.scale = scale
-
-
 def half(config: Config, row: str, trained_on: str = "train") -> None:
     """Streams that have seen one half; levels are trained on this one or the other."""
     config.data.validation_fraction = 0.5
@@ -217,7 +208,6 @@ def _rows() -> dict[str, Callable[[Config], None]]:
             )
             for row in changed
         },
-        "exact_b": exact,
         "half_a": functools.partial(half, row="table6_a"),
         **{
             f"half_{name}_{row.split('_')[1]}": functools.partial(
