@@ -16,6 +16,7 @@ quick='' clips='' splits='' workdir=''
 while [ $# -gt 0 ]; do
   case $1 in
     --quick) quick=1 && shift ;;
+    --clips= | --splits= | --workdir=) die "${1%=} needs a value; $usage" ;;
     --clips=* | --splits=* | --workdir=*) set -- "${1%%=*}" "${1#*=}" "${@:2}" ;;
     --clips | --splits | --workdir)
       [ $# -gt 1 ] || die "$1 needs a value; $usage"

@@ -209,6 +209,7 @@ def test_kubernetes_refuses_nonsense():
     [
         (["--nonsense"], "--nonsense: unknown argument; usage:"),
         (["--clips"], "--clips needs a value"),
+        (["--clips=", "--quick"], "--clips needs a value"),
         (["--clips=nowhere", "--splits=launch"], "nowhere/hmdb51: no such folder"),
         (["--clips=launch"], "launch/hmdb51: no such folder"),
         (["--splits=launch"], "--splits without --clips"),

@@ -6,6 +6,7 @@ into RESULTS.md between its markers. Started again, it goes on where it stopped;
 """
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 
@@ -23,9 +24,7 @@ from stpn_jax.study.parts import PARTS, Part
 def main(arguments: Sequence[str]) -> None:
     """Runs what is missing, then writes the tables."""
     options, overrides = _parse(arguments)
-    part, report = PARTS[options.part], epath.Path(options.report)
-    if not report.parent.is_dir():
-        raise UsageError(f"--report={options.report}: its folder does not exist")
+    part, report = PARTS[options.part], results.check(epath.Path(options.report))
     folder = epath.Path(options.results) / options.part
     if options.choose:
         _run(options, part, overrides, folder / choices.FOLDER / options.choose)
@@ -92,6 +91,15 @@ def _parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     )
     parser.add_argument("--tables", action="store_true", help="train nothing")
     options, overrides = config_flag.parse_with_overrides(parser, arguments)
+    for one in overrides:
+        if one.startswith(("--config.seed=", "--config.model.sketch_seed=")):
+            raise UsageError(f"{one}: the study gives each row its own; see --seeds")
+    if options.choose and not re.fullmatch(r"\w[\w.-]*", options.choose):
+        raise UsageError(
+            f"--choose={options.choose}: expected letters, digits, '.', '-' and '_'"
+        )
+    if options.choose and options.tables:
+        raise UsageError("--tables trains nothing, and --choose does: give one of them")
     if options.seeds < 0:
         raise UsageError(f"--seeds={options.seeds}: expected 1 or more, or 0 for all")
     unknown = set(options.only) - set(PARTS[options.part].comparisons)

@@ -20,6 +20,7 @@ from jaxtyping import Float64
 from sklearn.linear_model import RidgeClassifier
 
 from stpn_jax import errors
+from stpn_jax.errors import UsageError
 from stpn_jax.ops import compact_bilinear, count_sketch
 from stpn_jax.report import page
 from stpn_jax.study import results
@@ -44,6 +45,9 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--report", default="RESULTS.md", help="file of the tables")
     parser.add_argument("--seeds", type=int, default=SEEDS, help="of the sketches")
     options = parser.parse_args(arguments)
+    if options.seeds < 1:
+        raise UsageError(f"--seeds={options.seeds}: expected 1 or more")
+    report = results.check(epath.Path(options.report))
     folder = epath.Path(options.results) / NAME
     folder.mkdir(parents=True, exist_ok=True)
     made = {"inner_product": inner_products, "classifier": classifiers}
@@ -52,7 +56,7 @@ def main(arguments: Sequence[str]) -> None:
         table = page.Numbers(header, lines)
         (folder / f"{name}.csv").write_bytes(page.as_csv(table))
         text = page.markdown(table)
-        results.write(epath.Path(options.report), f"{NAME}/{name}", text)
+        results.write(report, f"{NAME}/{name}", text)
         print(text)
 
 

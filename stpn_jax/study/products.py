@@ -22,6 +22,7 @@ from sklearn.kernel_ridge import KernelRidge
 
 from stpn_jax import compilation_cache, config_flag, errors
 from stpn_jax.arrays import MapBatch
+from stpn_jax.errors import UsageError
 from stpn_jax.experiment import frozen, initial, setup
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.ops import compact_bilinear, count_sketch
@@ -67,6 +68,9 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--seeds", type=int, default=0, help="at most, or 0 for all")
     parser.add_argument("--brief", action="store_true", help="of a brief study")
     options, overrides = config_flag.parse_with_overrides(parser, arguments)
+    if options.seeds < 0:
+        raise UsageError(f"--seeds={options.seeds}: expected 1 or more, or 0 for all")
+    report = results.check(epath.Path(options.report))
     if options.data:
         overrides = [f"--config.data.data_dir={options.data}", *overrides]
     compilation_cache.enable()
@@ -90,7 +94,7 @@ def main(arguments: Sequence[str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{NAME}.csv").write_bytes(page.as_csv(table))
     text = page.markdown(table)
-    results.write(epath.Path(options.report), f"{PART}/{NAME}", text)
+    results.write(report, f"{PART}/{NAME}", text)
     print(text)
 
 

@@ -4,6 +4,8 @@ A table stands between `<!-- PART/COMPARISON -->` and `<!-- end -->`; all else i
 file is left as it is. Markers that a file lacks are added at its end.
 """
 
+import os
+
 from etils import epath
 
 from stpn_jax import files
@@ -36,6 +38,23 @@ def update(path: epath.Path, name: str, part: Part, folder: epath.Path) -> str:
         raise UsageError(f"{folder}: no answers are there yet")
     files.write_whole(path, text)
     return "\n".join(told)
+
+
+def check(path: epath.Path) -> epath.Path:
+    """The file to write, behind any links.
+
+    Raises:
+        UsageError: it is no file, or its folder does not exist.
+    """
+    if files.is_remote(path):
+        return path
+    # epath's own resolve() keeps links, and its is_file() is true of a device.
+    found = epath.Path(os.path.realpath(path))
+    if found.exists() and not os.path.isfile(found):
+        raise UsageError(f"--report={path}: not a file")
+    if not found.parent.is_dir():
+        raise UsageError(f"--report={path}: its folder does not exist")
+    return found
 
 
 def write(path: epath.Path, marker: str, content: str) -> None:
