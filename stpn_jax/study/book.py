@@ -125,13 +125,14 @@ class Book:
         runs = self._runs()
         note = dataclasses.asdict(facts) | {"seconds": round(seconds, 1)}
         runs["runs"] |= {f"{comparison}: {name}": note for name in columns.values()}
-        before = runs["answers"].get(comparison, [])[-1:]
-        # The file is one of the two until it is written.
+        path = self._path(comparison)
+        before = [_digest(path.read_bytes())] if path.exists() else []
+        # The file is one of the two until it is written, however often that fails.
         runs["answers"][comparison] = [*before, _digest(text.encode())]
         self.folder.mkdir(parents=True, exist_ok=True)
         content = json.dumps(runs, indent=1, sort_keys=True)
         files.write_whole(self.folder / RUNS, content + "\n")
-        files.write_whole(self._path(comparison), text)
+        files.write_whole(path, text)
 
     def _path(self, comparison: str) -> epath.Path:
         return self.folder / f"{comparison}.csv"
@@ -142,8 +143,13 @@ class Book:
             return {"answers": {}, "runs": {}}
         try:
             content = json.loads(path.read_text())
-            return {name: dict(content[name]) for name in ("answers", "runs")}
-        except (ValueError, TypeError, KeyError) as error:
+            kinds = {"answers": list, "runs": dict}
+            for name, kind in kinds.items():
+                for key, value in content[name].items():
+                    if not isinstance(value, kind):
+                        raise TypeError(f"{name}: {key}")
+            return {name: dict(content[name]) for name in kinds}
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise UsageError(
                 f"{path}: not the JSON that the study wrote ({error}); restore it, or "
                 "delete it with the .csv files: the same command writes all again"

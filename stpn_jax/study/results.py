@@ -25,7 +25,7 @@ def update(path: epath.Path, name: str, part: Part, folder: epath.Path) -> str:
         part: whose tables they are.
         folder: of its answers.
     """
-    text = path.read_text() if path.exists() else ""
+    text = _read(path)
     told = []
     for comparison, compared in part.comparisons.items():
         found = book.Book(folder).answers(comparison)
@@ -59,8 +59,15 @@ def check(path: epath.Path) -> epath.Path:
 
 def write(path: epath.Path, marker: str, content: str) -> None:
     """Writes one table into a file, which is made if absent."""
-    text = path.read_text() if path.exists() else ""
+    text = _read(path)
     files.write_whole(path, put(text, marker, content))
+
+
+def _read(path: epath.Path) -> str:
+    try:
+        return path.read_text() if path.exists() else ""
+    except UnicodeDecodeError as error:
+        raise UsageError(f"--report={path}: not a text file in UTF-8") from error
 
 
 def put(text: str, marker: str, content: str) -> str:

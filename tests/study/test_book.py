@@ -78,11 +78,20 @@ def test_a_damaged_note_is_told(book):
         book.answers("table")
 
 
-def test_an_end_between_the_two_files_loses_nothing(book):
+@pytest.mark.parametrize("content", ['{"answers": {"a": 5}, "runs": {}}', "[]", "{}"])
+def test_a_note_of_another_shape_is_told(book, content):
+    (book.folder / "runs.json").write_text(content)
+    with pytest.raises(UsageError, match=r"runs\.json: not the JSON"):
+        book.answers("table")
+
+
+@pytest.mark.parametrize("ends", (1, 2))
+def test_an_end_between_the_two_files_loses_nothing(book, ends):
     path = book.folder / "table.csv"
     before = path.read_bytes()
-    book.add("table", {"net": "b net seed 0"}, FACTS, answered(), 2.0)
-    path.write_bytes(before)  # As if the process had died before this file.
+    for _ in range(ends):
+        book.add("table", {"net": "b net seed 0"}, FACTS, answered(), 2.0)
+        path.write_bytes(before)  # As if the process had died before this file.
     assert not book.has("table", ["b net seed 0"], FACTS)
     book.add("table", {"net": "b net seed 0"}, FACTS, answered(), 2.0)
     assert book.has("table", ["a net seed 0", "b net seed 0"], FACTS)

@@ -37,3 +37,11 @@ def test_a_report_behind_a_link_is_written_through_it(tmp_path):
     link.symlink_to(target)
     results.write(results.check(epath.Path(link)), "part/table", "| a |\n")
     assert link.is_symlink() and "| a |" in target.read_text()
+
+
+def test_a_report_in_another_encoding_is_left_alone(tmp_path):
+    path = tmp_path / "R.md"
+    path.write_bytes(b"caf\xe9\n")
+    with pytest.raises(UsageError, match=r"R\.md: not a text file in UTF-8"):
+        results.write(epath.Path(path), "part/table", "| a |\n")
+    assert path.read_bytes() == b"caf\xe9\n"
