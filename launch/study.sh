@@ -41,7 +41,7 @@ step() { say "[$((SECONDS / 60)) min $((SECONDS % 60)) s] $*"; }
 declare -A limits=()
 if [ -n "$quick" ]; then
   say "a cut-down study in $workdir: one seed and a few updates of everything. On two
-   cores about 15 minutes."
+   cores about 20 minutes."
   results=("--results=$workdir/results" "--report=$workdir/RESULTS.md")
   made=(--train=4 --test=2) sketches=3
   limits=([hmdb51]=42 [ucf101]=18)
