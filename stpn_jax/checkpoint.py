@@ -1,6 +1,7 @@
 """Orbax checkpoints of one stage: save, restore the newest, read variables only."""
 
 import contextlib
+import json
 import math
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -42,7 +43,7 @@ class Checkpoints:
             best_fn=_score,
             create=True,
         )
-        self._manager = ocp.CheckpointManager(self._directory, options=options)
+        self._manager = _open(self._directory, options)
 
     def latest_step(self) -> int | None:
         """Step of the newest whole checkpoint."""
@@ -139,7 +140,7 @@ def best_step(directory: epath.PathLike) -> tuple[int, float] | None:
     if newest_step(path) is None:
         return None
     options = ocp.CheckpointManagerOptions(best_fn=_score, read_only=True)
-    with ocp.CheckpointManager(path, options=options) as manager:
+    with _open(path, options) as manager:
         scores = {
             step: _score(manager.metrics(step)) for step in sorted(manager.all_steps())
         }
@@ -169,6 +170,24 @@ def restore_variables(
     with _damage_told(folder), ocp.StandardCheckpointer() as checkpointer:
         saved = ocp.PyTreeCheckpointHandler().metadata(folder / _VARIABLES).tree
         return checkpointer.restore(folder / _VARIABLES, jax.tree.map(_on_host, saved))
+
+
+def _open(
+    directory: epath.Path, options: ocp.CheckpointManagerOptions
+) -> ocp.CheckpointManager:
+    """Opens a folder of checkpoints, which reads the metrics of all of them.
+
+    Raises:
+        UsageError: some are damaged.
+    """
+    try:
+        return ocp.CheckpointManager(directory, options=options)
+    except ValueError:
+        for step in ocp.utils.checkpoint_steps(directory):
+            metrics = directory / str(step) / "metrics" / "metrics"
+            with _damage_told(directory / str(step)):
+                json.loads(metrics.read_text())
+        raise
 
 
 def _score(metrics: Mapping[str, float] | None) -> float:

@@ -148,7 +148,7 @@ def _explain(
         if unknown := _unknown_field(arguments, values):
             return unknown
     culprit = _culprit(error, arguments)
-    while cause := error.__cause__ or error.__context__:
+    while (cause := error.__cause__ or error.__context__) and str(cause):
         error = cause
     if isinstance(error, OSError):
         return f"{culprit}there is no config file of that name that can be read"

@@ -64,6 +64,18 @@ def test_a_damaged_checkpoint_is_named(tmp_path):
     again.close()
 
 
+@pytest.mark.parametrize("content", ("", "{"))
+def test_damaged_metrics_are_told_with_their_checkpoint(tmp_path, content):
+    checkpoints = checkpoint.Checkpoints(tmp_path, keep=2)
+    for step in (1, 2):
+        checkpoints.save(step, variables(step), progress(step), 0.5)
+    checkpoints.close()
+    (tmp_path / "2" / "metrics" / "metrics").write_text(content)
+    for read in (checkpoint.best_step, lambda path: checkpoint.Checkpoints(path, 2)):
+        with pytest.raises(UsageError, match=r"/2: this checkpoint cannot be read"):
+            read(tmp_path)
+
+
 def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, capsys):
     folder = tmp_path / "checkpoints"
     checkpoints = checkpoint.Checkpoints(folder, keep=3)

@@ -3,6 +3,7 @@
 import pytest
 
 from stpn_jax import config_flag
+from stpn_jax.errors import UsageError
 
 
 @pytest.mark.parametrize(
@@ -32,3 +33,8 @@ def test_without_values_nothing_is_joined(given):
 def test_a_stray_argument_after_another_flag_stays_one():
     found = config_flag.join_values(["main", "--runs", "a", "--v=1", "b"], "--runs")
     assert found == ["main", "--v=1", "b", "--runs=a"]
+
+
+def test_a_field_without_a_value_is_named():
+    with pytest.raises(UsageError, match=r"Missing value for flag --config\.seed"):
+        config_flag.load("configs/demo.py", ["--config.seed"])

@@ -42,8 +42,11 @@ def alone_in(
 def turn(folder: epath.PathLike) -> Iterator[None]:
     """Holds a local folder against others that do the same, or waits until it is free.
 
-    A process that dies gives it free.
+    A process that dies gives it free. One in a bucket cannot be held.
     """
+    if "://" in str(folder):
+        yield
+        return
     with _opened(folder, os.O_RDONLY) as held:
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -12,6 +12,7 @@ from stpn_jax.arrays import Batch
 from stpn_jax.config import Config, DataConfig, StageConfig
 from stpn_jax.data import augment, labels, records
 from stpn_jax.data.sampling import SnippetShape
+from stpn_jax.errors import UsageError
 from stpn_jax.experiment import workdir
 from stpn_jax.models import networks, settings
 from stpn_jax.weights import source
@@ -82,6 +83,12 @@ def open_experiment(
         parallel.check_batch(stage.batch, f"stages[{stage.name}].batch")
     parallel.check_batch(config.evaluation.batch, "evaluation.batch")
     dataset = records.open_dataset(data.data_dir, data.size, prepare_command(data))
+    if dataset.meta.dataset != data.dataset:
+        raise UsageError(
+            f"{data.data_dir}: its videos are of {dataset.meta.dataset!r}, and "
+            f"config.data.dataset = {data.dataset!r}; give the data_dir of those, or "
+            "that config"
+        )
     _check_crops(config, dataset.meta.size)
     split = labels.split_videos(
         dataset, data.split, data.validation_fraction, data.validation_seed

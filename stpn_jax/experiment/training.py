@@ -31,13 +31,14 @@ def train(
     boxes: reporting.Boxes | None = None,
     report: bool = True,
 ) -> None:
-    """Runs the stages in order, each from where it stopped; then one test, one report.
+    """A forecast; the stages in order, each from where it stopped; a test, a report.
 
     Args:
         experiment: what to train.
         profile: write a trace of some updates of each stage.
         boxes: that the report compares the attention with, by video and frame.
-        report: whether there is to be one.
+        report: whether there is to be one, and the forecast; of a run among many, which
+            share their streams, nobody reads them.
 
     Raises:
         UsageError: for what the stages cannot start from, or be chosen by.
@@ -46,10 +47,11 @@ def train(
     selection.check(experiment)
     frozen.check(experiment)
     setup.claim(experiment)
-    print(forecast.describe(experiment), flush=True)
+    if report:
+        print(forecast.describe(experiment), flush=True)
     for stage in experiment.config.stages:
         train_stage(experiment, stage, profile)
-    is_tested = (experiment.directory / workdir.RESULTS_JSON).exists()
+    is_tested = workdir.is_tested(experiment.directory)
     if not is_tested:
         testing.evaluate(experiment, again=False)
     is_told = is_tested and (experiment.directory / workdir.PAGE).exists()

@@ -24,6 +24,9 @@ TESTED = "tested.json"
 WEIGHTS, REPORT = "weights.json", "report"
 PAGE = f"{REPORT}/{page.INDEX}"
 
+# What a file of scores raises that is not there or damaged; EOFError if it is empty.
+DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
+
 # Of SCORES, beside the rows.
 TEST_COLUMNS = ("videos", "labels", "digest")
 
@@ -157,7 +160,7 @@ def read_scores(stage_directory: epath.Path) -> np.ndarray | None:
         data = (stage_directory / SCORES).read_bytes()
         with np.load(io.BytesIO(data)) as arrays:
             return np.asarray(arrays[stage_directory.name])
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+    except DAMAGED:
         return None
 
 
@@ -201,6 +204,17 @@ class Tested:
     probabilities: dict[str, np.ndarray]
 
 
+def is_tested(directory: epath.Path) -> bool:
+    """Whether all is there that write_results writes."""
+    if not (directory / RESULTS_JSON).exists():
+        return False
+    try:
+        read_tested(directory)
+    except UsageError:
+        return False
+    return True
+
+
 def read_tested(directory: epath.Path) -> Tested:
     """What write_results kept of a run's test.
 
@@ -213,7 +227,7 @@ def read_tested(directory: epath.Path) -> Tested:
         with np.load(io.BytesIO((directory / SCORES).read_bytes())) as file:
             arrays = dict(file)
         videos, labels, digest = (arrays.pop(name) for name in TEST_COLUMNS)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except DAMAGED as error:
         raise UsageError(
             f"{directory / SCORES}: no scores of a test are there ({error}); "
             "--mode=evaluate makes them"

@@ -38,12 +38,11 @@ def initialise_levels(
     """
     key = jax.random.key(seed)
     one = jax.tree.map(lambda x: jnp.asarray(x[:1]), batch)
-    shapes = jax.eval_shape(network.init, key, one)
-    maps, _ = jax.eval_shape(streams.init_with_output, key, one)
+    maps, shapes = jax.eval_shape(streams.init_with_output, key, one)
     blank = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), maps)
     levels = jax.jit(network.init)(key, blank)
-    whole = {kind: dict(tree) | levels.get(kind, {}) for kind, tree in shapes.items()}
-    return {"batch_stats": {}, "sketches": {}} | whole
+    kinds = {"batch_stats", "sketches", *shapes, *levels}
+    return {kind: shapes.get(kind, {}) | levels.get(kind, {}) for kind in kinds}
 
 
 def initialise(network: nn.Module, batch: Batch, seed: int) -> dict:

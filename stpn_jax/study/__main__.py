@@ -24,12 +24,15 @@ from stpn_jax.study.parts import PARTS, Part
 def main(arguments: Sequence[str]) -> None:
     """Runs what is missing, then writes the tables."""
     options, overrides = _parse(arguments)
-    part, report = PARTS[options.part], results.check(epath.Path(options.report))
+    part = PARTS[options.part]
+    tables = [choices.FOLDER] if options.choose else list(part.comparisons)
+    markers = [f"{options.part}/{name}" for name in tables]
+    report = results.check(epath.Path(options.report), markers)
     folder = epath.Path(options.results) / options.part
     if options.choose:
         _run(options, part, overrides, folder / choices.FOLDER / options.choose)
         text = choices.table(part, folder)
-        results.write(report, f"{options.part}/{choices.FOLDER}", text)
+        results.write(report, {markers[0]: text})
     else:
         if not options.tables:
             _run(options, part, overrides, folder)
@@ -50,20 +53,21 @@ def _run(
         overrides = [f"--config.data.data_dir={options.data}", *overrides]
     folder = epath.Path(options.workdir) / options.part
     seeds = 1 if options.brief else options.seeds
-    planned = list(
-        trials.plan(part, folder, overrides, seeds, options.choose, options.brief)
-    )
+    planned = list(trials.plan(part, folder, overrides, seeds, options.choose))
     config_flag.check_stages(overrides, (one.config for one in planned))
-    chosen = [one for one in planned if _is_chosen(one.comparison, options.only)]
-    for trial in chosen:
+    for trial in planned:
         setup.check_weights(trial.config)
+    if options.brief:
+        planned = list(
+            trials.plan(part, folder, overrides, seeds, options.choose, brief=True)
+        )
+    chosen = [
+        one for one in planned if not options.only or one.comparison in options.only
+    ]
+    results.make(options.results, options.part)
     compilation_cache.enable()
     logging.set_verbosity(logging.FATAL)  # What Orbax logs as errors, it raises.
     trials.run(chosen, book.Book(answers), bool(options.choose))
-
-
-def _is_chosen(comparison: str, only: Sequence[str]) -> bool:
-    return not only or comparison in only
 
 
 def _parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -100,6 +104,12 @@ def _parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
         )
     if options.choose and options.tables:
         raise UsageError("--tables trains nothing, and --choose does: give one of them")
+    if options.tables and options.only:
+        raise UsageError("--tables writes those of all comparisons: drop --only")
+    if options.brief and (options.seeds or options.choose):
+        raise UsageError("--brief is a trial of one seed: drop --seeds and --choose")
+    if not options.workdir:
+        raise UsageError("--workdir=: expected the name of a folder")
     if options.seeds < 0:
         raise UsageError(f"--seeds={options.seeds}: expected 1 or more, or 0 for all")
     unknown = set(options.only) - set(PARTS[options.part].comparisons)

@@ -47,16 +47,16 @@ def main(arguments: Sequence[str]) -> None:
     options = parser.parse_args(arguments)
     if options.seeds < 1:
         raise UsageError(f"--seeds={options.seeds}: expected 1 or more")
-    report = results.check(epath.Path(options.report))
-    folder = epath.Path(options.results) / NAME
-    folder.mkdir(parents=True, exist_ok=True)
     made = {"inner_product": inner_products, "classifier": classifiers}
+    markers = [f"{NAME}/{name}" for name in made]
+    report = results.check(epath.Path(options.report), markers)
+    folder = results.make(options.results, NAME)
     for name, rows in made.items():
         header, *lines = rows(options.seeds)
         table = page.Numbers(header, lines)
         (folder / f"{name}.csv").write_bytes(page.as_csv(table))
         text = page.markdown(table)
-        results.write(report, f"{NAME}/{name}", text)
+        results.write(report, {f"{NAME}/{name}": text})
         print(text)
 
 

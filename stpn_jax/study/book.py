@@ -15,6 +15,7 @@ from etils import epath
 
 from stpn_jax import config as configs
 from stpn_jax import files
+from stpn_jax.data import locks
 from stpn_jax.errors import UsageError
 from stpn_jax.experiment import workdir
 from stpn_jax.experiment.setup import Experiment
@@ -105,7 +106,7 @@ class Book:
         tested: workdir.Tested,
         seconds: float,
     ) -> None:
-        """Adds what a trial answered.
+        """Adds what a trial answered; others may be adding at the same time.
 
         Args:
             comparison: what it is for.
@@ -114,6 +115,18 @@ class Book:
             tested: what it answered.
             seconds: that it took.
         """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with locks.turn(self.folder):
+            self._add(comparison, columns, facts, tested, seconds)
+
+    def _add(
+        self,
+        comparison: str,
+        columns: dict[str, str],
+        facts: Facts,
+        tested: workdir.Tested,
+        seconds: float,
+    ) -> None:
         known = self.answers(comparison)
         labels = [tested.classes[i] for i in tested.labels]
         groups = [tested.prepared["groups"].get(label, "") for label in labels]
@@ -123,13 +136,15 @@ class Book:
             predicted[name] = [tested.classes[i] for i in best]
         text = answers.as_csv(answers.Answers(tested.videos, groups, labels, predicted))
         runs = self._runs()
-        note = dataclasses.asdict(facts) | {"seconds": round(seconds, 1)}
-        runs["runs"] |= {f"{comparison}: {name}": note for name in columns.values()}
+        note = dataclasses.asdict(facts)
+        for key in (f"{comparison}: {name}" for name in columns.values()):
+            # Where only the file was lost, the runs are there and take no time now.
+            if not runs["runs"].get(key, {}).items() >= note.items():
+                runs["runs"][key] = note | {"seconds": round(seconds, 1)}
         path = self._path(comparison)
-        before = [_digest(path.read_bytes())] if path.exists() else []
+        old = [_digest(path.read_bytes())] if path.exists() else []
         # The file is one of the two until it is written, however often that fails.
-        runs["answers"][comparison] = [*before, _digest(text.encode())]
-        self.folder.mkdir(parents=True, exist_ok=True)
+        runs["answers"][comparison] = [*old, _digest(text.encode())]
         content = json.dumps(runs, indent=1, sort_keys=True)
         files.write_whole(self.folder / RUNS, content + "\n")
         files.write_whole(path, text)

@@ -6,6 +6,7 @@ quarter; no test video is read.
 """
 
 import dataclasses
+from collections.abc import Mapping
 
 import numpy as np
 from etils import epath
@@ -15,7 +16,7 @@ from stpn_jax.errors import UsageError
 from stpn_jax.evaluation.paper import Row
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.report import page
-from stpn_jax.study import answers, intervals
+from stpn_jax.study import answers, book, intervals
 from stpn_jax.study.parts import Part
 
 RUN = (1000, 1000)
@@ -39,25 +40,43 @@ def table(part: Part, folder: epath.Path) -> str:
     Args:
         part: whose rows.
         folder: of the part's answers.
+
+    Raises:
+        UsageError: a file of answers is not the one written, or has other videos.
     """
     names = sorted(path.name for path in (folder / FOLDER).iterdir())
+    books = [book.Book(folder / FOLDER / name) for name in names]
     lines = []
     for name, comparison in part.comparisons.items():
+        found = [one.answers(name) for one in books]
+        _check_alike(folder / FOLDER, name, dict(zip(names, found, strict=True)))
         for row in comparison.table.rows:
             for result in row.results:
-                found = [_score(folder / FOLDER / n, name, row, result) for n in names]
-                if any(found):
-                    lines.append([f"{name}: {row.label}", result, *found])
+                scores = [_score(one, row, result) for one in found]
+                if any(scores):
+                    lines.append([f"{name}: {row.label}", result, *scores])
     return page.markdown(page.Numbers(["row", "result", *names], lines))
 
 
-def _score(folder: epath.Path, comparison: str, row: Row, result: str) -> str:
-    path = folder / f"{comparison}.csv"
+def _check_alike(
+    folder: epath.Path, comparison: str, found: Mapping[str, answers.Answers | None]
+) -> None:
+    """Raises UsageError if the choices answered different videos."""
+    first = ""
+    for name, one in found.items():
+        if one is None:
+            continue
+        first = first or name
+        if list(one.videos) != list(found[first].videos):  # type: ignore[union-attr]
+            raise UsageError(
+                f"{folder}: {comparison}.csv of {first} and of {name} answer different "
+                "videos; delete one of the two folders, or choose another --results"
+            )
+
+
+def _score(found: answers.Answers | None, row: Row, result: str) -> str:
     column = answers.column(row.variant, result, *RUN)
-    if not path.exists():
-        return ""
-    found = answers.read(path)
-    if column not in found.predicted:
+    if found is None or column not in found.predicted:
         return ""
     classes = np.unique(found.labels, return_inverse=True)[1]
     (accuracy,) = intervals.accuracies(found.right(column)[None], classes)

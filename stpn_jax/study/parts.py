@@ -38,13 +38,11 @@ class Part:
 
     Attributes:
         variant: of configs/study.py.
-        dataset: that its records are of: hmdb51, ucf101 or made.
         comparisons: by name.
         devices: that it must run on; 0 for any.
     """
 
     variant: str
-    dataset: str
     comparisons: Mapping[str, Comparison]
     devices: int = 0
 
@@ -174,7 +172,6 @@ DEVICES = 8
 PARTS: Mapping[str, Part] = {
     "hmdb51": Part(
         "hmdb51",
-        "hmdb51",
         {
             "table2": Comparison(STREAMS, 5, "table6_a"),
             "table3": Comparison(paper.TABLES["3"], 3, "table3_average"),
@@ -189,7 +186,6 @@ PARTS: Mapping[str, Part] = {
     ),
     "ucf101": Part(
         "ucf101",
-        "ucf101",
         {
             "table2": Comparison(STREAMS, 3, "table6_a"),
             "table3": Comparison(paper.TABLES["3"], 3, "table3_average"),
@@ -197,7 +193,6 @@ PARTS: Mapping[str, Part] = {
         },
     ),
     "made": Part(
-        "made",
         "made",
         {
             "parts": Comparison(MATRIX, 3, "table6_d"),
@@ -207,6 +202,6 @@ PARTS: Mapping[str, Part] = {
         },
     ),
     "replicas": Part(
-        "made", "made", {"replicas": Comparison(REPLICAS, 3, "table6_d")}, DEVICES
+        "made", {"replicas": Comparison(REPLICAS, 3, "table6_d")}, DEVICES
     ),
 }

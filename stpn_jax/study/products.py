@@ -32,6 +32,7 @@ from stpn_jax.study.parts import PARTS
 
 PART, COMPARISON, ROW = "hmdb51", "table4", "table4_stcb5"
 NAME = "products"
+MARKER = f"{PART}/{NAME}"
 PATHS = {1: [2], 3: [1, 2, 3], 5: [0, 1, 2, 3, 4]}
 WIDTHS = (4096, 16384)
 VIEWS = 2  # of a training video
@@ -70,7 +71,8 @@ def main(arguments: Sequence[str]) -> None:
     options, overrides = config_flag.parse_with_overrides(parser, arguments)
     if options.seeds < 0:
         raise UsageError(f"--seeds={options.seeds}: expected 1 or more, or 0 for all")
-    report = results.check(epath.Path(options.report))
+    report = results.check(epath.Path(options.report), [MARKER])
+    folder = results.make(options.results, PART)
     if options.data:
         overrides = [f"--config.data.data_dir={options.data}", *overrides]
     compilation_cache.enable()
@@ -81,21 +83,23 @@ def main(arguments: Sequence[str]) -> None:
         1 if options.brief else options.seeds,
         brief=options.brief,
     )
-    lines = list(
-        rows(
-            setup.open_experiment(one.config, one.directory, "", one.streams)
-            for one in planned
-            if (one.comparison, one.row.variant) == (COMPARISON, ROW)
-        )
-    )
+    wanted = (COMPARISON, ROW)
+    chosen = [one for one in planned if (one.comparison, one.row.variant) == wanted]
+    config_flag.check_stages(overrides, (one.config for one in chosen))
+    lines = list(rows(map(_open, chosen)))
     header = ["paths", "features", "accuracy", "seeds", "same class", "other class"]
     table = page.Numbers(header, lines)
-    folder = epath.Path(options.results) / PART
-    folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{NAME}.csv").write_bytes(page.as_csv(table))
     text = page.markdown(table)
-    results.write(report, f"{PART}/{NAME}", text)
+    results.write(report, {MARKER: text})
     print(text)
+
+
+def _open(trial: trials.Trial) -> Experiment:
+    """A run of the study, whose streams are checked to be this one's."""
+    opened = setup.open_experiment(trial.config, trial.directory, "", trial.streams)
+    setup.claim(opened)
+    return opened
 
 
 def rows(experiments: Iterable[Experiment]) -> Iterator[list[str]]:

@@ -5,10 +5,12 @@ file is left as it is. Markers that a file lacks are added at its end.
 """
 
 import os
+from collections.abc import Iterable, Mapping
 
 from etils import epath
 
 from stpn_jax import files
+from stpn_jax.data import locks
 from stpn_jax.errors import UsageError
 from stpn_jax.study import book, tables
 from stpn_jax.study.parts import Part
@@ -25,42 +27,77 @@ def update(path: epath.Path, name: str, part: Part, folder: epath.Path) -> str:
         part: whose tables they are.
         folder: of its answers.
     """
-    text = _read(path)
-    told = []
+    told, contents = [], {}
     for comparison, compared in part.comparisons.items():
         found = book.Book(folder).answers(comparison)
         if found is None:
             continue
         table = tables.markdown(compared, found)
-        text = put(text, f"{name}/{comparison}", table)
+        contents[f"{name}/{comparison}"] = table
         told.append(f"{compared.table.title}\n\n{table}")
     if not told:
         raise UsageError(f"{folder}: no answers are there yet")
-    files.write_whole(path, text)
+    write(path, contents)
     return "\n".join(told)
 
 
-def check(path: epath.Path) -> epath.Path:
-    """The file to write, behind any links.
+def make(results: str, name: str) -> epath.Path:
+    """Folder of the answers of a part, made if absent.
 
     Raises:
-        UsageError: it is no file, or its folder does not exist.
+        UsageError: it cannot be made or written to.
     """
-    if files.is_remote(path):
-        return path
-    # epath's own resolve() keeps links, and its is_file() is true of a device.
-    found = epath.Path(os.path.realpath(path))
-    if found.exists() and not os.path.isfile(found):
-        raise UsageError(f"--report={path}: not a file")
-    if not found.parent.is_dir():
-        raise UsageError(f"--report={path}: its folder does not exist")
+    if not results:
+        raise UsageError("--results=: expected the name of a folder")
+    folder = epath.Path(results) / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"--results={results}: {error.strerror}") from error
+    if not files.is_remote(folder) and not os.access(folder, os.W_OK):
+        raise UsageError(f"--results={results}: it cannot be written to")
+    return folder
+
+
+def check(path: epath.Path, markers: Iterable[str] = ()) -> epath.Path:
+    """The file to write, behind any links.
+
+    Args:
+        path: of the file, there or not.
+        markers: of the tables to write; each may be there, once and with its end.
+
+    Raises:
+        UsageError: it is no file of text, its folder does not exist or cannot be
+            written to, or one of the markers is not as it should be.
+    """
+    found = path
+    if not files.is_remote(path):
+        # epath's own resolve() keeps links, and its is_file() is true of a device.
+        found = epath.Path(os.path.realpath(path))
+        if found.exists() and not os.path.isfile(found):
+            raise UsageError(f"--report={path}: not a file")
+        if not found.parent.is_dir():
+            raise UsageError(f"--report={path}: its folder does not exist")
+        if not os.access(found.parent, os.W_OK):
+            raise UsageError(f"--report={path}: its folder cannot be written to")
+    _put_all(found, dict.fromkeys(markers, ""))
     return found
 
 
-def write(path: epath.Path, marker: str, content: str) -> None:
-    """Writes one table into a file, which is made if absent."""
+def write(path: epath.Path, contents: Mapping[str, str]) -> None:
+    """Writes tables by their markers into a file, which is made if absent."""
+    with locks.turn(path.parent):
+        files.write_whole(path, _put_all(path, contents))
+
+
+def _put_all(path: epath.Path, contents: Mapping[str, str]) -> str:
     text = _read(path)
-    files.write_whole(path, put(text, marker, content))
+    try:
+        for marker, content in contents.items():
+            text = put(text, marker, content)
+    except UsageError as error:
+        raise UsageError(f"--report={path}: {error}") from error
+    return text
 
 
 def _read(path: epath.Path) -> str:
@@ -74,7 +111,8 @@ def put(text: str, marker: str, content: str) -> str:
     """The text with this between the marker and its end.
 
     Raises:
-        UsageError: the marker's end is missing: what follows would be lost.
+        UsageError: the marker's end is missing: what follows would be lost; or the
+            marker is there twice: one of the tables would be out of date.
     """
     start = f"<!-- {marker} -->"
     block = f"{start}\n{content}{END}"
@@ -83,5 +121,7 @@ def put(text: str, marker: str, content: str) -> str:
         return f"{text.rstrip()}\n\n{block}\n".lstrip()
     inside, ended, after = rest.partition(END)
     if not ended or "<!--" in inside:
-        raise UsageError(f"the tables' file lacks the {END} of {start}")
+        raise UsageError(f"it lacks the {END} of {start}")
+    if start in after:
+        raise UsageError(f"it has {start} twice; delete one of the two tables")
     return before + block + after

@@ -12,12 +12,16 @@ from etils import epath
 from stpn_jax import config as configs
 from stpn_jax import config_flag
 from stpn_jax.config import Config
+from stpn_jax.data import locks
 from stpn_jax.evaluation.paper import Row
-from stpn_jax.experiment import setup, training, workdir
+from stpn_jax.experiment import parts, setup, training, workdir
+from stpn_jax.experiment.setup import Experiment
 from stpn_jax.study import answers, book, choices, tables
 from stpn_jax.study.parts import Part
 
 FILE = "configs/study.py"
+JOINT = "joint"  # the comparison whose streams go on learning in a brief study too
+BRIEF_SIDE = 32  # pixels: the maps of the smallest backbone then are 4 x 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,11 +84,12 @@ def plan(
     for name, comparison, run in sorted(listed, key=lambda one: one[2]):
         for row in comparison.table.rows:
             config = load(part, row, run, overrides)
-            config = shorten(config) if brief else config
+            config = shorten(config, name != JOINT) if brief else config
             more = choice or f"sketch{run[1]}"
             place = folder / f"seed{run[0]}" / f"{row.variant}-{more}"
             directory = seen.setdefault(config, place)
-            streams = folder / f"seed{run[0]}" / f"streams-{_streams_key(config)}"
+            key = _streams_key(config, overrides)
+            streams = folder / f"seed{run[0]}" / f"streams-{key}"
             yield Trial(name, row, run, config, directory, streams)
 
 
@@ -98,50 +103,76 @@ def load(
     return config_flag.load_fitting(file, (*seeds, *overrides))
 
 
-def shorten(config: Config) -> Config:
-    """The same with a few updates of a few samples: it shows that all works."""
+def shorten(config: Config, frozen: bool) -> Config:
+    """A few updates of a few samples on the smallest backbone: it shows that all works.
+
+    Nearly all that it takes is compilation, so the levels are over frozen streams.
+
+    Args:
+        config: of a row.
+        frozen: whether its levels may be.
+    """
+    data = dataclasses.replace(config.data, input_size=BRIEF_SIDE)
+    model = dataclasses.replace(
+        config.model, backbone="tiny", weights="none", flow_weights=""
+    )
     stages = tuple(
         dataclasses.replace(
             stage,
             steps=4,
             batch=8,
             drops=(),
-            cached_views=min(stage.cached_views, 1),
+            cached_views=int(frozen and bool(stage.init)),
         )
         for stage in config.stages
     )
-    return dataclasses.replace(config, stages=stages)
+    return dataclasses.replace(config, data=data, model=model, stages=stages)
 
 
-def _streams_key(config: Config) -> str:
+def _streams_key(config: Config, overrides: Sequence[str]) -> str:
     """Tells streams from others of the same seed; a row may have one stream only."""
+    own = [one for one in overrides if config_flag.stage_of(one) in parts.STREAMS]
     facts = json.loads(configs.to_json(dataclasses.replace(config, stages=())))
     free = (*workdir.FREE_FIELDS, *workdir.FUSION_FIELDS)
     flat = configs.flatten(facts).items()
     kept = {name: value for name, value in flat if not name.startswith(free)}
-    text = json.dumps(kept, sort_keys=True)
+    text = json.dumps(kept, sort_keys=True) + "".join(own)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def run(trials: Sequence[Trial], kept: book.Book, chooses: bool = False) -> None:
-    """Runs what the book does not have yet.
+    """Runs what the book does not have yet; all that it has is checked before.
 
     Args:
         trials: from plan().
         kept: gets their answers.
         chooses: whether they are scored on the validation part.
     """
-    for index, trial in enumerate(trials, 1):
-        opened = setup.open_experiment(trial.config, trial.directory, "", trial.streams)
-        if chooses:
-            opened = choices.hide_test(opened)
-        facts = book.facts_of(opened)
-        if kept.has(trial.comparison, trial.columns.values(), facts):
-            continue
-        print(f"\n== [{index}/{len(trials)}] {trial.comparison}: {trial.directory}")
+    missing = [one for one in trials if not _is_there(one, _open(one, chooses), kept)]
+    for index, trial in enumerate(missing, 1):
+        print(f"\n== [{index}/{len(missing)}] {trial.comparison}: {trial.directory}")
+        _run(trial, _open(trial, chooses), kept)
+        jax.clear_caches()
+
+
+def _open(trial: Trial, chooses: bool) -> Experiment:
+    opened = setup.open_experiment(trial.config, trial.directory, "", trial.streams)
+    return choices.hide_test(opened) if chooses else opened
+
+
+def _is_there(trial: Trial, opened: Experiment, kept: book.Book) -> bool:
+    facts = book.facts_of(opened)
+    return kept.has(trial.comparison, trial.columns.values(), facts)
+
+
+def _run(trial: Trial, opened: Experiment, kept: book.Book) -> None:
+    """Of several processes with the same study one runs a trial, the others wait."""
+    trial.directory.mkdir(parents=True, exist_ok=True)
+    with locks.turn(trial.directory):
+        if _is_there(trial, opened, kept):
+            return
         started = time.monotonic()
         training.train(opened, report=False)
         tested = workdir.read_tested(trial.directory)
         seconds = time.monotonic() - started
-        kept.add(trial.comparison, trial.columns, facts, tested, seconds)
-        jax.clear_caches()
+    kept.add(trial.comparison, trial.columns, book.facts_of(opened), tested, seconds)

@@ -49,5 +49,6 @@ def create(
         params=variables["params"],
         batch_stats=variables["batch_stats"],
         sketches=variables["sketches"],
-        opt_state=optimizer.init(variables["params"]),
+        # One program, where its many small arrays would be one each.
+        opt_state=jax.jit(optimizer.init)(variables["params"]),
     )

@@ -114,3 +114,19 @@ def test_what_was_tested_has_every_field(tmp_path):
         for field in dataclasses.fields(tested)
         if field.name != "labels"
     )
+
+
+@pytest.mark.parametrize("content", (b"", b"PK cut short", None))
+def test_lost_scores_are_told_and_the_run_counts_as_not_tested(tmp_path, content):
+    folder = tmp_path / "one"
+    run(folder)
+    assert not workdir.is_tested(folder)  # Its table is missing.
+    (folder / workdir.RESULTS_JSON).write_text("{}")
+    assert workdir.is_tested(folder)
+    if content is None:
+        (folder / workdir.SCORES).unlink()
+    else:
+        (folder / workdir.SCORES).write_bytes(content)
+    assert not workdir.is_tested(folder)
+    with pytest.raises(UsageError, match=r"scores\.npz: no scores of a test"):
+        workdir.read_tested(folder)

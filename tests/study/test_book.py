@@ -1,6 +1,7 @@
 """Answers of one config and one set of videos, or a line that says why not."""
 
 import json
+import threading
 
 import numpy as np
 import pytest
@@ -101,3 +102,27 @@ def test_an_end_between_the_two_files_loses_nothing(book, ends):
         "videos": "videos",
         "seconds": 2.0,
     }
+
+
+def test_a_row_that_is_read_again_keeps_the_time_it_took(book):
+    book.folder.joinpath("table.csv").unlink()
+    book.add("table", {"net": "a net seed 0"}, FACTS, answered(), 0.1)
+    notes = json.loads((book.folder / "runs.json").read_text())["runs"]
+    assert notes["table: a net seed 0"]["seconds"] == 1.0
+
+
+def test_those_who_add_at_the_same_time_lose_nothing(book):
+    names = [f"{i} net seed 0" for i in range(16)]
+    adding = [
+        threading.Thread(
+            target=lambda name=name: Book(book.folder).add(
+                "table", {"net": name}, FACTS, answered(), 2.0
+            )
+        )
+        for name in names
+    ]
+    for one in adding:
+        one.start()
+    for one in adding:
+        one.join()
+    assert book.has("table", names, FACTS)

@@ -16,6 +16,10 @@ from stpn_jax.study import approximation, products, results
         (["--choose=../x"], "--choose=../x: expected letters"),
         (["--choose=."], "--choose=.: expected letters"),
         (["--choose=a", "--tables"], "--tables trains nothing"),
+        (["--tables", "--only=parts"], "--tables writes those of all"),
+        (["--brief", "--seeds=2"], "--brief is a trial of one seed"),
+        (["--brief", "--choose=a"], "--brief is a trial of one seed"),
+        (["--workdir="], "--workdir=: expected the name of a folder"),
         (["--report=/dev/null"], "--report=/dev/null: not a file"),
         (["--report=nowhere/R.md"], "--report=nowhere/R.md: its folder"),
     ],
@@ -23,6 +27,38 @@ from stpn_jax.study import approximation, products, results
 def test_the_study_refuses(arguments, told):
     with pytest.raises(UsageError, match=told.replace(".", r"\.")):
         study.main(["made", *arguments])
+
+
+@pytest.mark.parametrize("door", (approximation, products))
+@pytest.mark.parametrize("place", ("", "file"))
+def test_places_for_results_that_cannot_be_made_are_refused(door, place, tmp_path):
+    if place:
+        place = tmp_path / place
+        place.write_text("")
+    with pytest.raises(UsageError, match=f"--results={place}: "):
+        door.main([f"--results={place}", f"--report={tmp_path}/R.md"])
+
+
+def test_stages_that_no_row_has_are_refused_by_the_products(tmp_path):
+    places = [f"--results={tmp_path}", f"--report={tmp_path}/R.md"]
+    with pytest.raises(UsageError, match="no row has that stage"):
+        products.main([*places, "--config.stages.pyramid.steps=3"])
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("<!-- made/parts -->\n", r"R\.md: it lacks the <!-- end -->"),
+        ("<!-- made/parts -->\n<!-- end -->\n" * 2, r"R\.md: it has .* twice"),
+    ],
+)
+def test_a_report_that_cannot_be_written_is_refused_before_training(
+    text, told, tmp_path
+):
+    (tmp_path / "R.md").write_text(text)
+    with pytest.raises(UsageError, match=told):
+        study.main(["made", f"--report={tmp_path}/R.md"])
+    assert (tmp_path / "R.md").read_text() == text
 
 
 @pytest.mark.parametrize("door", (approximation, products))
@@ -35,7 +71,7 @@ def test_a_report_behind_a_link_is_written_through_it(tmp_path):
     target, link = tmp_path / "target.md", tmp_path / "link.md"
     target.write_text("By hand.\n")
     link.symlink_to(target)
-    results.write(results.check(epath.Path(link)), "part/table", "| a |\n")
+    results.write(results.check(epath.Path(link)), {"part/table": "| a |\n"})
     assert link.is_symlink() and "| a |" in target.read_text()
 
 
@@ -43,5 +79,5 @@ def test_a_report_in_another_encoding_is_left_alone(tmp_path):
     path = tmp_path / "R.md"
     path.write_bytes(b"caf\xe9\n")
     with pytest.raises(UsageError, match=r"R\.md: not a text file in UTF-8"):
-        results.write(epath.Path(path), "part/table", "| a |\n")
+        results.write(epath.Path(path), {"part/table": "| a |\n"})
     assert path.read_bytes() == b"caf\xe9\n"

@@ -91,10 +91,16 @@ def test_only_what_is_between_the_markers_changes():
     assert again.count("<!-- a/b -->") == 1 and "More words." in again
 
 
+def test_a_marker_that_is_there_twice_is_told():
+    text = results.put("", "a/b", "| one |\n")
+    with pytest.raises(UsageError, match="it has <!-- a/b --> twice"):
+        results.put(text + text, "a/b", "| new |\n")
+
+
 def test_text_behind_a_lost_end_is_not_overwritten():
     text = "<!-- a/b -->\n| one |\n\nWords.\n\n<!-- a/c -->\n| two |\n<!-- end -->\n"
     for broken in (text, text.partition("Words")[0]):
-        with pytest.raises(UsageError, match="lacks the <!-- end --> of <!-- a/b"):
+        with pytest.raises(UsageError, match="it lacks the <!-- end --> of <!-- a/b"):
             results.put(broken, "a/b", "| new |\n")
 
 

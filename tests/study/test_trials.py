@@ -1,5 +1,7 @@
 """Which networks the study trains, and which it trains once for several tables."""
 
+import dataclasses
+
 import pytest
 from etils import epath
 
@@ -61,11 +63,26 @@ def test_overrides_reach_the_rows_that_have_the_stage():
     assert steps == {7}
 
 
-def test_a_brief_study_has_a_few_updates_and_the_same_networks(planned):
+def test_a_brief_study_has_all_fusions_and_a_few_updates_of_a_small_backbone(planned):
     part, found = planned
     brief = list(trials.plan(part, epath.Path("runs"), [], 1, brief=True))
-    whole = [one for one in found if one.run[0] == 0]
-    models = [one.config.model for one in whole if one.run in {b.run for b in brief}]
-    assert [one.config.model for one in brief] == models
+    runs = {one.run for one in brief}
+    small = {"backbone": "tiny", "weights": "none", "flow_weights": ""}
+    assert [one.config.model for one in brief] == [
+        dataclasses.replace(one.config.model, **small)
+        for one in found
+        if one.run in runs
+    ]
     for one in brief:
         assert {(stage.steps, stage.batch) for stage in one.config.stages} == {(4, 8)}
+
+
+def test_streams_trained_in_another_way_have_a_folder_of_their_own():
+    def streams(*overrides):
+        found = trials.plan(PARTS["ucf101"], epath.Path("runs"), overrides)
+        return {one.streams for one in found if one.run == (0, 0)}
+
+    usual = streams("--config.stages.pyramid.dropout=0.5")
+    assert usual == streams() and len(usual) == 1
+    other = streams("--config.stages.spatial.dropout=0.3")
+    assert len(other) == 1 and other != usual

@@ -1,0 +1,55 @@
+"""The table of choices is of files that the study wrote, of the same videos."""
+
+import numpy as np
+import pytest
+from etils import epath
+
+from stpn_jax.errors import UsageError
+from stpn_jax.experiment import workdir
+from stpn_jax.study import answers, choices
+from stpn_jax.study.book import Book, Facts
+from stpn_jax.study.parts import PARTS
+
+PART = PARTS["ucf101"]
+COLUMN = answers.column("table6_b", "pyramid", *choices.RUN)
+
+
+def add(folder, name, videos, predicted):
+    tested = workdir.Tested(
+        videos=list(videos),
+        labels=np.array([0, 0, 1]),
+        classes=["x", "y"],
+        prepared={"groups": {}},
+        digest="",
+        probabilities={"pyramid": np.eye(2)[list(predicted)]},
+    )
+    book = Book(folder / choices.FOLDER / name)
+    book.add("table6", {"pyramid": COLUMN}, Facts("c", "v"), tested, 1.0)
+    return book.folder / "table6.csv"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    made = epath.Path(tmp_path)
+    add(made, "first", "abc", (0, 1, 1))
+    return made
+
+
+def test_a_choice_is_a_column_of_mean_class_accuracies(folder):
+    add(folder, "second", "abc", (0, 0, 1))
+    head, _, line = choices.table(PART, folder).splitlines()
+    assert head == "| row | result | first | second |"
+    assert line.endswith("| pyramid | 75.0 | 100.0 |")
+
+
+def test_choices_by_other_videos_are_not_compared(folder):
+    add(folder, "second", "abd", (0, 0, 1))
+    with pytest.raises(UsageError, match="of first and of second answer different"):
+        choices.table(PART, folder)
+
+
+def test_a_file_that_was_changed_by_hand_is_told(folder):
+    path = add(folder, "second", "abc", (0, 0, 1))
+    path.write_text(path.read_text().replace("y", "x"))
+    with pytest.raises(UsageError, match=r"table6\.csv: not the file that the study"):
+        choices.table(PART, folder)
