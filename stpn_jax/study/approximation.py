@@ -44,6 +44,9 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--results", default="results", help="folder of the numbers")
     parser.add_argument("--report", default="RESULTS.md", help="file of the tables")
     parser.add_argument("--seeds", type=int, default=SEEDS, help="of the sketches")
+    parser.add_argument(
+        "--widest", type=int, default=WIDTHS[-1], help="sketches, for a trial"
+    )
     options = parser.parse_args(arguments)
     if options.seeds < 1:
         raise UsageError(f"--seeds={options.seeds}: expected 1 or more")
@@ -52,7 +55,7 @@ def main(arguments: Sequence[str]) -> None:
     report = results.check(epath.Path(options.report), markers)
     folder = results.make(options.results, NAME)
     for name, rows in made.items():
-        header, *lines = rows(options.seeds)
+        header, *lines = rows(options.seeds, options.widest)
         table = page.Numbers(header, lines)
         (folder / f"{name}.csv").write_bytes(page.as_csv(table))
         text = page.markdown(table)
@@ -60,14 +63,15 @@ def main(arguments: Sequence[str]) -> None:
         print(text)
 
 
-def inner_products(seeds: int) -> Iterator[list[str]]:
+def inner_products(seeds: int, widest: int) -> Iterator[list[str]]:
     """A line for each m and d: error of the estimated product of cosines.
 
     Root mean squares over pairs of vectors, whose mean and standard deviation over
     draws of the sketches are given; the vectors have unit length.
     """
     yield ["m", "d", "error", "over draws", "bound", "bfloat16 sketches"]
-    for m, width in itertools.product(PATHWAYS, WIDTHS):
+    widths = [width for width in WIDTHS if width <= widest]
+    for m, width in itertools.product(PATHWAYS, widths):
         plain, rounded = (
             np.array([error(m, width, seed, dtype) for seed in range(seeds)])
             for dtype in (jnp.float32, jnp.bfloat16)
@@ -88,7 +92,7 @@ def error(m: int, width: int, seed: int, dtype: type) -> float:
     return float(np.sqrt(np.mean((found - exact) ** 2)))
 
 
-def classifiers(seeds: int) -> Iterator[list[str]]:
+def classifiers(seeds: int, widest: int) -> Iterator[list[str]]:
     """A line for each m and d: accuracy of a ridge classifier, mean and deviation.
 
     Every class is a multilinear form of the pathways, drawn at random; the classifier
@@ -104,7 +108,7 @@ def classifiers(seeds: int) -> Iterator[list[str]]:
             *(str(m), f"outer product, {exact.shape[1]}", f"{score(exact):.1f}", ""),
             f"{score(normalised(exact)):.1f}",
         ]
-        for width in (64, 128, *WIDTHS[:-2]):
+        for width in (w for w in (64, 128, *WIDTHS[:-2]) if w <= widest):
             sketches = [
                 sketched(m, SMALL[m], width, seed, jnp.float32)(x)
                 for seed in range(seeds)

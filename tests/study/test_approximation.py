@@ -9,8 +9,8 @@ from stpn_jax.study import approximation
 def test_errors_keep_to_the_bound_and_halve_with_four_times_the_width(monkeypatch):
     monkeypatch.setattr(approximation, "CHANNELS", 256)
     monkeypatch.setattr(approximation, "PAIRS", 200)
-    monkeypatch.setattr(approximation, "WIDTHS", (256, 1024, 4096))
-    header, *rows = approximation.inner_products(seeds=2)
+    monkeypatch.setattr(approximation, "WIDTHS", (256, 1024, 4096, 16384))
+    header, *rows = approximation.inner_products(seeds=2, widest=4096)
     assert header[2:5] == ["error", "over draws", "bound"]
     errors = {(int(m), int(d)): float(e) for m, d, e, *_ in rows}
     for m, width, error, _, bound, rounded in rows:
