@@ -49,7 +49,7 @@ if [ -n "$quick" ]; then
   say "a cut-down study in $workdir: of every row one seed and a few updates on a small
    backbone, of the real videos $CLASSES classes. On two cores about 13 minutes."
   results=("--results=$workdir/results" "--report=$workdir/RESULTS.md")
-  made=(--train=3 --test=1) sketches=(--seeds=1 --widest=1024)
+  made=(--train=2 --test=1) sketches=(--seeds=1 --widest=1024)
   cut=(--brief)
   # So few updates take less time than making their programs fast does.
   xla=--xla_backend_optimization_level=0

@@ -93,8 +93,9 @@ def _count(experiment: Experiment, stage: StageConfig) -> tuple[float, int, int]
             variables, batch, mutable=["intermediates"], capture_intermediates=True
         )
 
-    cost = jax.jit(forward).lower(variables, batch).cost_analysis() or {}
-    _, captured = jax.eval_shape(forward, variables, batch)
+    traced = jax.jit(forward).trace(variables, batch)
+    cost = traced.lower().cost_analysis() or {}
+    _, captured = traced.out_info
     return cost.get("flops", 0.0), _bytes(captured), _bytes(variables["params"])
 
 

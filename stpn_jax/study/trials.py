@@ -21,6 +21,7 @@ from stpn_jax.study.parts import Part
 
 FILE = "configs/study.py"
 JOINT = "joint"  # the comparison whose streams go on learning in a brief study too
+KEPT_PROGRAMS = 8  # rows whose compiled programs are kept: they share the small ones
 BRIEF_SIDE = 32  # pixels: the maps of the smallest backbone then are 4 x 4
 
 
@@ -126,7 +127,10 @@ def shorten(config: Config, frozen: bool) -> Config:
         )
         for stage in config.stages
     )
-    return dataclasses.replace(config, data=data, model=model, stages=stages)
+    evaluation = dataclasses.replace(config.evaluation, snippets=1, views=1)
+    return dataclasses.replace(
+        config, data=data, model=model, stages=stages, evaluation=evaluation
+    )
 
 
 def _streams_key(config: Config, overrides: Sequence[str]) -> str:
@@ -152,7 +156,8 @@ def run(trials: Sequence[Trial], kept: book.Book, chooses: bool = False) -> None
     for index, trial in enumerate(missing, 1):
         print(f"\n== [{index}/{len(missing)}] {trial.comparison}: {trial.directory}")
         _run(trial, _open(trial, chooses), kept)
-        jax.clear_caches()
+        if index % KEPT_PROGRAMS == 0:
+            jax.clear_caches()
 
 
 def _open(trial: Trial, chooses: bool) -> Experiment:
