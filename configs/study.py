@@ -47,7 +47,8 @@ PARTS = ("hmdb51", "ucf101", "made")
 LEVELS = ("temporal", "attention", "pyramid")
 FUSIONS = ("table6_b", "table6_c", "table6_d")
 # Of levels over frozen streams, by stage and its own level's operator: the best mean in
-# validation over the rows that have it, of 0.0003, 0.001, 0.003 and 0.01.
+# validation over the rows that have it, of 0.0003, 0.001, 0.003 and 0.01. No row of the
+# study has the last of the first two lines: these are as STCB's.
 OWN_LEVEL = {"pyramid": "pyramid", "paths": "temporal", "attended": "attention"}
 RATES = {
     "pyramid": {"concatenation": 3e-4, "sum": 3e-3, "stcb": 1e-3, "bilinear": 1e-3},
@@ -77,8 +78,8 @@ def get_config(variant: str = "") -> Config:
 def real(name: str) -> Config:
     """Streams as in configs/hmdb51.py:lite0; then the levels alone.
 
-    Nothing is held out: rates and steps were chosen before, on a validation part of the
-    training groups and on another seed (`python -m stpn_jax.study --choose`).
+    Nothing is held out: rates were chosen before, on a validation part of the training
+    groups and on another seed (`python -m stpn_jax.study --choose`).
     """
     config = base.get_config()
     config.data.update(

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# The study of RESULTS.md, end to end: data, streams, every row with its seeds, tables.
+# The study of RESULTS.md, end to end: data, streams, every row with its seeds, tables,
+# into runs/study, or DIR of --workdir: DIR/RESULTS.md, and every answer in DIR/results.
 #
 #   bash launch/study.sh [--quick] [--clips DIR --splits DIR] [--workdir DIR]
 #
 # DIR of --clips has hmdb51/ and ucf101/, each with a folder a class (all classes or
 # some), DIR of --splits the official lists in folders of the same names; without them
-# the made videos and the operator alone are studied. --quick cuts everything down and
-# leaves RESULTS.md alone. Started again, it goes on where it stopped.
+# the made videos and the operator alone are studied. --quick is a trial of it, cut down.
+# Started again, it goes on where it stopped.
 set -euo pipefail
 # shellcheck source=launch/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -22,7 +23,7 @@ while [ $# -gt 0 ]; do
       [ $# -gt 1 ] || die "$1 needs a value; $usage"
       printf -v "${1#--}" '%s' "$2" && shift 2
       ;;
-    -h | --help) echo "$usage" && exit ;;
+    -h | --help) sed -n '2,/^set/s/^# \{0,1\}//p' launch/study.sh && exit ;;
     *) die "$1: unknown argument; $usage" ;;
   esac
 done
@@ -48,16 +49,16 @@ classes() {
 if [ -n "$quick" ]; then
   say "a cut-down study in $workdir: of every row one seed and a few updates on a small
    backbone, of the real videos $CLASSES classes. On two cores about 13 minutes."
-  results=("--results=$workdir/results" "--report=$workdir/RESULTS.md")
   made=(--train=2 --test=1) sketches=(--seeds=1 --widest=1024)
   cut=(--brief)
   # So few updates take less time than making their programs fast does.
   xla=--xla_backend_optimization_level=0
 else
-  say "the study in $workdir, tables in RESULTS.md. On two cores about a night."
-  results=() cut=() xla=''
+  say "the study in $workdir. On two cores about a night."
+  cut=() xla=''
   made=(--train=5 --test=30) sketches=()
 fi
+results=("--results=$workdir/results" "--report=$workdir/RESULTS.md")
 set_up
 mkdir -p "$workdir"
 

@@ -1,8 +1,9 @@
 """The door to the study: `python -m stpn_jax.study hmdb51 --data=FOLDER`.
 
 Trains what a part compares, keeps every video's answers as CSV, and writes the tables
-into RESULTS.md between its markers. Started again, it goes on where it stopped;
-`--tables` only writes the tables again, from the CSV files.
+into RESULTS.md between its markers, or into one beside other `--results`. Started
+again, it goes on where it stopped; `--tables` only writes the tables again, of what is
+there.
 """
 
 import argparse
@@ -27,8 +28,12 @@ def main(arguments: Sequence[str]) -> None:
     part = PARTS[options.part]
     tables = [choices.FOLDER] if options.choose else list(part.comparisons)
     markers = [f"{options.part}/{name}" for name in tables]
-    report = results.check(epath.Path(options.report), markers)
     folder = epath.Path(options.results) / options.part
+    if not options.tables:
+        results.make(options.results, options.part)
+    elif not folder.exists():
+        raise UsageError(f"{folder}: no answers are there yet")
+    report = results.check(results.report(options), markers)
     if options.choose:
         _run(options, part, overrides, folder / choices.FOLDER / options.choose)
         text = choices.table(part, folder)
@@ -37,7 +42,7 @@ def main(arguments: Sequence[str]) -> None:
         if not options.tables:
             _run(options, part, overrides, folder)
         text = results.update(report, options.part, part, folder)
-    print(f"\n{text}\nwritten to {options.report}")
+    print(f"\n{text}\nwritten to {report}")
 
 
 def _run(
@@ -64,7 +69,6 @@ def _run(
     chosen = [
         one for one in planned if not options.only or one.comparison in options.only
     ]
-    results.make(options.results, options.part)
     compilation_cache.enable()
     logging.set_verbosity(logging.FATAL)  # What Orbax logs as errors, it raises.
     trials.run(chosen, book.Book(answers), bool(options.choose))
@@ -75,8 +79,7 @@ def _parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("part", choices=list(PARTS))
     parser.add_argument("--data", default="", help="records [the config's]")
     parser.add_argument("--workdir", default="runs/study", help="folder of the runs")
-    parser.add_argument("--results", default="results", help="folder of the answers")
-    parser.add_argument("--report", default="RESULTS.md", help="file of the tables")
+    results.add_options(parser)
     parser.add_argument("--seeds", type=int, default=0, help="at most, of each row")
     parser.add_argument(
         "--only",
@@ -93,7 +96,11 @@ def _parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument(
         "--brief", action="store_true", help="one seed and a few updates: a trial of it"
     )
-    parser.add_argument("--tables", action="store_true", help="train nothing")
+    parser.add_argument(
+        "--tables",
+        action="store_true",
+        help="train nothing, write those of what is there",
+    )
     options, overrides = config_flag.parse_with_overrides(parser, arguments)
     for one in overrides:
         if one.startswith(("--config.seed=", "--config.model.sketch_seed=")):
@@ -104,8 +111,11 @@ def _parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
         )
     if options.choose and options.tables:
         raise UsageError("--tables trains nothing, and --choose does: give one of them")
-    if options.tables and options.only:
-        raise UsageError("--tables writes those of all comparisons: drop --only")
+    if options.tables and (options.only or options.seeds or overrides):
+        raise UsageError(
+            "--tables writes those of all that is there: drop --only, --seeds and "
+            "--config.X"
+        )
     if options.brief and (options.seeds or options.choose):
         raise UsageError("--brief is a trial of one seed: drop --seeds and --choose")
     if not options.workdir:

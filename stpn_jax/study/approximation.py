@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator, Sequence
 import jax
 import jax.numpy as jnp
 import numpy as np
-from etils import epath
 from jaxtyping import Float64
 from sklearn.linear_model import RidgeClassifier
 
@@ -41,8 +40,7 @@ Features = Callable[[Rows], np.ndarray]
 def main(arguments: Sequence[str]) -> None:
     """Measures, writes CSV files and the tables of the report."""
     parser = errors.Parser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--results", default="results", help="folder of the numbers")
-    parser.add_argument("--report", default="RESULTS.md", help="file of the tables")
+    results.add_options(parser)
     parser.add_argument("--seeds", type=int, default=SEEDS, help="of the sketches")
     parser.add_argument(
         "--widest", type=int, default=WIDTHS[-1], help="sketches, for a trial"
@@ -52,8 +50,8 @@ def main(arguments: Sequence[str]) -> None:
         raise UsageError(f"--seeds={options.seeds}: expected 1 or more")
     made = {"inner_product": inner_products, "classifier": classifiers}
     markers = [f"{NAME}/{name}" for name in made]
-    report = results.check(epath.Path(options.report), markers)
     folder = results.make(options.results, NAME)
+    report = results.check(results.report(options), markers)
     for name, rows in made.items():
         header, *lines = rows(options.seeds, options.widest)
         table = page.Numbers(header, lines)

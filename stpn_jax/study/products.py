@@ -64,15 +64,14 @@ def main(arguments: Sequence[str]) -> None:
     parser = errors.Parser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", default="", help="records [the config's]")
     parser.add_argument("--workdir", default="runs/study", help="folder of the runs")
-    parser.add_argument("--results", default="results", help="folder of the numbers")
-    parser.add_argument("--report", default="RESULTS.md", help="file of the table")
+    results.add_options(parser)
     parser.add_argument("--seeds", type=int, default=0, help="at most, or 0 for all")
     parser.add_argument("--brief", action="store_true", help="of a brief study")
     options, overrides = config_flag.parse_with_overrides(parser, arguments)
     if options.seeds < 0:
         raise UsageError(f"--seeds={options.seeds}: expected 1 or more, or 0 for all")
-    report = results.check(epath.Path(options.report), [MARKER])
     folder = results.make(options.results, PART)
+    report = results.check(results.report(options), [MARKER])
     if options.data:
         overrides = [f"--config.data.data_dir={options.data}", *overrides]
     compilation_cache.enable()

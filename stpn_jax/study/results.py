@@ -4,6 +4,7 @@ A table stands between `<!-- PART/COMPARISON -->` and `<!-- end -->`; all else i
 file is left as it is. Markers that a file lacks are added at its end.
 """
 
+import argparse
 import os
 from collections.abc import Iterable, Mapping
 
@@ -16,6 +17,7 @@ from stpn_jax.study import book, tables
 from stpn_jax.study.parts import Part
 
 END = "<!-- end -->"
+REPORT = "RESULTS.md"
 
 
 def update(path: epath.Path, name: str, part: Part, folder: epath.Path) -> str:
@@ -39,6 +41,25 @@ def update(path: epath.Path, name: str, part: Part, folder: epath.Path) -> str:
         raise UsageError(f"{folder}: no answers are there yet")
     write(path, contents)
     return "\n".join(told)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Where the answers and the tables go."""
+    parser.add_argument("--results", default="results", help="folder of the answers")
+    parser.add_argument(
+        "--report",
+        default="",
+        help=f"file of the tables [{REPORT}, or in --results where that is given]",
+    )
+
+
+def report(options: argparse.Namespace) -> epath.Path:
+    """The file of the tables: other results do not get into those of `results/`."""
+    if options.report:
+        return epath.Path(options.report)
+    if options.results == "results":
+        return epath.Path(REPORT)
+    return epath.Path(options.results) / REPORT
 
 
 def make(results: str, name: str) -> epath.Path:

@@ -1,5 +1,7 @@
 """What the doors of the study refuse, before anything is trained or overwritten."""
 
+import argparse
+
 import pytest
 from etils import epath
 
@@ -17,6 +19,7 @@ from stpn_jax.study import approximation, products, results
         (["--choose=."], "--choose=.: expected letters"),
         (["--choose=a", "--tables"], "--tables trains nothing"),
         (["--tables", "--only=parts"], "--tables writes those of all"),
+        (["--tables", "--config.stages.pyramid.steps=3"], "--tables writes those"),
         (["--brief", "--seeds=2"], "--brief is a trial of one seed"),
         (["--brief", "--choose=a"], "--brief is a trial of one seed"),
         (["--workdir="], "--workdir=: expected the name of a folder"),
@@ -24,9 +27,9 @@ from stpn_jax.study import approximation, products, results
         (["--report=nowhere/R.md"], "--report=nowhere/R.md: its folder"),
     ],
 )
-def test_the_study_refuses(arguments, told):
+def test_the_study_refuses(arguments, told, tmp_path):
     with pytest.raises(UsageError, match=told.replace(".", r"\.")):
-        study.main(["made", *arguments])
+        study.main(["made", f"--results={tmp_path}", *arguments])
 
 
 @pytest.mark.parametrize("door", (approximation, products))
@@ -57,14 +60,32 @@ def test_a_report_that_cannot_be_written_is_refused_before_training(
 ):
     (tmp_path / "R.md").write_text(text)
     with pytest.raises(UsageError, match=told):
-        study.main(["made", f"--report={tmp_path}/R.md"])
+        study.main(["made", f"--results={tmp_path}", f"--report={tmp_path}/R.md"])
     assert (tmp_path / "R.md").read_text() == text
 
 
 @pytest.mark.parametrize("door", (approximation, products))
 def test_numbers_of_seeds_that_make_no_table_are_refused(door, tmp_path):
     with pytest.raises(UsageError, match="--seeds=-1"):
-        door.main(["--seeds=-1", f"--report={tmp_path}/R.md"])
+        door.main(["--seeds=-1", f"--results={tmp_path}"])
+
+
+def test_other_results_have_a_report_of_their_own(tmp_path):
+    parser = argparse.ArgumentParser()
+    results.add_options(parser)
+
+    def report(*arguments):
+        return str(results.report(parser.parse_args(arguments)))
+
+    assert report() == "RESULTS.md"
+    assert report(f"--results={tmp_path}") == f"{tmp_path}/RESULTS.md"
+    assert report(f"--results={tmp_path}", "--report=R.md") == "R.md"
+
+
+def test_tables_of_answers_that_are_not_there_are_refused(tmp_path):
+    with pytest.raises(UsageError, match="no answers are there yet"):
+        study.main(["made", "--tables", f"--results={tmp_path}/none"])
+    assert not (tmp_path / "none").exists()
 
 
 def test_a_report_behind_a_link_is_written_through_it(tmp_path):
