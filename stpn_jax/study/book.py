@@ -117,37 +117,19 @@ class Book:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         with locks.turn(self.folder):
-            self._add(comparison, columns, facts, tested, seconds)
-
-    def _add(
-        self,
-        comparison: str,
-        columns: dict[str, str],
-        facts: Facts,
-        tested: workdir.Tested,
-        seconds: float,
-    ) -> None:
-        known = self.answers(comparison)
-        labels = [tested.classes[i] for i in tested.labels]
-        groups = [tested.prepared["groups"].get(label, "") for label in labels]
-        predicted = dict(known.predicted) if known else {}
-        for result, name in columns.items():
-            best = tested.probabilities[result].argmax(1)
-            predicted[name] = [tested.classes[i] for i in best]
-        text = answers.as_csv(answers.Answers(tested.videos, groups, labels, predicted))
-        runs = self._runs()
-        note = dataclasses.asdict(facts)
-        for key in (f"{comparison}: {name}" for name in columns.values()):
-            # Where only the file was lost, the runs are there and take no time now.
-            if not runs["runs"].get(key, {}).items() >= note.items():
-                runs["runs"][key] = note | {"seconds": round(seconds, 1)}
-        path = self._path(comparison)
-        old = [_digest(path.read_bytes())] if path.exists() else []
-        # The file is one of the two until it is written, however often that fails.
-        runs["answers"][comparison] = [*old, _digest(text.encode())]
-        content = json.dumps(runs, indent=1, sort_keys=True)
-        files.write_whole(self.folder / RUNS, content + "\n")
-        files.write_whole(path, text)
+            path, runs = self._path(comparison), self._runs()
+            text = answers.as_csv(_joined(self.answers(comparison), columns, tested))
+            note = dataclasses.asdict(facts)
+            for key in (f"{comparison}: {name}" for name in columns.values()):
+                # Where only the file was lost, the runs are there and take no time now.
+                if not runs["runs"].get(key, {}).items() >= note.items():
+                    runs["runs"][key] = note | {"seconds": round(seconds, 1)}
+            old = [_digest(path.read_bytes())] if path.exists() else []
+            # The file is one of the two until it is written, however often that fails.
+            runs["answers"][comparison] = [*old, _digest(text.encode())]
+            content = json.dumps(runs, indent=1, sort_keys=True)
+            files.write_whole(self.folder / RUNS, content + "\n")
+            files.write_whole(path, text)
 
     def _path(self, comparison: str) -> epath.Path:
         return self.folder / f"{comparison}.csv"
@@ -169,6 +151,19 @@ class Book:
                 f"{path}: not the JSON that the study wrote ({error}); restore it, or "
                 "delete it with the .csv files: the same command writes all again"
             ) from error
+
+
+def _joined(
+    known: answers.Answers | None, columns: dict[str, str], tested: workdir.Tested
+) -> answers.Answers:
+    """The answers known and those of a test."""
+    labels = [tested.classes[i] for i in tested.labels]
+    groups = [tested.prepared["groups"].get(label, "") for label in labels]
+    predicted = dict(known.predicted) if known else {}
+    for result, name in columns.items():
+        best = tested.probabilities[result].argmax(1)
+        predicted[name] = [tested.classes[i] for i in best]
+    return answers.Answers(tested.videos, groups, labels, predicted)
 
 
 def _digest(content: bytes) -> str:
