@@ -293,7 +293,10 @@ def test_a_network_of_ones_own_is_a_start(finished, data):
     ("change", "message"),
     [
         (["--config.data.data_dir=nowhere"], "python -m stpn_jax.prepare"),
-        (["--config.data.dataset=hmdb51"], "its videos are of 'folder'"),
+        (
+            ["--config.data.size=(40, 40)", "--config.data.dataset=hmdb51"],
+            "its videos are of 'folder'",
+        ),
         ([], "40x40"),
         (["--config.stages.spatial.stepz=3"], "stepz: no such field; did you mean"),
         (["--config.stages.spatil.steps=3"], "did you mean spatial?"),
