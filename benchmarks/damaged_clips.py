@@ -5,7 +5,8 @@
 Whole clips are damaged in many ways and decoded in a process of their own with a limit
 of time and memory. A clip that is read without a warning is compared with the whole
 one: what differs was lost silently. Damage that changes pixels and nothing that a
-codec can check stays silent in any decoder; the table says how much there is.
+codec can check stays silent in any decoder, and Matroska is read on from the next whole
+cluster without a word; the table says how much there is.
 """
 
 import argparse
@@ -59,8 +60,17 @@ def _hole(share: float, fill: bytes | None) -> Damage:
     return damage
 
 
+def _start(other: bytes, size: int) -> bytes:
+    """Of a clip; less where that would be the whole of a small one."""
+    return other[: min(size, len(other) // 2)]
+
+
 def _other_header(size: int) -> Damage:
-    return lambda data, other, _: other[:size] + data[size:]
+    def damage(data: bytes, other: bytes, _: np.random.Generator) -> bytes:
+        start = _start(other, size)
+        return start + data[len(start) :]
+
+    return damage
 
 
 def _cut(share: float) -> Damage:
@@ -78,7 +88,9 @@ DAMAGES: dict[str, Damage] = {
     "1 % missing": _hole(0.01, None),
     "20 % missing": _hole(0.2, None),
     "all zeros": lambda data, _, __: bytes(len(data)),
-    "4 KiB of another clip before it": lambda data, other, _: other[:4096] + data,
+    "4 KiB of another clip before it": lambda data, other, _: (
+        _start(other, 4096) + data
+    ),
     "first 256 bytes of another clip": _other_header(256),
     "first 4 KiB of another clip": _other_header(4096),
     "second half of another clip": (

@@ -31,16 +31,12 @@ class Oracle:
         features: from images to the last map.
         classify: from the last map to logits.
         first_norm: name of its first batch norm; "" where it has none.
-        is_precise: whether its training step is in double precision. Statistics of few
-            samples magnify rounding layer upon layer, and the convolutions that torch
-            chooses on a CPU without AVX-512 leave BN-Inception's map 6e-4 off.
     """
 
     module: nn.Module
     features: Callable[[torch.Tensor], torch.Tensor]
     classify: Callable[[torch.Tensor], torch.Tensor]
     first_norm: str
-    is_precise: bool = False
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Of the tensors by name."""
@@ -75,6 +71,10 @@ class Oracle:
     ) -> tuple[np.ndarray, State]:
         """The map in training mode and the state after the step; its own stays.
 
+        In double precision: statistics of few samples magnify rounding layer upon
+        layer, and the convolutions that torch chooses on a CPU without AVX-512 leave
+        BN-Inception's map 6e-4 off.
+
         Args:
             images: a batch.
             batch_norm: trained, first (the others in evaluation mode) or frozen.
@@ -83,11 +83,11 @@ class Oracle:
         self.module.train(batch_norm == "trained")
         if batch_norm == "first":
             self.module.get_submodule(self.first_norm).train()
-        dtype = torch.float64 if self.is_precise else torch.float32
-        self.module.to(dtype)
-        x = _channels_last(self.features(_channels_first(images).to(dtype)))
-        self.module.float()
+        dtype = next(self.module.parameters()).dtype
+        self.module.double()
+        x = _channels_last(self.features(_channels_first(images).double()))
         after = self.state()
+        self.module.to(dtype)
         for name, buffer in self.module.named_buffers():
             buffer.copy_(before[name])
         return x, after
@@ -131,7 +131,7 @@ def bn_inception(channels: int) -> Oracle:
         module = _single_file("bninception").BNInception()
         _replace_first(module, "conv1_7x7_s2", channels)
     head = functools.partial(_pooled, classifier=module.last_linear)
-    return Oracle(module, module.features, head, "conv1_7x7_s2_bn", is_precise=True)
+    return Oracle(module, module.features, head, "conv1_7x7_s2_bn")
 
 
 def caffe_resnet(depth: int, channels: int) -> Oracle:
