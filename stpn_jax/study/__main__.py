@@ -26,18 +26,20 @@ def main(arguments: Sequence[str]) -> None:
     """Runs what is missing, then writes the tables."""
     options, overrides = _parse(arguments)
     part = PARTS[options.part]
-    tables = [choices.FOLDER] if options.choose else list(part.comparisons)
-    markers = [f"{options.part}/{name}" for name in tables]
+    chosen = f"{options.part}/{choices.FOLDER}"
+    compared = [f"{options.part}/{name}" for name in part.comparisons]
     folder = epath.Path(options.results) / options.part
     if not options.tables:
         results.make(options.results, options.part)
     elif not folder.exists():
         raise UsageError(f"{folder}: no answers are there yet")
-    report = results.check(results.report(options), markers)
+    report = results.check(
+        results.report(options), [chosen] if options.choose else [*compared, chosen]
+    )
     if options.choose:
         _run(options, part, overrides, folder / choices.FOLDER / options.choose)
         text = choices.table(part, folder)
-        results.write(report, {markers[0]: text})
+        results.write(report, {chosen: text})
     else:
         if not options.tables:
             _run(options, part, overrides, folder)

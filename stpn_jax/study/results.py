@@ -13,7 +13,7 @@ from etils import epath
 from stpn_jax import files
 from stpn_jax.data import locks
 from stpn_jax.errors import UsageError
-from stpn_jax.study import book, tables
+from stpn_jax.study import book, choices, tables
 from stpn_jax.study.parts import Part
 
 END = "<!-- end -->"
@@ -21,7 +21,7 @@ REPORT = "RESULTS.md"
 
 
 def update(path: epath.Path, name: str, part: Part, folder: epath.Path) -> str:
-    """Writes the tables of a part into a file; returns them.
+    """Writes the tables of a part into a file, its choices' too; returns them.
 
     Args:
         path: of the file, made if absent.
@@ -37,6 +37,10 @@ def update(path: epath.Path, name: str, part: Part, folder: epath.Path) -> str:
         table = tables.markdown(compared, found)
         contents[f"{name}/{comparison}"] = table
         told.append(f"{compared.table.title}\n\n{table}")
+    if (folder / choices.FOLDER).exists():
+        table = choices.table(part, folder)
+        contents[f"{name}/{choices.FOLDER}"] = table
+        told.append(f"Choices, on a validation part\n\n{table}")
     if not told:
         raise UsageError(f"{folder}: no answers are there yet")
     write(path, contents)

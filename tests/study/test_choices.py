@@ -6,7 +6,7 @@ from etils import epath
 
 from stpn_jax.errors import UsageError
 from stpn_jax.experiment import workdir
-from stpn_jax.study import answers, choices
+from stpn_jax.study import answers, choices, results
 from stpn_jax.study.book import Book, Facts
 from stpn_jax.study.parts import PARTS
 
@@ -40,6 +40,13 @@ def test_a_choice_is_a_column_of_mean_class_accuracies(folder):
     head, _, line = choices.table(PART, folder).splitlines()
     assert head == "| row | result | first | second |"
     assert line.endswith("| pyramid | 75.0 | 100.0 |")
+
+
+def test_choices_are_written_with_the_other_tables(folder):
+    report = folder / "R.md"
+    results.update(report, "ucf101", PART, folder)
+    text = report.read_text()
+    assert text.startswith("<!-- ucf101/choices -->\n| row | result | first |\n")
 
 
 def test_choices_by_other_videos_are_not_compared(folder):
