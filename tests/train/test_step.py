@@ -20,6 +20,14 @@ WHOLE, PARTS = "smooth/frozen/0/20", "smooth/frozen/8/20"
 SECONDS = 240
 
 
+@pytest.fixture(scope="module", autouse=True)
+def programs(tmp_path_factory):
+    """Those of a number of devices are made once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path_factory.mktemp("xla")))
+        yield
+
+
 def start(path, devices, variants, *distributed):
     flags = f"--xla_force_host_platform_device_count={devices}"
     script = "tests/train/steps_on_devices.py"
