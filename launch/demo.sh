@@ -28,7 +28,7 @@ step() { say "[$((SECONDS / 60)) min $((SECONDS % 60)) s] $*"; }
 
 say "demo with seed $seed in $workdir: draws 702 videos of 13 classes, computes their
    flow, trains the three stages, tests them, writes a report, exports the network and
-   asks it about held-out clips. On two cores about 8 minutes, 2 GB of memory, 190 MB of disk
+   asks it about held-out clips. On two cores 8 to 14 minutes, 2 GB of memory, 190 MB of disk
    and 2.9 GB for $VENV."
 set_up
 
