@@ -21,10 +21,10 @@ install_oracles() {
   fi
 }
 
-say 'ruff, mypy and pytest: 12 to 25 minutes on two cores, plus the first install'
+say 'ruff, mypy and pytest: on two cores 16 to 31 minutes with torch, less without,
+   plus the first install'
 if [ "${1:-}" = --with-torch ]; then
   shift
-  say 'with torch: about 5 minutes more'
   set_up dev torch
   install_oracles
 else
