@@ -27,7 +27,7 @@ import av
 import numpy as np
 import tqdm
 
-from stpn_jax.data import video
+from stpn_jax.video import decoding
 
 CODECS = {".avi": "", ".mp4": "libx264", ".mkv": "mpeg4", ".webm": "libvpx-vp9"}
 _LENGTH = 60  # frames of a clip that is encoded anew
@@ -178,7 +178,7 @@ def _whole_clips(
 
 
 def _encode(path: pathlib.Path, name: pathlib.Path, codec: str) -> None:
-    frames = list(itertools.islice(video.Video(path), _LENGTH))
+    frames = list(itertools.islice(decoding.Video(path), _LENGTH))
     height, width = (side // 2 * 2 for side in frames[0].shape[:2])
     with av.open(str(name), "w") as container:
         stream = container.add_stream(codec, rate=fractions.Fraction(25))
@@ -228,14 +228,14 @@ def _limit_memory() -> None:
 
 
 def _judge(damaged: str, whole: str) -> Outcome:
-    source = video.Video(damaged)
+    source = decoding.Video(damaged)
     try:
         found = [_small(frame) for frame in source]
-    except video.VideoError as error:
+    except decoding.VideoError as error:
         return Outcome("skipped", str(error))
     if source.warnings:
         return Outcome("warned", "; ".join(source.warnings))
-    expected = [_small(frame) for frame in video.Video(whole)]
+    expected = [_small(frame) for frame in decoding.Video(whole)]
     if len(found) != len(expected):
         return Outcome("silent", f"{len(found)} of {len(expected)} frames")
     pairs = zip(found, expected, strict=True)
@@ -247,8 +247,8 @@ def _judge(damaged: str, whole: str) -> Outcome:
     return Outcome("whole", "")
 
 
-def _small(frame: video.Frame) -> np.ndarray:
-    return video.resize(frame, (170, 128)).astype(np.int16)
+def _small(frame: decoding.Frame) -> np.ndarray:
+    return decoding.resize(frame, (170, 128)).astype(np.int16)
 
 
 if __name__ == "__main__":

@@ -23,8 +23,9 @@ import jax
 import numpy as np
 
 from stpn_jax import arrays, config
-from stpn_jax.data import pipeline, ranges, records, sampling
-from stpn_jax.models import backbones, inputs
+from stpn_jax.input_pipeline import batching, sampling
+from stpn_jax.models import backbones, preprocessing
+from stpn_jax.records import byte_ranges, records
 
 SHAPE = sampling.SnippetShape(frames=1, paths=3, flow_length=10, tau=(1, 10))
 SIZE = (340, 256)
@@ -54,7 +55,7 @@ def measure(dataset: records.Dataset, options: argparse.Namespace) -> None:
     starts = itertools.count(0, options.batches)
 
     def batches(start: int, count: int) -> Iterator[arrays.Batch]:
-        return pipeline.train_batches(
+        return batching.train_batches(
             dataset, videos, settings, SHAPE, options.batch, 0, start, start + count
         )
 
@@ -120,7 +121,7 @@ def wanted(
     batch: int,
 ) -> list[list[tuple[bytes, int]]]:
     """The JPEGs of the first step's clips with how each is decoded."""
-    plan = pipeline.train_plan(dataset, videos, settings, SHAPE, batch, 0, 0)
+    plan = batching.train_plan(dataset, videos, settings, SHAPE, batch, 0, 0)
     clips = []
     for snippet in plan:
         video, centre, tau = snippet.moment
@@ -155,8 +156,8 @@ def on_the_device(batch: arrays.Batch) -> tuple[jax.Array, jax.Array]:
     """What the training step does with a batch before the network."""
     plain = backbones.Normalisation(mean=(128.0,), std=(1.0,))
     return (
-        inputs.rgb(batch, 224, True, plain),
-        inputs.flow(batch, 224, True, plain),
+        preprocessing.rgb(batch, 224, True, plain),
+        preprocessing.flow(batch, 224, True, plain),
     )
 
 
@@ -192,7 +193,7 @@ def made_dataset(folder: pathlib.Path) -> records.Dataset:
             for i in range(number):
                 start += (size := file.write(made_image(key, 7 * video + i % 4)))
                 spans[key].append((start - size, size))
-    whole = ranges.Files([path])
+    whole = byte_ranges.Files([path])
     zeros = np.zeros(count, np.int64)
     meta = records.Meta("folder", ("one",), {}, SIZE, 20.0, 1, {}, 95)
     return records.Dataset(
@@ -204,7 +205,7 @@ def made_dataset(folder: pathlib.Path) -> records.Dataset:
         membership=(("train",),) * count,
         num_frames=np.full(count, frames, np.int32),
         images={
-            key: ranges.Ranges(
+            key: byte_ranges.Ranges(
                 whole,
                 zeros,
                 zeros,

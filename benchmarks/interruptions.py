@@ -25,7 +25,7 @@ from collections.abc import Iterator
 import jax
 import numpy as np
 
-from stpn_jax import checkpoint
+from stpn_jax.train import checkpoint
 
 STAGES = ("spatial", "temporal", "pyramid")
 STEPS = 30

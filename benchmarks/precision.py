@@ -15,9 +15,9 @@ import pathlib
 
 import numpy as np
 
+from stpn_jax.figures import curves, figures
 from stpn_jax.train import metrics
-from stpn_jax.train.journal import VALIDATION
-from stpn_jax.viz import curves, figures
+from stpn_jax.train.logging import VALIDATION
 
 
 def main() -> None:

@@ -26,12 +26,13 @@ from benchmarks.torch_stpn import Pyramid
 from configs import base, demo
 from stpn_jax import api
 from stpn_jax import config as configs
-from stpn_jax.data import video
 from stpn_jax.experiment import parts, programs, setup
 from stpn_jax.export import contract, writer
 from stpn_jax.inference import batches, snippets
-from stpn_jax.models import backbones, networks, settings
+from stpn_jax.models import backbones, settings
+from stpn_jax.models import build as networks
 from stpn_jax.ops import tvl1
+from stpn_jax.video import decoding
 
 sys.path.insert(0, "tests")  # Where other people's networks are at home.
 from parity import oracles
@@ -172,7 +173,7 @@ def in_torch(
     """Seconds (all, decode, flow, network) and probabilities of the peer."""
     peer(*stack([snippets.Sample(*blank(used), False)]))  # Its first call is slower.
     clock = [time.perf_counter()]
-    frames = video.decode(path, used.size)
+    frames = decoding.decode(path, used.size)
     moments = snippets.moments(used, len(frames), used.snippets)
     clock.append(time.perf_counter())
     flows = opencv_flows(used, moments, frames)

@@ -31,7 +31,7 @@ from benchmarks import measure
 from stpn_jax import config as configs
 from stpn_jax import parallel
 from stpn_jax.arrays import Batch
-from stpn_jax.models import networks, settings
+from stpn_jax.models import build, settings
 from stpn_jax.ops import count_sketch
 from stpn_jax.train import optimizer, state
 from stpn_jax.train import step as steps
@@ -227,11 +227,11 @@ def network(case: Case) -> Any:
         resize=False,
         axis_name=parallel.AXIS,
     )
-    return networks.build(case.network, made)
+    return build.build(case.network, made)
 
 
 def initial(case: Case) -> dict[str, Any]:
-    return networks.initialise(network(case), made(case._replace(batch=1)), 0)
+    return build.initialise(network(case), made(case._replace(batch=1)), 0)
 
 
 def _stage(case: Case) -> configs.StageConfig:

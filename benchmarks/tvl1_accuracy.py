@@ -17,8 +17,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from stpn_jax.data import flow
 from stpn_jax.ops import tvl1
+from stpn_jax.video import flow_codec
 
 _CHANGES = (1 + np.float32(1e-7), 1 - np.float32(1e-7))
 
@@ -104,7 +104,7 @@ def opencv(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 def difference(found: np.ndarray, expected: np.ndarray) -> Difference:
     distance = np.linalg.norm(found - expected, axis=-1).mean()
-    codes = [np.asarray(flow.quantise(u)).astype(int) for u in (found, expected)]
+    codes = [np.asarray(flow_codec.quantise(u)).astype(int) for u in (found, expected)]
     apart = np.abs(codes[0] - codes[1])
     return Difference(distance, np.mean(apart == 0), np.mean(apart <= 1))
 

@@ -36,7 +36,7 @@ step 'videos'
 if [ -e "$workdir/videos" ]; then
   echo "already in $workdir/videos"
 else
-  python -m stpn_jax.data.synthetic "$workdir/videos.part" --seed="$seed"
+  python -m stpn_jax.synthetic "$workdir/videos.part" --seed="$seed"
   mv "$workdir/videos.part" "$workdir/videos"
 fi
 

@@ -67,7 +67,7 @@ python -m stpn_jax.study.approximation "${results[@]}" "${sketches[@]}"
 
 step 'made videos'
 if [ ! -e "$workdir/made/dataset.json" ]; then
-  python -m stpn_jax.data.synthetic "$workdir/videos" --seed=7 "${made[@]}"
+  python -m stpn_jax.synthetic "$workdir/videos" --seed=7 "${made[@]}"
   python -m stpn_jax.prepare --dataset=folder --videos="$workdir/videos" \
     --data_dir="$workdir/made" --size=72x72
 fi

@@ -13,12 +13,12 @@ import numpy as np
 from etils import epath
 from jaxtyping import Float, UInt8
 
-from stpn_jax.data.video import VideoError
-from stpn_jax.errors import UsageError
 from stpn_jax.export import artifact
 from stpn_jax.inference import engine
-from stpn_jax.inference.answer import Answer, Failure
 from stpn_jax.inference.engine import Options
+from stpn_jax.inference.predictions import Answer, Failure
+from stpn_jax.utils.errors import UsageError
+from stpn_jax.video.decoding import VideoError
 
 Given = str | os.PathLike[str] | UInt8[np.ndarray, "t y x 3"]
 """A path of a video file, or RGB frames."""

@@ -23,13 +23,14 @@ from typing import Any
 import matplotlib.image
 import numpy as np
 
-from stpn_jax import compilation_cache, errors, pictures
+from stpn_jax import pictures
 from stpn_jax.api import Classifier
-from stpn_jax.errors import UsageError
+from stpn_jax.figures import timeline
 from stpn_jax.inference import finding
 from stpn_jax.inference import report as reporting
-from stpn_jax.inference.answer import Answer, Failure
-from stpn_jax.viz import timeline
+from stpn_jax.inference.predictions import Answer, Failure
+from stpn_jax.utils import compilation_cache, errors
+from stpn_jax.utils.errors import UsageError
 
 TERMINATED = 143
 """Exit status: 128 and the number of the signal, as shells have it."""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import jax
 
-from stpn_jax.errors import UsageError
+from stpn_jax.utils.errors import UsageError
 
 HEARTBEAT_SECONDS = 30
 """Without a sign of life for so long, a process ends all the others."""

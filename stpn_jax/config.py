@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from stpn_jax import strict
-from stpn_jax.errors import UsageError
+from stpn_jax.utils import strict
+from stpn_jax.utils.errors import UsageError
 
 Count = Annotated[int, strict.Bounds(1)]
 Natural = Annotated[int, strict.Bounds(0)]

@@ -14,7 +14,7 @@ from ml_collections import config_flags
 
 from stpn_jax import config as configs
 from stpn_jax.config import Config
-from stpn_jax.errors import UsageError
+from stpn_jax.utils.errors import UsageError
 
 
 def define(

@@ -8,17 +8,10 @@ from collections.abc import Sequence
 from absl import app, flags, logging
 from etils import epath
 
-from stpn_jax import cluster, compilation_cache, config_flag, errors, files, parallel
-from stpn_jax.errors import UsageError
-from stpn_jax.experiment import (
-    comparing,
-    exporting,
-    reporting,
-    setup,
-    testing,
-    training,
-    workdir,
-)
+from stpn_jax import cluster, config_flag, parallel
+from stpn_jax.experiment import compare, evaluate, export, report, run_dir, setup, train
+from stpn_jax.utils import compilation_cache, errors, files
+from stpn_jax.utils.errors import UsageError
 
 # What a full disk does not cost, by --mode.
 _KEPT = {
@@ -77,7 +70,7 @@ def main(arguments: list[str]) -> None:
     if _MODE.value == "compare":
         out = _OUT.value or "comparison"
         with files.disk_errors_told(out, "nothing is lost"):
-            print(comparing.write(_RUNS.value, out) + f"\nwritten to {out}")
+            print(compare.write(_RUNS.value, out) + f"\nwritten to {out}")
         return
     config = config_flag.config()
     cluster.join(
@@ -100,17 +93,17 @@ def main(arguments: list[str]) -> None:
 
 def _act(experiment: setup.Experiment) -> None:
     """What --mode says, with an experiment."""
-    boxes = reporting.read_boxes(_BOXES.value) if _BOXES.value else {}
+    boxes = report.read_boxes(_BOXES.value) if _BOXES.value else {}
     if _MODE.value == "train":
-        training.train(experiment, _PROFILE.value, boxes)
+        train.train(experiment, _PROFILE.value, boxes)
     elif _MODE.value == "evaluate":
-        testing.evaluate(experiment)
-        reporting.attempt(experiment, boxes)
-        workdir.print_files(experiment.directory)
+        evaluate.evaluate(experiment)
+        report.attempt(experiment, boxes)
+        run_dir.print_files(experiment.directory)
     elif _MODE.value == "report":
-        print(f"written {reporting.write(experiment, boxes, _written_to(experiment))}")
+        print(f"written {report.write(experiment, boxes, _written_to(experiment))}")
     else:
-        for path in exporting.export(experiment, _written_to(experiment)):
+        for path in export.export(experiment, _written_to(experiment)):
             print(f"written {path}")
 
 
@@ -118,7 +111,7 @@ def _written_to(experiment: setup.Experiment) -> epath.Path:
     """Folder of what --mode makes."""
     if _MODE.value in ("train", "evaluate"):
         return experiment.directory
-    default = workdir.REPORT if _MODE.value == "report" else "artifact"
+    default = run_dir.REPORT if _MODE.value == "report" else "artifact"
     return epath.Path(_OUT.value or experiment.directory / default)
 
 

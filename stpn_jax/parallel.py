@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from stpn_jax.arrays import AnyBatch
-from stpn_jax.errors import PreemptedError, UsageError
+from stpn_jax.utils.errors import PreemptedError, UsageError
 
 AXIS = "data"
 

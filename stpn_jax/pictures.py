@@ -7,10 +7,10 @@ import numpy as np
 from etils import epath
 from jaxtyping import Float, Int, UInt8
 
-from stpn_jax.inference import source
-from stpn_jax.inference.answer import Answer, Attention
-from stpn_jax.viz import answer as drawing
-from stpn_jax.viz import film, flow_wheel, overlay
+from stpn_jax.figures import answer as drawing
+from stpn_jax.figures import film, flow_wheel, overlay
+from stpn_jax.inference import video_sources
+from stpn_jax.inference.predictions import Answer, Attention
 
 
 def draw(title: str, answer: Answer) -> bytes:
@@ -53,8 +53,8 @@ def write_overlay(path: epath.PathLike, answer: Answer, given: Any) -> None:
         given: the video, which is read again.
     """
     height, width = answer.attention.frame.shape[:2]
-    found = source.find(given, answer.rate)
-    frames = source.read(found, (width, height), limit=float("inf"))
+    found = video_sources.find(given, answer.rate)
+    frames = video_sources.read(found, (width, height), limit=float("inf"))
     film.write(path, _tinted(frames, answer.attention), answer.rate)
 
 

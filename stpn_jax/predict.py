@@ -18,14 +18,15 @@ import jax
 import tqdm
 from etils import epath
 
-from stpn_jax import compilation_cache, errors, pictures
+from stpn_jax import pictures
 from stpn_jax.api import Classifier
-from stpn_jax.data import video
-from stpn_jax.errors import Parser, UsageError
 from stpn_jax.export import contract
 from stpn_jax.inference import finding
 from stpn_jax.inference import report as reporting
-from stpn_jax.inference.answer import Answer, Failure
+from stpn_jax.inference.predictions import Answer, Failure
+from stpn_jax.utils import compilation_cache, errors
+from stpn_jax.utils.errors import Parser, UsageError
+from stpn_jax.video import decoding
 
 BROKEN_PIPE, TERMINATED = 141, 143
 """Exit statuses: 128 and the number of the signal, as shells have it."""
@@ -113,7 +114,7 @@ def _finish(
     if isinstance(answer, Answer):
         try:
             report |= _draw(answer, path, out / name, options)
-        except video.VideoError as error:  # The file is another one by now.
+        except decoding.VideoError as error:  # The file is another one by now.
             report = reporting.report(Failure(path, str(error)))
     if options.out:
         text = json.dumps(report, indent=2) + "\n"

@@ -12,12 +12,13 @@ import jax
 from absl import logging
 from etils import epath
 
-from stpn_jax import compilation_cache, config_flag, errors
-from stpn_jax import files as disk
+from stpn_jax import config_flag
 from stpn_jax.config import Config
-from stpn_jax.errors import UsageError
 from stpn_jax.evaluation import paper, tables
-from stpn_jax.experiment import setup, training, workdir
+from stpn_jax.experiment import run_dir, setup, train
+from stpn_jax.utils import compilation_cache, errors
+from stpn_jax.utils import files as disk
+from stpn_jax.utils.errors import UsageError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +54,7 @@ def main(arguments: Sequence[str]) -> None:
         print(f"\n== [{index}/{len(chosen)}] {run.row.variant}: {run.directory}")
         with disk.disk_errors_told(root, "finished rows and checkpoints are kept"):
             opened = setup.open_experiment(run.config, run.directory, "", run.streams)
-            training.train(opened)
+            train.train(opened)
             text = write(options.table, runs, root)
         jax.clear_caches()
     print(f"\n{text}\nwritten to {root / file_name(options.table)}")
@@ -150,10 +151,10 @@ def write(name: str, runs: Sequence[Run], root: epath.Path) -> str:
         tables.Run(
             run.row.variant,
             run.config.data.dataset,
-            workdir.read_results(run.directory),
+            run_dir.read_results(run.directory),
         )
         for run in runs
-        if (run.directory / workdir.RESULTS_JSON).exists()
+        if (run.directory / run_dir.RESULTS_JSON).exists()
     ]
     table = paper.TABLES[name]
     text = f"Table {name}: {table.title}\n\n{tables.comparison(table, found)}"

@@ -10,7 +10,8 @@ import jaxtyping
 import pytest
 
 CHECKED = [
-    *("ops", "models", "train", "evaluation", "data", "weights", "export", "viz"),
+    *("ops", "models", "train", "evaluation", "weights", "export", "figures"),
+    *("datasets", "input_pipeline", "prepare", "records", "synthetic", "video"),
     *("report", "inference", "pictures"),
 ]
 jaxtyping.install_import_hook(

@@ -10,9 +10,9 @@ from reference import toy
 
 import stpn_jax
 from stpn_jax import api
-from stpn_jax.data.video import VideoError
-from stpn_jax.errors import UsageError
-from stpn_jax.inference.answer import Answer, Failure
+from stpn_jax.inference.predictions import Answer, Failure
+from stpn_jax.utils.errors import UsageError
+from stpn_jax.video.decoding import VideoError
 
 
 @pytest.fixture(scope="module")

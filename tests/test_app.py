@@ -17,7 +17,7 @@ from reference import hostile, toy
 
 import stpn_jax
 from stpn_jax import app
-from stpn_jax.inference.answer import Failure
+from stpn_jax.inference.predictions import Failure
 
 LIMIT_SECONDS = 40
 WAIT = 60_000  # milliseconds that the browser waits for an answer

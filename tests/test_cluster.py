@@ -3,7 +3,7 @@
 import pytest
 
 from stpn_jax import cluster
-from stpn_jax.errors import UsageError
+from stpn_jax.utils.errors import UsageError
 
 SLURM = {
     "SLURM_JOB_ID": "4242",

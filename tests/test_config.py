@@ -4,7 +4,7 @@ import pytest
 
 from configs import demo
 from stpn_jax import config as configs
-from stpn_jax.errors import UsageError
+from stpn_jax.utils.errors import UsageError
 
 
 def test_stages_keep_their_order_and_get_their_keys_as_names():

@@ -3,7 +3,7 @@
 import pytest
 
 from stpn_jax import config_flag
-from stpn_jax.errors import UsageError
+from stpn_jax.utils.errors import UsageError
 
 
 @pytest.mark.parametrize(

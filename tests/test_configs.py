@@ -6,7 +6,7 @@ import re
 import pytest
 
 from stpn_jax import config as configs
-from stpn_jax.models import networks, settings
+from stpn_jax.models import build, settings
 
 FILES = ("demo", "folder", "ucf101", "hmdb51", "study")
 
@@ -28,7 +28,7 @@ def test_variant_parses_and_its_networks_are_known(name, variant):
             config.model, stage, classes=2, input_size=64, resize=False, axis_name=None
         )
         assert made.backbone.channels > 0
-        assert networks.build(stage.network, made) is not None
+        assert build.build(stage.network, made) is not None
         assert all(drop < stage.steps for drop in stage.drops)
         earlier = [s.name for s in config.stages[: config.stages.index(stage)]]
         assert set(stage.init) <= set(earlier)

@@ -14,7 +14,7 @@ import jax
 import numpy as np
 import pytest
 
-from stpn_jax import checkpoint
+from stpn_jax.train import checkpoint
 from tests.reference import bucket
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]

@@ -10,8 +10,8 @@ import pytest
 from reference import hostile, toy
 
 import stpn_jax
-from stpn_jax.data.video import VideoError
-from stpn_jax.inference.answer import Answer, Failure
+from stpn_jax.inference.predictions import Answer, Failure
+from stpn_jax.video.decoding import VideoError
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from test_end_to_end import ROOT, SHORT, run
 
-from stpn_jax import checkpoint
+from stpn_jax.train import checkpoint
 
 SECONDS = 300
 

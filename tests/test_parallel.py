@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stpn_jax import parallel
-from stpn_jax.errors import UsageError
+from stpn_jax.utils.errors import UsageError
 
 
 def test_a_batch_that_does_not_divide_names_sizes_that_do(monkeypatch):

@@ -14,8 +14,8 @@ from reference import toy
 from reference.toy import write_clip
 
 from stpn_jax import pictures, predict
-from stpn_jax.data import flow
 from stpn_jax.ops import tvl1
+from stpn_jax.video import flow_codec
 
 
 @pytest.fixture(scope="module")
@@ -177,9 +177,9 @@ def test_fast_is_another_flow_with_one_view_and_few_snippets(
     model, tmp_path, capsys, monkeypatch
 ):
     used = []
-    compute = flow.compute
+    compute = flow_codec.compute
     monkeypatch.setattr(
-        flow, "compute", lambda f, p, *a: used.append(p) or compute(f, p, *a)
+        flow_codec, "compute", lambda f, p, *a: used.append(p) or compute(f, p, *a)
     )
     clips = [write_clip(tmp_path / "clip.mp4")]
     status, (report,), errors = run(capsys, model, clips, "--fast", "--dtype=bfloat16")

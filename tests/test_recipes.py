@@ -9,7 +9,7 @@ from flax import traverse_util
 from configs import hmdb51, rows, ucf101
 from stpn_jax import config as configs
 from stpn_jax.experiment import setup
-from stpn_jax.models import networks, settings
+from stpn_jax.models import build, settings
 from stpn_jax.train import optimizer
 
 
@@ -22,7 +22,7 @@ def factors(module, variant, name):
     shape = setup.snippet_shape(config, stage, frames=1)
     batch = setup.blank_batch(shape, 64)
     variables = jax.eval_shape(
-        networks.build(stage.network, made).init, jax.random.key(0), batch
+        build.build(stage.network, made).init, jax.random.key(0), batch
     )
     tree = optimizer.multipliers(stage.multipliers, variables["params"])
     return traverse_util.flatten_dict(tree, sep="/")

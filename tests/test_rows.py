@@ -13,7 +13,7 @@ from configs import demo, rows
 from stpn_jax import config as configs
 from stpn_jax import parallel
 from stpn_jax.evaluation import paper
-from stpn_jax.models import networks, settings
+from stpn_jax.models import build, settings
 from stpn_jax.train import optimizer, state, step
 
 SIDE, CLASSES = 32, 5
@@ -32,7 +32,7 @@ def network(config, stage):
         resize=False,
         axis_name=parallel.AXIS,
     )
-    return networks.build(stage.network, made)
+    return build.build(stage.network, made)
 
 
 def quickly_compiled(function):

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int
 
-from stpn_jax.evaluation import bootstrap, paired
-from stpn_jax.evaluation.bootstrap import Interval
+from stpn_jax.evaluation import intervals, paired
+from stpn_jax.evaluation.intervals import Interval
 
 Right = Mapping[str, Bool[np.ndarray, "n"]]
 """Row -> which test videos it has right."""
@@ -45,7 +45,7 @@ def compare(
     pairs = [(row, i) for row, i in places if i and row in runs[0]]
     values = [runs[i][row].astype(float) for row, i in places]
     values += [runs[i][row].astype(float) - runs[0][row] for row, i in pairs]
-    found = bootstrap.intervals(np.stack(values), labels, seed)
+    found = intervals.intervals(np.stack(values), labels, seed)
     accuracies = dict(zip(places, found, strict=False))
     differences = dict(zip(pairs, found[len(places) :], strict=True))
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from stpn_jax import parallel
 from stpn_jax.arrays import AnyBatch, Array
-from stpn_jax.evaluation.scores import Scores
+from stpn_jax.evaluation.metrics import Scores
 
 Forward = Callable[[dict[str, Any], AnyBatch], Array]
 

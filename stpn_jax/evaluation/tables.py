@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from stpn_jax.evaluation import paper
-from stpn_jax.evaluation.scores import Metrics
+from stpn_jax.evaluation.metrics import Metrics
 
 PAPERS_DATASET = "ucf101"
 

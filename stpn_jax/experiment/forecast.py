@@ -14,9 +14,9 @@ from etils import epath
 
 from stpn_jax.arrays import AnyBatch
 from stpn_jax.config import StageConfig
-from stpn_jax.data import sampling
-from stpn_jax.experiment import frozen, setup
+from stpn_jax.experiment import feature_cache, setup
 from stpn_jax.experiment.setup import Experiment
+from stpn_jax.input_pipeline import sampling
 
 # Of a matrix product's speed, on two CPU cores: the demo's network reaches about half,
 # EfficientNet-Lite0 about a quarter.
@@ -45,7 +45,7 @@ def describe(experiment: Experiment) -> str:
         seconds += PASSES * operations * stage.steps / rate
         memory = max(memory, maps / jax.device_count() + 4 * size)
         disk += 2 * size * (config.run.checkpoints + 1)  # The best one is kept.
-        disk += frozen.bytes_of(experiment, stage)
+        disk += feature_cache.bytes_of(experiment, stage)
         lines.append(_describe_stage(experiment, stage, size))
     lines.append(
         f"{duration(seconds)} of training (the rate is printed as it runs), "
@@ -85,7 +85,7 @@ def _count(experiment: Experiment, stage: StageConfig) -> tuple[float, int, int]
     )
     variables = jax.eval_shape(network.init, jax.random.key(0), batch)
     if stage.cached_views:
-        batch = frozen.maps_of(experiment, stage, variables, batch)
+        batch = feature_cache.maps_of(experiment, stage, variables, batch)
 
     def forward(variables: dict, batch: AnyBatch) -> tuple[Any, Any]:
         # The captured outputs of all modules are what the backward pass keeps.

@@ -6,7 +6,9 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from stpn_jax.arrays import Batch
-from stpn_jax.data import augment, flow, records, sampling, snippets
+from stpn_jax.input_pipeline import augmentation, sampling, snippets
+from stpn_jax.records import records
+from stpn_jax.video import flow_codec
 
 
 def frames(
@@ -27,7 +29,7 @@ def displacement(
     width, height = dataset.meta.size
     codes = _read(dataset, video, [position], shape).flow[0, 0, :, :height, :width]
     return np.asarray(
-        flow.dequantise(np.asarray(codes).transpose(1, 2, 0), dataset.meta.bound)
+        flow_codec.dequantise(np.asarray(codes).transpose(1, 2, 0), dataset.meta.bound)
     )
 
 
@@ -38,7 +40,7 @@ def _read(
     shape: sampling.SnippetShape,
 ) -> Batch:
     width, height = dataset.meta.size
-    view = augment.View(0, 0, height, width, False)
+    view = augmentation.View(0, 0, height, width, False)
     wanted = [
         snippets.Snippet(sampling.Moment(video, int(position), 1), (view,))
         for position in positions

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from stpn_jax import weights
-from stpn_jax.weights import graft
+from stpn_jax.weights import assign
 
 Variables = dict[str, Any]
 STREAMS = ("spatial", "temporal")
@@ -40,7 +40,7 @@ def replace(
     Raises:
         UsageError: names every missing, extra and misshapen variable.
     """
-    fitted = graft.graft(get(variables, path), new, source)
+    fitted = assign.graft(get(variables, path), new, source)
     return variables | {
         kind: _put(variables[kind], path, fitted[kind])
         for kind in weights.COLLECTIONS

@@ -5,10 +5,10 @@ from typing import Any
 
 from stpn_jax import weights
 from stpn_jax.config import Config, ModelConfig, StageConfig
-from stpn_jax.errors import UsageError
 from stpn_jax.experiment import parts
 from stpn_jax.experiment.parts import Variables
 from stpn_jax.models import backbones
+from stpn_jax.utils.errors import UsageError
 
 Notes = dict[str, dict[str, Any]]
 LINEAR = "dense"

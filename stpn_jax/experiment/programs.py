@@ -11,9 +11,10 @@ from flax import linen as nn
 from jaxtyping import Int, UInt8
 
 from stpn_jax.arrays import Array, Batch, Outputs
-from stpn_jax.data import augment, flow, sampling
 from stpn_jax.export import contract
+from stpn_jax.input_pipeline import augmentation, sampling
 from stpn_jax.ops import image, tvl1
+from stpn_jax.video import flow_codec
 
 
 def programs(
@@ -64,7 +65,7 @@ def from_frames(
     centre, _ = sampling.centre_range(shape.tau[1], shape, flows)
     shown = sampling.frame_positions(centre, shape.tau[1], shape, flows + 1)
     paths = sampling.flow_positions(centre, shape.tau[1], shape, flows)
-    ((y0, x0, y1, x1, _),) = augment.test_views(
+    ((y0, x0, y1, x1, _),) = augmentation.test_views(
         settings.size, settings.input_size, views=1
     )
     codes = functools.partial(_codes, paths=paths, settings=settings)
@@ -94,7 +95,7 @@ def _codes(
     """Flow codes of the paths of one snippet, x and y in turn."""
     needed, places = np.unique(paths, return_inverse=True)
     solve = functools.partial(_solve, parameters=tvl1.Parameters(**settings.flow))
-    found = flow.quantise(solve(grey[needed], grey[needed + 1]), settings.bound)
+    found = flow_codec.quantise(solve(grey[needed], grey[needed + 1]), settings.bound)
     stacked = jnp.moveaxis(found, -1, 1)[places.reshape(paths.shape)]
     count, length = paths.shape
     return stacked.reshape(count, 2 * length, *grey.shape[1:])

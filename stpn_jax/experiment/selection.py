@@ -4,11 +4,11 @@ import dataclasses
 
 import numpy as np
 
-from stpn_jax import checkpoint
 from stpn_jax.config import StageConfig
-from stpn_jax.errors import UsageError
-from stpn_jax.experiment import parts, workdir
+from stpn_jax.experiment import parts, run_dir
 from stpn_jax.experiment.setup import Experiment
+from stpn_jax.train import checkpoint
+from stpn_jax.utils.errors import UsageError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +56,7 @@ def find(experiment: Experiment, stage: StageConfig) -> Selected:
     Raises:
         UsageError: there is none.
     """
-    folder = workdir.checkpoints(experiment.folder(stage))
+    folder = run_dir.checkpoints(experiment.folder(stage))
     if stage.select == "best" and (best := checkpoint.best_step(folder)):
         return Selected(best[0], "best", best[1])
     newest = checkpoint.newest_step(folder)
@@ -74,5 +74,5 @@ def restore(experiment: Experiment, stage: StageConfig) -> parts.Variables:
     Raises:
         UsageError: there is none.
     """
-    folder = workdir.checkpoints(experiment.folder(stage))
+    folder = run_dir.checkpoints(experiment.folder(stage))
     return checkpoint.restore_variables(folder, find(experiment, stage).step)

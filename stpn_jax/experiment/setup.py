@@ -10,11 +10,13 @@ from flax import linen as nn
 from stpn_jax import parallel
 from stpn_jax.arrays import Batch
 from stpn_jax.config import Config, DataConfig, StageConfig
-from stpn_jax.data import augment, labels, records
-from stpn_jax.data.sampling import SnippetShape
-from stpn_jax.errors import UsageError
-from stpn_jax.experiment import workdir
-from stpn_jax.models import networks, settings
+from stpn_jax.datasets import official_splits
+from stpn_jax.experiment import run_dir
+from stpn_jax.input_pipeline import augmentation
+from stpn_jax.input_pipeline.sampling import SnippetShape
+from stpn_jax.models import build, settings
+from stpn_jax.records import records
+from stpn_jax.utils.errors import UsageError
 from stpn_jax.weights import source
 
 
@@ -35,7 +37,7 @@ class Experiment:
     config: Config
     directory: epath.Path
     dataset: records.Dataset
-    split: labels.Split
+    split: official_splits.Split
     init_from: str | None
     streams: epath.Path
 
@@ -90,7 +92,7 @@ def open_experiment(
             "that config"
         )
     _check_crops(config, dataset.meta.size)
-    split = labels.split_videos(
+    split = official_splits.split_videos(
         dataset, data.split, data.validation_fraction, data.validation_seed
     )
     path = epath.Path(directory)
@@ -105,9 +107,9 @@ def claim(experiment: Experiment) -> None:
         UsageError: it belongs to another config or other data.
     """
     belongs = (experiment.config, experiment.dataset, experiment.init_from)
-    workdir.claim(experiment.directory, *belongs)
+    run_dir.claim(experiment.directory, *belongs)
     if experiment.streams != experiment.directory:
-        workdir.claim_streams(experiment.streams, *belongs)
+        run_dir.claim_streams(experiment.streams, *belongs)
 
 
 def check_weights(config: Config) -> None:
@@ -130,15 +132,15 @@ def prepare_command(data: DataConfig) -> str:
 def _check_crops(config: Config, size: tuple[int, int]) -> None:
     """Raises UsageError now, not after a stage, if a crop is larger than the frames."""
     data = config.data
-    augment.train_view(np.random.default_rng(0), size, data)
-    augment.test_views(size, data.input_size, config.evaluation.views)
+    augmentation.train_view(np.random.default_rng(0), size, data)
+    augmentation.test_views(size, data.input_size, config.evaluation.views)
 
 
 def build_network(
     experiment: Experiment, stage: StageConfig, *, training: bool = True
 ) -> nn.Module:
     """The network of a stage."""
-    return networks.build(
+    return build.build(
         stage.network, make_settings(experiment, stage, training=training)
     )
 
@@ -149,7 +151,7 @@ def make_settings(
     """What it is built from; only training crops differ in size from the input."""
     data = experiment.config.data
     resize = training and any(
-        side != data.input_size for side in augment.crop_sides(data)
+        side != data.input_size for side in augmentation.crop_sides(data)
     )
     return settings.from_config(
         experiment.config.model,

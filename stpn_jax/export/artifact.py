@@ -24,9 +24,9 @@ from etils import epath
 from jaxtyping import Bool, Float, UInt8
 
 from stpn_jax.arrays import Array
-from stpn_jax.errors import UsageError
 from stpn_jax.export import contract
 from stpn_jax.export.contract import Features, Preprocessing, Program
+from stpn_jax.utils.errors import UsageError
 
 
 @dataclasses.dataclass(frozen=True)

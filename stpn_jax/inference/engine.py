@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from stpn_jax.data import video
 from stpn_jax.export import artifact
-from stpn_jax.inference import batches, cells, snippets, source
-from stpn_jax.inference.answer import Answer, Collector, Failure, Timings
+from stpn_jax.inference import batches, cells, snippets, video_sources
+from stpn_jax.inference.predictions import Answer, Collector, Failure, Timings
 from stpn_jax.ops import tvl1
+from stpn_jax.video import decoding
 
 CELL_SNIPPETS = 2
 """Of each cell of a long video, unless the user says how many."""
@@ -40,7 +40,7 @@ class Options:
     snippets: int | None = None
     window: float | None = None
     limit: float = 4 * 3600.0
-    rate: float = source.DEFAULT_RATE
+    rate: float = video_sources.DEFAULT_RATE
 
 
 def fast(model: artifact.Artifact) -> artifact.Artifact:
@@ -72,7 +72,7 @@ def answers(
     central = snippets.central(settings)
     box = snippets.views(settings)[central][:4]
     for given in videos:
-        collector = Collector(source.name(given), settings.views, central, box)
+        collector = Collector(video_sources.name(given), settings.views, central, box)
         pending.append(collector)
         for sample, receiver in _guarded(
             _samples(model, given, options, collector), collector
@@ -102,12 +102,12 @@ def _samples(
     model: artifact.Artifact, given: Any, options: Options, collector: Collector
 ) -> Iterator[Sent]:
     """All samples of a video, each with who takes its result."""
-    found = source.find(given, options.rate)
+    found = video_sources.find(given, options.rate)
     settings = model.preprocessing
-    frames = source.read(found, settings.size, options.limit)
+    frames = video_sources.read(found, settings.size, options.limit)
     frames = _timed(frames, collector.timings)
     first = next(frames)
-    collector.rate = source.rate(found)
+    collector.rate = video_sources.rate(found)
     lengths = cells.lengths(collector.rate, options.window)
     for cell in cells.cut(itertools.chain([first], frames), *lengths):
         usual = settings.snippets if cell.alone else CELL_SNIPPETS
@@ -149,6 +149,6 @@ def _timed(
 def _reason(error: Exception) -> str:
     """An error in one line; of what is expected to happen, the message alone."""
     text = " ".join(str(error).split())
-    if isinstance(error, video.VideoError):
+    if isinstance(error, decoding.VideoError):
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from etils import epath
 
-from stpn_jax.data import video
+from stpn_jax.video import decoding
 
 
 def find(given: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -67,4 +67,4 @@ def _below_remote(path: epath.Path) -> Iterator[str]:
 
 
 def _is_video(name: str) -> bool:
-    return name.lower().endswith(video.ENDINGS)
+    return name.lower().endswith(decoding.ENDINGS)

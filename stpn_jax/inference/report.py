@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from stpn_jax.inference import timeline
-from stpn_jax.inference.answer import Answer, Failure
+from stpn_jax.inference.predictions import Answer, Failure
 
 _LONGEST_NAME = 100
 """Bytes of a file's name without its ending; most disks allow 255."""

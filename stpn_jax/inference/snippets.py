@@ -6,9 +6,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int, UInt8
 
-from stpn_jax.data import augment, flow, sampling, video
 from stpn_jax.export import contract
+from stpn_jax.input_pipeline import augmentation, sampling
 from stpn_jax.ops import tvl1
+from stpn_jax.video import decoding, flow_codec
 
 Flows = dict[int, UInt8[np.ndarray, "2 y x"]]
 
@@ -36,15 +37,15 @@ def moments(
         VideoError: a single frame, of which flow is asked.
     """
     if settings.paths and num_frames < 2:
-        raise video.VideoError("a single frame has no motion; expected 2 or more")
+        raise decoding.VideoError("a single frame has no motion; expected 2 or more")
     return sampling.test_moments(
         0, num_frames, shape(settings), count, "even", settings.seed
     )
 
 
-def views(settings: contract.Preprocessing) -> list[augment.View]:
+def views(settings: contract.Preprocessing) -> list[augmentation.View]:
     """Where to look."""
-    return augment.test_views(settings.size, settings.input_size, settings.views)
+    return augmentation.test_views(settings.size, settings.input_size, settings.views)
 
 
 def central(settings: contract.Preprocessing) -> int:
@@ -76,7 +77,7 @@ def needed_flows(
     for part in np.split(needed, np.flatnonzero(np.diff(needed) > 1) + 1):
         if len(part):
             consecutive = frames[part[0] : part[-1] + 2]
-            codes = flow.compute(consecutive, parameters, settings.bound)
+            codes = flow_codec.compute(consecutive, parameters, settings.bound)
             flows |= zip(part.tolist(), codes.transpose(0, 3, 1, 2), strict=True)
     return flows
 

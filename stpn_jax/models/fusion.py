@@ -10,8 +10,8 @@ from jaxtyping import Float
 
 from stpn_jax.arrays import Array
 from stpn_jax.config import FusionConfig
-from stpn_jax.errors import UsageError
 from stpn_jax.ops import compact_bilinear, count_sketch
+from stpn_jax.utils.errors import UsageError
 
 # Two maps of ResNet, 2048 x 2048; the classifier behind it has a row for each.
 MAX_BILINEAR_WIDTH = 2048**2

@@ -5,7 +5,7 @@ from flax import linen as nn
 from jaxtyping import Float
 
 from stpn_jax.arrays import AnyBatch, Array, Batch, MapBatch
-from stpn_jax.models import inputs
+from stpn_jax.models import preprocessing
 from stpn_jax.models.settings import Settings
 
 
@@ -13,7 +13,7 @@ def images(make: Settings, batch: AnyBatch, train: bool) -> Float[Array, "b f y 
     """Maps of the RGB frames, for a network's `__call__`."""
     if isinstance(batch, MapBatch):
         return batch.images
-    frames = inputs.rgb(batch, *make.view, make.backbone.rgb)
+    frames = preprocessing.rgb(batch, *make.view, make.backbone.rgb)
     return make.stream("spatial")(frames, train)
 
 
@@ -21,7 +21,7 @@ def paths(make: Settings, batch: AnyBatch, train: bool) -> Float[Array, "b k y x
     """Maps of the temporal paths, for a network's `__call__`."""
     if isinstance(batch, MapBatch):
         return batch.paths
-    stacks = inputs.flow(batch, *make.view, make.backbone.flow)
+    stacks = preprocessing.flow(batch, *make.view, make.backbone.flow)
     return make.stream("temporal")(stacks, train)
 
 

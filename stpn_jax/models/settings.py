@@ -5,15 +5,8 @@ import dataclasses
 import jax.numpy as jnp
 
 from stpn_jax.config import ModelConfig, StageConfig
-from stpn_jax.errors import UsageError
-from stpn_jax.models import (
-    attention,
-    backbones,
-    classifier,
-    pyramid,
-    streams,
-    temporal,
-)
+from stpn_jax.models import attention, backbones, classifier, pyramid, streams, temporal
+from stpn_jax.utils.errors import UsageError
 
 # The levels draw their sketches from (seed, level, pathway): all distinct.
 TEMPORAL_LEVEL, ATTENTION_LEVEL, PYRAMID_LEVEL = 0, 1, 2

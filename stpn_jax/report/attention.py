@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from stpn_jax.evaluation.attention_share import Share
+from stpn_jax.figures import dots, gaze
 from stpn_jax.report.page import Numbers, Picture, Section
-from stpn_jax.viz import dots, gaze
 
 TITLE, INSIDE = (
     "Attention over frames, beside the flow",

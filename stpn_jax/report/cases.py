@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
+from stpn_jax.figures import verdicts
 from stpn_jax.report.page import Numbers, Picture, Section
-from stpn_jax.viz import verdicts
 
 TITLE = "Mended and worse (the paper's Figures 3 and 4)"
 SHOWN = 4

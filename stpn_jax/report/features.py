@@ -6,8 +6,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from stpn_jax.evaluation import embedding
+from stpn_jax.figures import scatter
 from stpn_jax.report.page import Numbers, Picture, Section
-from stpn_jax.viz import scatter
 
 TITLE = "Features (the paper's Figure 5)"
 

@@ -12,8 +12,8 @@ from typing import NamedTuple
 from etils import epath
 from matplotlib.figure import Figure
 
-from stpn_jax import files
-from stpn_jax.viz import figures
+from stpn_jax.figures import figures
+from stpn_jax.utils import files
 
 INDEX = "index.html"
 

@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Bool, Int
 
-from stpn_jax.evaluation import bootstrap, paired
-from stpn_jax.evaluation.scores import Metrics
+from stpn_jax.evaluation import intervals as bootstrap
+from stpn_jax.evaluation import paired
+from stpn_jax.evaluation.metrics import Metrics
+from stpn_jax.figures import confusion, dots
 from stpn_jax.report.page import Numbers, Picture, Section
-from stpn_jax.viz import confusion, dots
 
 _MOST_CONFUSIONS = 12
 _PERCENT = "accuracy in %"

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from stpn_jax.evaluation import bootstrap
+from stpn_jax.evaluation import intervals
 from stpn_jax.evaluation.compare import Cell
+from stpn_jax.figures import dots
 from stpn_jax.report.page import Numbers
-from stpn_jax.viz import dots
 
 
 def table(runs: Sequence[str], rows: Mapping[str, Sequence[Cell | None]]) -> Numbers:
@@ -68,10 +68,10 @@ def draw(runs: Sequence[str], rows: Mapping[str, Sequence[Cell | None]]) -> Figu
             [[np.nan] * 3 if cell is None else cell.accuracy for cell in cells]
         )
         series.append(dots.Series(run, *(100 * columns.T).tolist()))
-    quantity = f"mean class accuracy in %, with {bootstrap.LEVEL:.0%} intervals"
+    quantity = f"mean class accuracy in %, with {intervals.LEVEL:.0%} intervals"
     return dots.draw(list(rows), series, quantity, (0.0, 100.0))
 
 
-def _percent(interval: bootstrap.Interval, sign: str = "") -> str:
+def _percent(interval: intervals.Interval, sign: str = "") -> str:
     value, low, high = (100 * end for end in interval)
     return f"{value:{sign}.1f} [{low:{sign}.1f}, {high:{sign}.1f}]"

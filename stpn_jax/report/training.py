@@ -4,8 +4,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from stpn_jax.figures import curves
 from stpn_jax.report.page import Numbers, Picture, Section
-from stpn_jax.viz import curves
 
 Rows = Sequence[Mapping[str, Any]]
 """The metrics of a stage, a row for each step that was logged."""

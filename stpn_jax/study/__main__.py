@@ -15,11 +15,12 @@ import jax
 from absl import logging
 from etils import epath
 
-from stpn_jax import compilation_cache, config_flag, errors
-from stpn_jax.errors import UsageError
+from stpn_jax import config_flag
 from stpn_jax.experiment import setup
 from stpn_jax.study import book, choices, results, trials
 from stpn_jax.study.parts import PARTS, Part
+from stpn_jax.utils import compilation_cache, errors
+from stpn_jax.utils.errors import UsageError
 
 
 def main(arguments: Sequence[str]) -> None:

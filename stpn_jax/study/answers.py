@@ -14,7 +14,7 @@ import numpy as np
 from etils import epath
 from jaxtyping import Bool
 
-from stpn_jax.errors import UsageError
+from stpn_jax.utils.errors import UsageError
 
 _FIXED = ("video", "group", "label")
 

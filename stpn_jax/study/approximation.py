@@ -18,11 +18,11 @@ import numpy as np
 from jaxtyping import Float64
 from sklearn.linear_model import RidgeClassifier
 
-from stpn_jax import errors
-from stpn_jax.errors import UsageError
 from stpn_jax.ops import compact_bilinear, count_sketch
 from stpn_jax.report import page
 from stpn_jax.study import results
+from stpn_jax.utils import errors
+from stpn_jax.utils.errors import UsageError
 
 WIDTHS = (256, 512, 1024, 2048, 4096, 8192, 16384)
 PATHWAYS = (2, 3)

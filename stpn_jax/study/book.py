@@ -14,12 +14,11 @@ from typing import Any
 from etils import epath
 
 from stpn_jax import config as configs
-from stpn_jax import files
-from stpn_jax.data import locks
-from stpn_jax.errors import UsageError
-from stpn_jax.experiment import workdir
+from stpn_jax.experiment import run_dir
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.study import answers
+from stpn_jax.utils import files, locks
+from stpn_jax.utils.errors import UsageError
 
 RUNS = "runs.json"
 _LETTERS = 16  # of a digest
@@ -41,7 +40,7 @@ class Facts:
 def facts_of(experiment: Experiment) -> Facts:
     """What the answers of an experiment belong to."""
     fields = configs.flatten(json.loads(configs.to_json(experiment.config)))
-    kept = {n: v for n, v in fields.items() if not n.startswith(workdir.FREE_FIELDS)}
+    kept = {n: v for n, v in fields.items() if not n.startswith(run_dir.FREE_FIELDS)}
     videos = experiment.dataset.digest_of(experiment.split.test)
     return Facts(_digest(json.dumps(kept, sort_keys=True).encode()), videos[:_LETTERS])
 
@@ -103,7 +102,7 @@ class Book:
         comparison: str,
         columns: dict[str, str],
         facts: Facts,
-        tested: workdir.Tested,
+        tested: run_dir.Tested,
         seconds: float,
     ) -> None:
         """Adds what a trial answered; others may be adding at the same time.
@@ -154,7 +153,7 @@ class Book:
 
 
 def _joined(
-    known: answers.Answers | None, columns: dict[str, str], tested: workdir.Tested
+    known: answers.Answers | None, columns: dict[str, str], tested: run_dir.Tested
 ) -> answers.Answers:
     """The answers known and those of a test."""
     labels = [tested.classes[i] for i in tested.labels]

@@ -11,13 +11,13 @@ from collections.abc import Mapping
 import numpy as np
 from etils import epath
 
-from stpn_jax.data import labels
-from stpn_jax.errors import UsageError
+from stpn_jax.datasets import official_splits
 from stpn_jax.evaluation.paper import Row
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.report import page
 from stpn_jax.study import answers, book, intervals
 from stpn_jax.study.parts import Part
+from stpn_jax.utils.errors import UsageError
 
 RUN = (1000, 1000)
 OVERRIDES = ("--config.data.validation_fraction=0.25",)
@@ -30,7 +30,7 @@ def hide_test(experiment: Experiment) -> Experiment:
     if not len(split.validation):
         raise UsageError("there are no validation videos to choose by")
     none = np.array([], split.test.dtype)
-    hidden = labels.Split(split.train, none, split.validation)
+    hidden = official_splits.Split(split.train, none, split.validation)
     return dataclasses.replace(experiment, split=hidden)
 
 

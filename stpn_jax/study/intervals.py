@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float64, Int
 
-from stpn_jax.evaluation import bootstrap
-from stpn_jax.evaluation.bootstrap import Interval
+from stpn_jax.evaluation import intervals
+from stpn_jax.evaluation.intervals import Interval
 
 RESAMPLES = 5_000
 
@@ -35,7 +35,7 @@ def accuracies(
     right: Bool[np.ndarray, "seeds n"], labels: Int[np.ndarray, "n"]
 ) -> Float64[np.ndarray, "seeds"]:
     """Mean class accuracy of every training."""
-    return bootstrap.class_means(right.astype(float), labels)
+    return intervals.class_means(right.astype(float), labels)
 
 
 def interval(
@@ -57,11 +57,11 @@ def interval(
     trainings = len(values)
     # Of a resample, how often each training was drawn, as shares.
     drawn = rng.multinomial(trainings, np.full(trainings, 1 / trainings), resamples)
-    by_seed = bootstrap.resample(values, labels, seed, resamples)
+    by_seed = intervals.resample(values, labels, seed, resamples)
     means = (drawn / trainings * by_seed).sum(axis=1)
-    tail = 100 * (1 - bootstrap.LEVEL) / 2
+    tail = 100 * (1 - intervals.LEVEL) / 2
     low, high = np.percentile(means, (tail, 100 - tail))
-    value = bootstrap.class_means(values, labels).mean()
+    value = intervals.class_means(values, labels).mean()
     return Interval(float(value), float(low), float(high))
 
 
@@ -72,7 +72,7 @@ def compare(
 ) -> Compared:
     """A row beside the reference, training by training."""
     difference = right.astype(float) - reference.astype(float)
-    by_seed = bootstrap.class_means(difference, labels)
+    by_seed = intervals.class_means(difference, labels)
     return Compared(
         interval(difference, labels), int((by_seed > 0).sum()), len(by_seed)
     )

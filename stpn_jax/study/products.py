@@ -20,15 +20,16 @@ from etils import epath
 from jaxtyping import Bool, Float, Int
 from sklearn.kernel_ridge import KernelRidge
 
-from stpn_jax import compilation_cache, config_flag, errors
+from stpn_jax import config_flag
 from stpn_jax.arrays import MapBatch
-from stpn_jax.errors import UsageError
-from stpn_jax.experiment import frozen, initial, setup
+from stpn_jax.experiment import feature_cache, initialize, setup
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.ops import compact_bilinear, count_sketch
 from stpn_jax.report import page
 from stpn_jax.study import intervals, results, trials
 from stpn_jax.study.parts import PARTS
+from stpn_jax.utils import compilation_cache, errors
+from stpn_jax.utils.errors import UsageError
 
 PART, COMPARISON, ROW = "hmdb51", "table4", "table4_stcb5"
 NAME = "products"
@@ -137,12 +138,12 @@ def _kinds(train: Paths, test: Paths, seed: int) -> Iterator[tuple[str, Kernels]
 def snippets(experiment: Experiment) -> tuple[Snippets, Snippets]:
     """Maps of the first views of the training videos, and of all test views."""
     stage = experiment.config.stages[-1]
-    variables = initial.initial_variables(experiment, stage)
+    variables = initialize.initial_variables(experiment, stage)
     evaluation = experiment.config.evaluation
     return (
-        _collect(frozen.train_batches(experiment, stage, variables, 0), VIEWS),
+        _collect(feature_cache.train_batches(experiment, stage, variables, 0), VIEWS),
         _collect(
-            frozen.test_batches(
+            feature_cache.test_batches(
                 experiment, stage, variables, experiment.split.test, evaluation
             ),
             evaluation.snippets * evaluation.views,

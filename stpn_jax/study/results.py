@@ -10,11 +10,10 @@ from collections.abc import Iterable, Mapping
 
 from etils import epath
 
-from stpn_jax import files
-from stpn_jax.data import locks
-from stpn_jax.errors import UsageError
 from stpn_jax.study import book, choices, tables
 from stpn_jax.study.parts import Part
+from stpn_jax.utils import files, locks
+from stpn_jax.utils.errors import UsageError
 
 END = "<!-- end -->"
 REPORT = "RESULTS.md"

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from jaxtyping import Bool
 
-from stpn_jax.evaluation import bootstrap
+from stpn_jax.evaluation import intervals as bootstrap
 from stpn_jax.evaluation.paper import Row
 from stpn_jax.report import page
-from stpn_jax.study import intervals
+from stpn_jax.study import intervals as intervals
 from stpn_jax.study.answers import Answers, column
 from stpn_jax.study.parts import Comparison
 

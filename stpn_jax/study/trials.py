@@ -12,12 +12,12 @@ from etils import epath
 from stpn_jax import config as configs
 from stpn_jax import config_flag
 from stpn_jax.config import Config
-from stpn_jax.data import locks
 from stpn_jax.evaluation.paper import Row
-from stpn_jax.experiment import parts, setup, training, workdir
+from stpn_jax.experiment import parts, run_dir, setup, train
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.study import answers, book, choices, tables
 from stpn_jax.study.parts import Part
+from stpn_jax.utils import locks
 
 FILE = "configs/study.py"
 JOINT = "joint"  # the comparison whose streams go on learning in a brief study too
@@ -137,7 +137,7 @@ def _streams_key(config: Config, overrides: Sequence[str]) -> str:
     """Tells streams from others of the same seed; a row may have one stream only."""
     own = [one for one in overrides if config_flag.stage_of(one) in parts.STREAMS]
     facts = json.loads(configs.to_json(dataclasses.replace(config, stages=())))
-    free = (*workdir.FREE_FIELDS, *workdir.FUSION_FIELDS)
+    free = (*run_dir.FREE_FIELDS, *run_dir.FUSION_FIELDS)
     flat = configs.flatten(facts).items()
     kept = {name: value for name, value in flat if not name.startswith(free)}
     text = json.dumps(kept, sort_keys=True) + "".join(own)
@@ -177,7 +177,7 @@ def _run(trial: Trial, opened: Experiment, kept: book.Book) -> None:
         if _is_there(trial, opened, kept):
             return
         started = time.monotonic()
-        training.train(opened, report=False)
-        tested = workdir.read_tested(trial.directory)
+        train.train(opened, report=False)
+        tested = run_dir.read_tested(trial.directory)
         seconds = time.monotonic() - started
     kept.add(trial.comparison, trial.columns, book.facts_of(opened), tested, seconds)

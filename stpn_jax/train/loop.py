@@ -8,12 +8,12 @@ import jax
 
 from stpn_jax import parallel
 from stpn_jax.arrays import AnyBatch
-from stpn_jax.checkpoint import Checkpoints
 from stpn_jax.config import RunConfig, StageConfig
-from stpn_jax.errors import PreemptedError
-from stpn_jax.train.journal import Journal
-from stpn_jax.train.profile import Trace
+from stpn_jax.train.checkpoint import Checkpoints
+from stpn_jax.train.logging import Journal
+from stpn_jax.train.profiling import Trace
 from stpn_jax.train.state import TrainState
+from stpn_jax.utils.errors import PreemptedError
 
 Update = Callable[[TrainState, AnyBatch], tuple[TrainState, dict[str, jax.Array]]]
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from etils import epath
 
-from stpn_jax import files
-from stpn_jax.errors import UsageError
 from stpn_jax.train import board
+from stpn_jax.utils import files
+from stpn_jax.utils.errors import UsageError
 
 JSON_LINES = "metrics.jsonl"
 

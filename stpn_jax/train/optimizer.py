@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import optax
 
 from stpn_jax.config import StageConfig
-from stpn_jax.errors import UsageError
+from stpn_jax.utils.errors import UsageError
 
 
 def make(stage: StageConfig, params: Any) -> optax.GradientTransformation:

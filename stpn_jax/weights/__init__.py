@@ -3,8 +3,8 @@
 import dataclasses
 from typing import Any
 
-from stpn_jax.errors import UsageError
-from stpn_jax.weights import channels, formats, graft, own, source, tables
+from stpn_jax.utils.errors import UsageError
+from stpn_jax.weights import assign, channels, formats, own, source, tables
 
 # What a part of a network has; sketches belong to a network as a whole.
 COLLECTIONS = ("params", "batch_stats")
@@ -67,8 +67,8 @@ def _read(
     if own.matches(file.tensors):
         return own.LAYOUT, own.choose(file, in_channels)
     for table in tables.TABLES.get(backbone, ()):
-        if not graft.unknown(table, file.tensors):
-            return table.layout, graft.convert(table, file.tensors, file.path)
+        if not assign.unknown(table, file.tensors):
+            return table.layout, assign.convert(table, file.tensors, file.path)
     raise UsageError(f"{file.path}: {_why_not(backbone, file)}")
 
 
@@ -76,7 +76,7 @@ def _why_not(backbone: str, file: formats.WeightFile) -> str:
     """Why no table of a backbone reads a file, and which other backbone's does."""
     for other, known in tables.TABLES.items():
         for table in known:
-            if not graft.unknown(table, file.tensors):
+            if not assign.unknown(table, file.tensors):
                 return (
                     f"does not fit {backbone}; its names are those of {other} "
                     f"({table.layout}): set model.backbone = '{other}' if it is that"
@@ -88,10 +88,10 @@ def _why_not(backbone: str, file: formats.WeightFile) -> str:
             f"for {known_names}"
         )
     fewest = min(
-        (graft.unknown(table, file.tensors) for table in tables.TABLES[backbone]),
+        (assign.unknown(table, file.tensors) for table in tables.TABLES[backbone]),
         key=len,
     )
     return (
-        f"{graft.some(fewest)} belong to no layer of {backbone}; is it a file for "
+        f"{assign.some(fewest)} belong to no layer of {backbone}; is it a file for "
         "another network? python -m stpn_jax.weights inspect FILE tells"
     )

@@ -17,9 +17,9 @@ import jax
 import jax.numpy as jnp
 from etils import epath
 
-from stpn_jax import errors, files
 from stpn_jax.models.backbones import BACKBONES, Backbone
-from stpn_jax.weights import channels, formats, graft, own, source, tables
+from stpn_jax.utils import errors, files
+from stpn_jax.weights import assign, channels, formats, own, source, tables
 
 SIDE = 64
 
@@ -83,7 +83,7 @@ def inspect(weights: str, list_tensors: bool = False) -> int:
     print("\n".join(_identity(file)))
     if list_tensors:
         for name, tensor in file.tensors.items():
-            print(f"  {name}  {graft.shape(tensor)}  {tensor.dtype}")
+            print(f"  {name}  {assign.shape(tensor)}  {tensor.dtype}")
     compared = [(reading, _compare(reading)) for reading in _readings(file)]
     fitting = [r for r, differences in compared if not (r.unknown or any(differences))]
     for reading in fitting:
@@ -129,7 +129,7 @@ def _readings(file: formats.WeightFile) -> Iterator[Reading]:
                 yield Reading(backbone, own.LAYOUT, stream, [], tree)
         return
     unknown = {
-        (backbone, table): graft.unknown(table, file.tensors)
+        (backbone, table): assign.unknown(table, file.tensors)
         for backbone, known in tables.TABLES.items()
         for table in known
     }
@@ -140,18 +140,18 @@ def _readings(file: formats.WeightFile) -> Iterator[Reading]:
         if len(names) == fewest:
             reading = Reading(backbone, table.layout, "", names, {})
             try:
-                tree = graft.convert(table, file.tensors, file.path)
+                tree = assign.convert(table, file.tensors, file.path)
                 yield reading._replace(tree=tree)
             except errors.UsageError as error:
                 yield reading._replace(fault=str(error))
 
 
-def _compare(reading: Reading) -> graft.Differences:
+def _compare(reading: Reading) -> assign.Differences:
     if reading.fault:
-        return graft.Differences([], [], [reading.fault])
+        return assign.Differences([], [], [reading.fault])
     row = BACKBONES[reading.backbone]
     count = _input_channels(reading) or channels.COLOURS
-    return graft.compare(_template(row, count, reading.tree), reading.tree)
+    return assign.compare(_template(row, count, reading.tree), reading.tree)
 
 
 def _input_channels(reading: Reading) -> int | None:
@@ -216,19 +216,19 @@ def _numbers(values: tuple[float, ...]) -> str:
 
 
 def _nearest(
-    compared: list[tuple[Reading, graft.Differences]], file: formats.WeightFile
+    compared: list[tuple[Reading, assign.Differences]], file: formats.WeightFile
 ) -> str:
     if not compared:
-        return f"fits: nothing; no backbone has any of {graft.some(file.tensors)}"
+        return f"fits: nothing; no backbone has any of {assign.some(file.tensors)}"
     reading, differences = min(
         compared, key=lambda pair: len(pair[0].unknown) + sum(map(len, pair[1]))
     )
     lines = [f"fits: nothing; nearest is {reading.backbone} ({reading.layout})"]
     if reading.unknown:
-        lines.append(f"  unknown: {graft.some(reading.unknown)}")
+        lines.append(f"  unknown: {assign.some(reading.unknown)}")
     for kind, names in differences._asdict().items():
         if names:
-            lines.append(f"  {kind}: {graft.some(names)}")
+            lines.append(f"  {kind}: {assign.some(names)}")
     return "\n".join(lines)
 
 

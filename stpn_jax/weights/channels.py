@@ -7,7 +7,7 @@ import numpy as np
 from flax import traverse_util
 from jaxtyping import Float
 
-from stpn_jax.errors import UsageError
+from stpn_jax.utils.errors import UsageError
 from stpn_jax.weights import tables
 
 COLOURS = 3

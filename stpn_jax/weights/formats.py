@@ -9,7 +9,7 @@ import ml_dtypes
 import numpy as np
 from etils import epath
 
-from stpn_jax.errors import UsageError
+from stpn_jax.utils.errors import UsageError
 from stpn_jax.weights import (
     caffe_file,
     hdf5_file,

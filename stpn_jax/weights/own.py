@@ -8,7 +8,7 @@ import numpy as np
 from etils import epath
 from flax import traverse_util
 
-from stpn_jax.errors import UsageError
+from stpn_jax.utils.errors import UsageError
 from stpn_jax.weights import formats
 
 LAYOUT = "stpn_jax"

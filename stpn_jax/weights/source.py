@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from etils import epath
 
-from stpn_jax.errors import UsageError
+from stpn_jax.utils.errors import UsageError
 
 PREFIX = "package:"
 

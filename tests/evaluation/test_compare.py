@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stpn_jax.evaluation import bootstrap, compare, paired
+from stpn_jax.evaluation import compare, intervals, paired
 
 
 def test_every_row_of_every_run_has_its_cell():
@@ -17,7 +17,7 @@ def test_every_row_of_every_run_has_its_cell():
     first, second, missing = rows["b"]
     assert missing is None and first.difference is None and first.test is None
     values = right.astype(float)
-    means = bootstrap.class_means(values, labels)
+    means = intervals.class_means(values, labels)
     assert first.accuracy.value == pytest.approx(means[1])
     assert second.accuracy.value == pytest.approx(means[2])
     assert second.difference.value == pytest.approx(means[2] - means[1])

@@ -1,6 +1,7 @@
 """Measured numbers beside the paper's: columns, data sets, splits, groups, gaps."""
 
-from stpn_jax.evaluation import paper, scores, tables
+from stpn_jax.evaluation import metrics as scores
+from stpn_jax.evaluation import paper, tables
 
 
 def metrics(accuracy, **groups):

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from stpn_jax.evaluation import scores, tables
+from stpn_jax.evaluation import metrics as scores
+from stpn_jax.evaluation import tables
 
 CLASSES = ("cat", "dog", "emu")
 

@@ -7,9 +7,9 @@ import json
 import numpy as np
 import pytest
 
-from stpn_jax.errors import UsageError
-from stpn_jax.evaluation import bootstrap
-from stpn_jax.experiment import comparing, workdir
+from stpn_jax.evaluation import intervals
+from stpn_jax.experiment import compare, run_dir
+from stpn_jax.utils.errors import UsageError
 
 META = {"classes": ["a", "b", "c"], "size": [40, 40], "videos": "of the whole set"}
 
@@ -19,7 +19,7 @@ def run(folder, seed=0, meta=None, **changed):
     rng = np.random.default_rng(seed)
     labels = np.arange(30) % 3
     folder.mkdir(parents=True)
-    (folder / workdir.DATASET).write_text(json.dumps(META | (meta or {})))
+    (folder / run_dir.DATASET).write_text(json.dumps(META | (meta or {})))
     probabilities = rng.random((30, 3))
     probabilities[np.arange(30), labels] += 0.3
     columns = {
@@ -27,21 +27,21 @@ def run(folder, seed=0, meta=None, **changed):
         "labels": labels,
         "digest": np.array("of the test videos"),
     }
-    workdir.write_scores(folder, columns | {"pyramid": probabilities} | changed)
+    run_dir.write_scores(folder, columns | {"pyramid": probabilities} | changed)
     return str(folder)
 
 
 def test_tables_numbers_and_picture_are_written(tmp_path):
     runs = [run(tmp_path / "one", 0), run(tmp_path / "two", 1)]
-    text = comparing.write(runs, tmp_path / "out")
+    text = compare.write(runs, tmp_path / "out")
     assert text == (tmp_path / "out" / "compare.md").read_text()
     assert (tmp_path / "out" / "compare.png").read_bytes().startswith(b"\x89PNG")
     with open(tmp_path / "out" / "compare.csv", newline="") as file:
         first, second = csv.DictReader(file)
-    tested = [workdir.read_tested(tmp_path / name) for name in ("one", "two")]
+    tested = [run_dir.read_tested(tmp_path / name) for name in ("one", "two")]
     right = [t.probabilities["pyramid"].argmax(1) == t.labels for t in tested]
     values = np.stack([*right, right[1].astype(int) - right[0]]).astype(float)
-    expected = bootstrap.class_means(values, tested[0].labels)
+    expected = intervals.class_means(values, tested[0].labels)
     names = (
         (first, "mean class accuracy"),
         (second, "mean class accuracy"),
@@ -57,7 +57,7 @@ def test_tables_numbers_and_picture_are_written(tmp_path):
 def test_runs_of_the_same_videos_may_be_prepared_in_two_ways(tmp_path):
     other = {"meta": {"size": [80, 60]}, "digest": np.array("other sizes of images")}
     runs = [run(tmp_path / "one"), run(tmp_path / "two", **other)]
-    assert "| pyramid | two | +0.0 [" in comparing.write(runs, tmp_path / "out")
+    assert "| pyramid | two | +0.0 [" in compare.write(runs, tmp_path / "out")
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_runs_of_the_same_videos_may_be_prepared_in_two_ways(tmp_path):
 def test_other_test_videos_are_refused_with_the_difference(tmp_path, changed, message):
     runs = [run(tmp_path / "one"), run(tmp_path / "two", **changed)]
     with pytest.raises(UsageError, match=message) as error:
-        comparing.write(runs, tmp_path / "out")
+        compare.write(runs, tmp_path / "out")
     assert all(name in str(error.value) for name in runs)
     assert not (tmp_path / "out").exists()
 
@@ -83,12 +83,12 @@ def test_other_test_videos_are_refused_with_the_difference(tmp_path, changed, me
 def test_one_run_and_a_folder_without_a_test_are_refused(tmp_path):
     one = run(tmp_path / "one")
     with pytest.raises(UsageError, match="expected two"):
-        comparing.write([one], tmp_path / "out")
+        compare.write([one], tmp_path / "out")
     with pytest.raises(UsageError, match=r"two: there is no such folder"):
-        comparing.write([one, str(tmp_path / "two")], tmp_path / "out")
+        compare.write([one, str(tmp_path / "two")], tmp_path / "out")
     (tmp_path / "two").mkdir()
     with pytest.raises(UsageError, match=r"two/scores\.npz: no scores of a test"):
-        comparing.write([one, str(tmp_path / "two")], tmp_path / "out")
+        compare.write([one, str(tmp_path / "two")], tmp_path / "out")
 
 
 @pytest.mark.parametrize(
@@ -101,12 +101,12 @@ def test_one_run_and_a_folder_without_a_test_are_refused(tmp_path):
     ],
 )
 def test_names_are_the_ends_that_tell_paths_apart(folders, names):
-    assert comparing.short_names(folders) == names
+    assert compare.short_names(folders) == names
 
 
 def test_what_was_tested_has_every_field(tmp_path):
     run(tmp_path / "one")
-    tested = workdir.read_tested(tmp_path / "one")
+    tested = run_dir.read_tested(tmp_path / "one")
     assert list(tested.probabilities) == ["pyramid"]
     assert tested.prepared == {"classes": ["a", "b", "c"], "size": [40, 40]}
     assert all(
@@ -120,13 +120,13 @@ def test_what_was_tested_has_every_field(tmp_path):
 def test_lost_scores_are_told_and_the_run_counts_as_not_tested(tmp_path, content):
     folder = tmp_path / "one"
     run(folder)
-    assert not workdir.is_tested(folder)  # Its table is missing.
-    (folder / workdir.RESULTS_JSON).write_text("{}")
-    assert workdir.is_tested(folder)
+    assert not run_dir.is_tested(folder)  # Its table is missing.
+    (folder / run_dir.RESULTS_JSON).write_text("{}")
+    assert run_dir.is_tested(folder)
     if content is None:
-        (folder / workdir.SCORES).unlink()
+        (folder / run_dir.SCORES).unlink()
     else:
-        (folder / workdir.SCORES).write_bytes(content)
-    assert not workdir.is_tested(folder)
+        (folder / run_dir.SCORES).write_bytes(content)
+    assert not run_dir.is_tested(folder)
     with pytest.raises(UsageError, match=r"scores\.npz: no scores of a test"):
-        workdir.read_tested(folder)
+        run_dir.read_tested(folder)

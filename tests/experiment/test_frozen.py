@@ -9,20 +9,21 @@ import pytest
 from etils import epath
 
 from configs import demo
-from stpn_jax import checkpoint, parallel
 from stpn_jax import config as configs
-from stpn_jax.data import labels
-from stpn_jax.errors import PreemptedError, UsageError
+from stpn_jax import parallel
+from stpn_jax.datasets import official_splits
 from stpn_jax.experiment import (
+    evaluate,
+    feature_cache,
     forecast,
-    frozen,
-    initial,
+    initialize,
+    run_dir,
     selection,
-    testing,
-    training,
-    workdir,
+    train,
 )
 from stpn_jax.experiment.setup import Experiment
+from stpn_jax.train import checkpoint
+from stpn_jax.utils.errors import PreemptedError, UsageError
 from tests.reference import grey_records
 
 TRAIN, TEST = np.arange(6), np.arange(6, 9)
@@ -49,9 +50,9 @@ def config(**changes):
 @pytest.fixture
 def experiment(tmp_path):
     folder = epath.Path(tmp_path)
-    split = labels.Split(TRAIN, np.arange(0), TEST)
+    split = official_splits.Split(TRAIN, np.arange(0), TEST)
     made = Experiment(config(), folder, grey_records.Dataset(9), split, "", folder)
-    frozen.folder(made).mkdir()
+    feature_cache.folder(made).mkdir()
     return made
 
 
@@ -61,10 +62,10 @@ def stage_of(experiment, **changes):
 
 def test_levels_learn_and_streams_stay(experiment):
     stage = stage_of(experiment)
-    before = initial.initial_variables(experiment, stage)
-    training.train_stage(experiment, stage)
+    before = initialize.initial_variables(experiment, stage)
+    train.train_stage(experiment, stage)
     after = checkpoint.restore_variables(
-        workdir.checkpoints(experiment.folder(stage)), stage.steps
+        run_dir.checkpoints(experiment.folder(stage)), stage.steps
     )
     for stream in ("spatial", "temporal"):
         for kind in ("params", "batch_stats"):
@@ -85,13 +86,13 @@ def test_levels_learn_and_streams_stay(experiment):
 )
 def test_maps_give_the_answers_of_pixels(experiment, network):
     stage = stage_of(experiment, **network)
-    variables = initial.initial_variables(experiment, stage)
+    variables = initialize.initial_variables(experiment, stage)
     evaluation = experiment.config.evaluation
     scores = [
-        testing.score(
+        evaluate.score(
             experiment,
             one,
-            testing.make_forward(experiment, one),
+            evaluate.make_forward(experiment, one),
             parallel.replicate(variables),
             TEST,
             evaluation,
@@ -104,9 +105,9 @@ def test_maps_give_the_answers_of_pixels(experiment, network):
 
 def test_batches_go_on_anywhere_and_cover_all_views(experiment):
     stage = stage_of(experiment, steps=10)
-    variables = initial.initial_variables(experiment, stage)
-    whole = list(frozen.train_batches(experiment, stage, variables, 0))
-    rest = list(frozen.train_batches(experiment, stage, variables, 7))
+    variables = initialize.initial_variables(experiment, stage)
+    whole = list(feature_cache.train_batches(experiment, stage, variables, 0))
+    rest = list(feature_cache.train_batches(experiment, stage, variables, 7))
     assert (len(whole), len(rest)) == (10, 3)
     for one, other in zip(whole[7:], rest, strict=True):
         jax.tree.map(np.testing.assert_array_equal, one, other)
@@ -119,38 +120,38 @@ def test_batches_go_on_anywhere_and_cover_all_views(experiment):
 
 def test_maps_of_other_streams_are_others(experiment):
     stage = stage_of(experiment)
-    variables = initial.initial_variables(experiment, stage)
-    list(frozen.train_batches(experiment, stage, variables, 5))
-    made = set(frozen.folder(experiment).iterdir())
+    variables = initialize.initial_variables(experiment, stage)
+    list(feature_cache.train_batches(experiment, stage, variables, 5))
+    made = set(feature_cache.folder(experiment).iterdir())
     assert len(made) == 1
-    list(frozen.train_batches(experiment, stage, variables, 3))
-    assert set(frozen.folder(experiment).iterdir()) == made
-    again = initial.initial_variables(
+    list(feature_cache.train_batches(experiment, stage, variables, 3))
+    assert set(feature_cache.folder(experiment).iterdir()) == made
+    again = initialize.initial_variables(
         dataclasses.replace(
             experiment, config=dataclasses.replace(experiment.config, seed=1)
         ),
         stage,
     )
-    list(frozen.train_batches(experiment, stage, again, 5))
-    assert len(set(frozen.folder(experiment).iterdir())) == len(made) + 1
+    list(feature_cache.train_batches(experiment, stage, again, 5))
+    assert len(set(feature_cache.folder(experiment).iterdir())) == len(made) + 1
 
 
 def test_levels_can_be_trained_on_what_the_streams_have_not_seen(experiment):
     stage = stage_of(experiment, trained_on="validation")
-    split = labels.Split(TRAIN[:4], TRAIN[4:], TEST)
+    split = official_splits.Split(TRAIN[:4], TRAIN[4:], TEST)
     made = dataclasses.replace(
         experiment,
         split=split,
         config=dataclasses.replace(experiment.config, stages=(stage,)),
     )
-    variables = initial.initial_variables(made, stage)
+    variables = initialize.initial_variables(made, stage)
     for one in (stage, dataclasses.replace(stage, cached_views=0)):
-        batches = training.train_batches(made, one, variables, 0)
+        batches = train.train_batches(made, one, variables, 0)
         seen = np.concatenate([batch.video for batch in batches])
         assert set(seen.tolist()) == set(TRAIN[4:].tolist())
     assert made.seen.tolist() == TRAIN[4:].tolist()
     # Nothing is left to be scored on.
-    assert training.make_validation(made, stage)(None) is None
+    assert train.make_validation(made, stage)(None) is None
     with pytest.raises(UsageError, match="select = 'best'"):
         selection.check(
             dataclasses.replace(
@@ -165,7 +166,7 @@ def test_levels_can_be_trained_on_what_the_streams_have_not_seen(experiment):
 def test_the_forecast_counts_the_maps(experiment):
     stage = stage_of(experiment)
     maps = 3 * len(TRAIN) * (1 + stage.paths) * 3 * 3 * 64 * 2
-    assert frozen.bytes_of(experiment, stage) == maps
+    assert feature_cache.bytes_of(experiment, stage) == maps
     assert "of disk" in forecast.describe(experiment)
 
 
@@ -179,18 +180,21 @@ def test_single_streams_are_not_cached():
 def test_several_hosts_are_refused(experiment, monkeypatch):
     monkeypatch.setattr(parallel, "host", lambda: (0, 2))
     with pytest.raises(UsageError, match=r"pyramid.cached_views = 3.*one process"):
-        frozen.check(experiment)
+        feature_cache.check(experiment)
 
 
 def test_a_sigterm_ends_the_computing_of_maps(experiment, monkeypatch):
     monkeypatch.setattr(parallel, "_SIGNALLED", signalled := threading.Event())
     stage = stage_of(experiment)
-    variables = initial.initial_variables(experiment, stage)
+    variables = initialize.initial_variables(experiment, stage)
     signalled.set()
     with pytest.raises(PreemptedError):
-        next(frozen.train_batches(experiment, stage, variables, 0))
+        next(feature_cache.train_batches(experiment, stage, variables, 0))
     signalled.clear()
-    assert next(frozen.train_batches(experiment, stage, variables, 0)).video.size == 4
+    assert (
+        next(feature_cache.train_batches(experiment, stage, variables, 0)).video.size
+        == 4
+    )
 
 
 def test_a_stage_without_videos_is_refused_at_the_start(experiment):

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from stpn_jax.data import records
 from stpn_jax.experiment import looking
+from stpn_jax.records import records
 
 SIZE, COUNT, BOUND = (40, 24), 6, 20.0
 

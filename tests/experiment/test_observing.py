@@ -2,19 +2,19 @@
 
 import numpy as np
 
-from stpn_jax.experiment import observing
+from stpn_jax.experiment import collect_outputs
 
 
 def test_few_videos_of_few_classes_are_all_looked_at():
     labels = np.arange(182) % 13
-    assert observing.choose(labels, seed=0).tolist() == list(range(182))
+    assert collect_outputs.choose(labels, seed=0).tolist() == list(range(182))
 
 
 def test_of_many_classes_as_many_as_in_the_papers_figure():
     labels = np.repeat(np.arange(101), 37)
-    chosen = observing.choose(labels, seed=0)
-    assert len(np.unique(labels[chosen])) == observing.CHOSEN_CLASSES
-    assert len(chosen) == len(set(chosen.tolist())) == observing.MOST_VIDEOS
+    chosen = collect_outputs.choose(labels, seed=0)
+    assert len(np.unique(labels[chosen])) == collect_outputs.CHOSEN_CLASSES
+    assert len(chosen) == len(set(chosen.tolist())) == collect_outputs.MOST_VIDEOS
     assert chosen.tolist() == sorted(chosen.tolist())
-    np.testing.assert_array_equal(chosen, observing.choose(labels, seed=0))
-    assert observing.choose(labels, seed=1).tolist() != chosen.tolist()
+    np.testing.assert_array_equal(chosen, collect_outputs.choose(labels, seed=0))
+    assert collect_outputs.choose(labels, seed=1).tolist() != chosen.tolist()

@@ -8,8 +8,8 @@ import pytest
 from configs import demo
 from stpn_jax import config as configs
 from stpn_jax import weights
-from stpn_jax.errors import UsageError
 from stpn_jax.experiment import pretrained
+from stpn_jax.utils.errors import UsageError
 
 CONFIG = configs.from_config_dict(demo.get_config())
 SPATIAL, TEMPORAL, PYRAMID = CONFIG.stages

@@ -14,12 +14,13 @@ import pytest
 from configs import demo
 from stpn_jax import config as configs
 from stpn_jax.arrays import Batch
-from stpn_jax.data import flow, sampling
 from stpn_jax.experiment import programs
 from stpn_jax.export import artifact, contract, writer
-from stpn_jax.models import networks, settings
+from stpn_jax.input_pipeline import sampling
+from stpn_jax.models import build, settings
 from stpn_jax.ops import tvl1
 from stpn_jax.train import step
+from stpn_jax.video import flow_codec
 
 README = pathlib.Path(__file__).parents[2] / "README.md"
 CONFIG = configs.from_config_dict(demo.get_config())
@@ -85,7 +86,7 @@ def network(dtype="float32"):
         resize=False,
         axis_name=None,
     )
-    return networks.build(STAGE.network, made)
+    return build.build(STAGE.network, made)
 
 
 def batch(count):
@@ -102,7 +103,7 @@ def batch(count):
 
 @pytest.fixture(scope="module")
 def variables():
-    return networks.initialise(network(), batch(1), 0)
+    return build.initialise(network(), batch(1), 0)
 
 
 @pytest.fixture(scope="module")
@@ -174,7 +175,7 @@ def drifting(count):
 def test_from_frames_alone_it_is_the_flow_and_then_the_network(folder):
     frames = drifting(PREPROCESSING.span)
     assert len(frames) == 2 * 3 + 4 + 1
-    codes = flow.compute(frames, tvl1.Parameters(**PREPROCESSING.flow))
+    codes = flow_codec.compute(frames, tvl1.Parameters(**PREPROCESSING.flow))
     assert codes[:, 20, 24, 0].mean() > 135  # It moves to the right.
     paths = sampling.flow_positions(5, 3, SHAPE, len(codes))
     crop = (..., slice(4, 36), slice(8, 40))

@@ -5,7 +5,7 @@ import types
 import numpy as np
 import pytest
 
-from stpn_jax.experiment import reporting
+from stpn_jax.experiment import report
 
 STAGES = {
     "spatial": ("spatial", ()),
@@ -36,9 +36,9 @@ def experiment(*names):
 )  # fmt: skip
 def test_each_kind_of_run_has_its_row_and_its_baseline(stages, row, average, observed):
     made = experiment(*stages)
-    assert reporting.main_row(made) == row
-    assert bool(reporting.baseline(made)) == average
-    assert [stage.name for stage in reporting.observed_stages(made)] == observed
+    assert report.main_row(made) == row
+    assert bool(report.baseline(made)) == average
+    assert [stage.name for stage in report.observed_stages(made)] == observed
 
 
 def test_a_run_without_fusion_has_no_cases_and_says_why():
@@ -46,7 +46,7 @@ def test_a_run_without_fusion_has_no_cases_and_says_why():
         (("spatial",), "not both streams"),
         (("spatial", "temporal"), "no stage fuses"),
     ):
-        section = reporting.changed_cases(experiment(*stages), {})
+        section = report.changed_cases(experiment(*stages), {})
         assert len(section.blocks) == 1 and reason in section.blocks[0]
 
 
@@ -54,8 +54,8 @@ def test_a_failing_report_is_told_and_no_more(monkeypatch, capsys):
     def fail(*_):
         raise ValueError("no ink")
 
-    monkeypatch.setattr(reporting, "write", fail)
-    reporting.attempt(experiment("spatial"), {})
+    monkeypatch.setattr(report, "write", fail)
+    report.attempt(experiment("spatial"), {})
     printed = capsys.readouterr()
     assert "the report failed (no ink); the results are written" in printed.out
     assert "ValueError" in printed.err
@@ -63,10 +63,10 @@ def test_a_failing_report_is_told_and_no_more(monkeypatch, capsys):
 
 def test_clips_are_shown_in_rounds_over_the_classes():
     labels = np.array([1, 1, 0, 2, 0, 1])
-    assert reporting.in_rounds(labels) == [2, 0, 3, 4, 1, 5]
+    assert report.in_rounds(labels) == [2, 0, 3, 4, 1, 5]
 
 
 def test_versions_are_told_of_every_library():
-    found = reporting.versions()
+    found = report.versions()
     assert found["jax"].count(".") == 2 and "devices" in found
     assert all(isinstance(value, str) and value for value in found.values())

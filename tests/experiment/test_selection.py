@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from configs import demo
-from stpn_jax import checkpoint
 from stpn_jax import config as configs
-from stpn_jax.errors import UsageError
-from stpn_jax.experiment import selection, workdir
+from stpn_jax.experiment import run_dir, selection
+from stpn_jax.train import checkpoint
+from stpn_jax.utils.errors import UsageError
 
 CONFIG = configs.from_config_dict(demo.get_config())
 
@@ -24,7 +24,7 @@ def experiment(folder, scores, select="last", validation=3):
         videos=lambda stage: np.arange(3, 9),
         folder=lambda stage: folder / stage.name,
     )
-    checkpoints = checkpoint.Checkpoints(workdir.checkpoints(made.folder(stage)), 5)
+    checkpoints = checkpoint.Checkpoints(run_dir.checkpoints(made.folder(stage)), 5)
     for step, score in scores.items():
         checkpoints.save(
             step, {"params": {"w": np.full(2, step)}}, {"step": np.array(step)}, score

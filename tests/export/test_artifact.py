@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from stpn_jax.errors import UsageError
 from stpn_jax.export import artifact, contract, writer
+from stpn_jax.utils.errors import UsageError
 
 PREPROCESSING = contract.Preprocessing(
     size=(24, 20),

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from reference import toy
 
-from stpn_jax.data import video
 from stpn_jax.export import artifact
 from stpn_jax.inference import batches, engine, snippets
-from stpn_jax.inference.answer import Answer, Failure
+from stpn_jax.inference.predictions import Answer, Failure
 from stpn_jax.ops import tvl1
+from stpn_jax.video import decoding
 
 OPTIONS = engine.Options()
 
@@ -28,7 +28,7 @@ def test_an_answer_is_the_mean_over_snippets_and_views(model):
     frames = toy.pictures(toy.GREEN, step=3, count=20)
     (found,) = answers(model, frames, snippets=3)
     settings = model.preprocessing
-    small = np.stack([video.resize(frame, toy.SIZE) for frame in frames])
+    small = np.stack([decoding.resize(frame, toy.SIZE) for frame in frames])
     moments = snippets.moments(settings, 20, 3)
     flows = snippets.needed_flows(settings, moments, small)
     shares, features, maps = [], [], []

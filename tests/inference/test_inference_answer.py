@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from stpn_jax.inference import answer
+from stpn_jax.inference import predictions
 from stpn_jax.inference.batches import Result
 
 LABELS = ("a", "b", "c")
@@ -16,7 +16,9 @@ def result(*shares, mark=0.0):
 
 
 def collector():
-    return answer.Collector("clip", views=2, central=1, box=(0, 0, 2, 2), rate=10.0)
+    return predictions.Collector(
+        "clip", views=2, central=1, box=(0, 0, 2, 2), rate=10.0
+    )
 
 
 def test_results_may_come_late_and_in_any_order():
@@ -51,7 +53,7 @@ def test_a_reason_ends_it():
     one.reason = "cut off"
     assert one.complete
     receive(result(1, 0, 0))
-    assert one.finish(LABELS, 2) == answer.Failure("clip", "cut off")
+    assert one.finish(LABELS, 2) == predictions.Failure("clip", "cut off")
 
 
 def test_few_frames_of_a_long_video_are_kept():

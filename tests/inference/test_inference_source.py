@@ -4,32 +4,34 @@ import numpy as np
 import pytest
 from reference import toy
 
-from stpn_jax.data import video
-from stpn_jax.inference import source
+from stpn_jax.inference import video_sources
+from stpn_jax.video import decoding
 
 
 def read(given, limit=1e9, **options):
-    return list(source.read(source.find(given, **options), (48, 40), limit))
+    return list(
+        video_sources.read(video_sources.find(given, **options), (48, 40), limit)
+    )
 
 
 def test_a_file_and_its_frames_are_the_same(tmp_path):
     path = toy.write_clip(tmp_path / "a.mp4")
-    frames = video.decode(path)
+    frames = decoding.decode(path)
     for one, other in zip(read(path), read(frames), strict=True):
         np.testing.assert_array_equal(one, other)
     assert read(tmp_path / "a.mp4")[0].shape == (40, 48, 3)
 
 
 def test_rate_and_length_are_the_headers(tmp_path):
-    found = source.find(toy.write_clip(tmp_path / "a.mp4", rate=10, count=20))
+    found = video_sources.find(toy.write_clip(tmp_path / "a.mp4", rate=10, count=20))
     next(iter(found))
-    assert source.rate(found) == 10 and found.seconds == 2
+    assert video_sources.rate(found) == 10 and found.seconds == 2
 
 
 @pytest.mark.parametrize("said", [0.0, 1e6, float("nan"), 0.01])
 def test_a_rate_that_cannot_be_is_not_believed(said):
-    found = source.Frames(np.zeros((3, 4, 4, 3), np.uint8), said)
-    assert source.rate(found) == 25
+    found = video_sources.Frames(np.zeros((3, 4, 4, 3), np.uint8), said)
+    assert video_sources.rate(found) == 25
 
 
 @pytest.mark.parametrize(
@@ -49,24 +51,26 @@ def test_a_rate_that_cannot_be_is_not_believed(said):
     ],
 )
 def test_what_is_no_video_is_said(given, message):
-    with pytest.raises(video.VideoError, match=message):
+    with pytest.raises(decoding.VideoError, match=message):
         read(given)
 
 
 def test_a_longer_one_is_refused_before_and_after_its_header(tmp_path):
     path = toy.write_clip(tmp_path / "a.mp4", count=30)
-    with pytest.raises(video.VideoError, match="too long: 1 s, where 1 s are allowed"):
+    with pytest.raises(
+        decoding.VideoError, match="too long: 1 s, where 1 s are allowed"
+    ):
         read(path, limit=0.99)
     taken = []
-    with pytest.raises(video.VideoError, match="more than 25 frames"):
-        found = source.find(path)
+    with pytest.raises(decoding.VideoError, match="more than 25 frames"):
+        found = video_sources.find(path)
         found.__class__ = Endless
-        for frame in source.read(found, (8, 8), 1.0):
+        for frame in video_sources.read(found, (8, 8), 1.0):
             taken.append(frame)
     assert len(taken) == 25
 
 
-class Endless(video.Video):
+class Endless(decoding.Video):
     def __iter__(self):
         while True:
             yield np.zeros((4, 4, 3), np.uint8)

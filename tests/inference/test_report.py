@@ -1,7 +1,7 @@
 """Names of the files that belong to a video lead nowhere else."""
 
 from stpn_jax.inference import report
-from stpn_jax.inference.answer import Failure
+from stpn_jax.inference.predictions import Failure
 
 
 def test_videos_of_one_name_keep_their_files_apart():

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from reference import toy
 
-from stpn_jax.data import flow, sampling, video
 from stpn_jax.inference import snippets
+from stpn_jax.input_pipeline import sampling
 from stpn_jax.ops import tvl1
+from stpn_jax.video import decoding, flow_codec
 
 SETTINGS = toy.PREPROCESSING
 
@@ -16,14 +17,14 @@ SETTINGS = toy.PREPROCESSING
 @pytest.fixture(scope="module")
 def frames():
     wide = toy.pictures(step=2, count=14)
-    return np.stack([video.resize(frame, toy.SIZE) for frame in wide])
+    return np.stack([decoding.resize(frame, toy.SIZE) for frame in wide])
 
 
 def test_flows_are_those_of_the_whole_video_and_no_others(frames, monkeypatch):
-    whole = flow.compute(frames, tvl1.Parameters(**toy.PARAMETERS))
-    pairs, compute = [], flow.compute
+    whole = flow_codec.compute(frames, tvl1.Parameters(**toy.PARAMETERS))
+    pairs, compute = [], flow_codec.compute
     monkeypatch.setattr(
-        flow, "compute", lambda f, *a: pairs.append(len(f) - 1) or compute(f, *a)
+        flow_codec, "compute", lambda f, *a: pairs.append(len(f) - 1) or compute(f, *a)
     )
     moments = [sampling.Moment(0, 2, 1), sampling.Moment(0, 11, 1)]
     found = snippets.needed_flows(SETTINGS, moments, frames)
@@ -59,7 +60,7 @@ def test_moments_are_those_of_testing():
 
 
 def test_a_single_frame_has_no_motion():
-    with pytest.raises(video.VideoError, match="single frame"):
+    with pytest.raises(decoding.VideoError, match="single frame"):
         snippets.moments(SETTINGS, 1, 2)
     still = dataclasses.replace(SETTINGS, paths=0)
     assert len(snippets.moments(still, 1, 2)) == 2

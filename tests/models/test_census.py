@@ -12,7 +12,7 @@ from reference import snippets
 
 from configs import demo
 from stpn_jax import config as configs
-from stpn_jax.models import attention, backbones, fusion, networks, settings
+from stpn_jax.models import attention, backbones, build, fusion, settings
 
 # Parameters with a classifier of 1000 ImageNet classes, and the map of 224 pixels.
 CENSUS = {
@@ -95,7 +95,7 @@ def outputs(name, paths, backbone="tiny", side=32, **model):
     )
     frames = 0 if name == "temporal" else 1
     batch = snippets.batch(frames=frames, paths=paths, side=side)
-    network = networks.build(name, made)
+    network = build.build(name, made)
     return jax.eval_shape(lambda: network.init_with_output(jax.random.key(0), batch)[0])
 
 

@@ -7,10 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from stpn_jax import errors, weights
+from stpn_jax import weights
 from stpn_jax.models import backbones
 from stpn_jax.models.backbones import efficientnet_lite
-from stpn_jax.weights import graft, source
+from stpn_jax.utils import errors
+from stpn_jax.weights import assign, source
 
 WEIGHTS = "package:efficientnet-lite0"
 TABBY, TIGER_CAT, EGYPTIAN_CAT, ESPRESSO = 281, 282, 285, 967
@@ -30,7 +31,7 @@ def imagenet():
     except errors.UsageError as error:
         pytest.skip(str(error))
     loaded = weights.load("efficientnet_lite0", WEIGHTS)
-    return graft.graft(_template(), loaded.variables, WEIGHTS), loaded.classifier
+    return assign.graft(_template(), loaded.variables, WEIGHTS), loaded.classifier
 
 
 @pytest.mark.parametrize("channels, side, grid", ((3, 224, 7), (20, 193, 7)))
@@ -64,7 +65,7 @@ def test_real_photographs(imagenet, name, answers):
 
 def test_flow_start_fits_and_averages_the_colours(imagenet):
     loaded = weights.load("efficientnet_lite0", WEIGHTS, in_channels=20)
-    variables = graft.graft(_template(20), loaded.variables, WEIGHTS)
+    variables = assign.graft(_template(20), loaded.variables, WEIGHTS)
     flow = variables["params"]["stem"]["conv"]["kernel"]
     rgb = imagenet[0]["params"]["stem"]["conv"]["kernel"]
     np.testing.assert_allclose(flow[:, :, 13], rgb.mean(2), rtol=1e-6)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from stpn_jax.config import FusionConfig
-from stpn_jax.errors import UsageError
 from stpn_jax.models import fusion
+from stpn_jax.utils.errors import UsageError
 
 PLAIN = FusionConfig(kind="stcb", width=32, signed_sqrt=False, l2=False, scale=1.0)
 PATHWAYS = [

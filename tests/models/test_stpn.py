@@ -9,8 +9,8 @@ from reference import snippets
 
 from configs import demo
 from stpn_jax import config as configs
-from stpn_jax.errors import UsageError
-from stpn_jax.models import maps, networks, settings
+from stpn_jax.models import build, maps, settings
+from stpn_jax.utils.errors import UsageError
 
 CONFIG = configs.from_config_dict(demo.get_config())
 STAGES = {stage.name: stage for stage in CONFIG.stages}
@@ -25,13 +25,13 @@ def network(name, model=CONFIG.model, **changes):
     made = settings.from_config(
         model, stage, classes=5, input_size=32, resize=False, axis_name=None
     )
-    return networks.build(stage.network, made)
+    return build.build(stage.network, made)
 
 
 @pytest.fixture(scope="module")
 def pyramid():
     net = network("pyramid")
-    return jax.jit(net.apply), networks.initialise(net, batch(), 0)
+    return jax.jit(net.apply), build.initialise(net, batch(), 0)
 
 
 def test_outputs_have_the_contracts_shapes(pyramid):
@@ -118,7 +118,7 @@ def test_unknown_names_list_the_known_ones():
             wrong = dataclasses.replace(CONFIG.model.pyramid, kind="average")
             model = dataclasses.replace(CONFIG.model, pyramid=wrong)
         with pytest.raises(UsageError, match="expected one of"):
-            networks.initialise(network("pyramid", model), batch(), 0)
+            build.initialise(network("pyramid", model), batch(), 0)
 
 
 @pytest.mark.parametrize("name", ["pyramid", "temporal", "spatial"])
@@ -128,9 +128,9 @@ def test_levels_start_alike_with_and_without_their_streams(name):
     made = settings.from_config(
         CONFIG.model, stage, classes=5, input_size=32, resize=False, axis_name=None
     )
-    net = networks.build(name, made)
-    whole = networks.initialise(net, one, 3)
-    levels = networks.initialise_levels(net, maps.Streams(made), one, 3)
+    net = build.build(name, made)
+    whole = build.initialise(net, one, 3)
+    levels = build.initialise_levels(net, maps.Streams(made), one, 3)
     assert jax.tree.structure(whole) == jax.tree.structure(levels)
     for kind, tree in levels.items():
         for part, leaves in tree.items():

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from reference import closeness
 
-from stpn_jax import errors, weights
+from stpn_jax import weights
 from stpn_jax.models import backbones
+from stpn_jax.utils import errors
 from stpn_jax.weights import source
 
 data = pytest.importorskip("skimage.data")

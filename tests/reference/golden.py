@@ -23,7 +23,7 @@ import numpy as np
 from reference import caffe_files, random_weights
 
 from stpn_jax import weights
-from stpn_jax.weights import graft, tables
+from stpn_jax.weights import assign, tables
 
 FOLDER = pathlib.Path(__file__).parents[1] / "golden"
 WIDTHS = (3, 20)
@@ -97,8 +97,8 @@ def pretrained(row: str, state: Tensors) -> weights.Pretrained:
         layers = CAFFE_NAMES[row](state)
         blobs = ((one.name, i, x) for one in layers for i, x in enumerate(one.blobs))
         state = {f"{name}/{index}": blob for name, index, blob in blobs}
-    table = next(t for t in tables.TABLES[row] if not graft.unknown(t, state))
-    tree = graft.convert(table, state, "random weights")
+    table = next(t for t in tables.TABLES[row] if not assign.unknown(t, state))
+    tree = assign.convert(table, state, "random weights")
     return weights.Pretrained(
         variables={key: tree.get(key, {}) for key in weights.COLLECTIONS},
         hidden=tree.get("hidden", {}),

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from stpn_jax.data import records
+from stpn_jax.records import records
 
 SIZE = (40, 32)
 FRAMES = 20

@@ -4,8 +4,8 @@ import numpy as np
 from reference import legible
 
 from stpn_jax.evaluation.attention_share import Share
+from stpn_jax.figures import gaze
 from stpn_jax.report import attention
-from stpn_jax.viz import gaze
 
 
 def look(name):

@@ -9,8 +9,8 @@ import shutil
 import pytest
 from reference import legible
 
+from stpn_jax.figures import figures
 from stpn_jax.report import page
-from stpn_jax.viz import figures
 
 
 class Reader(html.parser.HTMLParser):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from reference import legible
 
-from stpn_jax.evaluation import scores
+from stpn_jax.evaluation import metrics as scores
 from stpn_jax.report import results
 from stpn_jax.report.page import Numbers, Picture
 

@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 from etils import epath
 
-from stpn_jax.errors import UsageError
-from stpn_jax.experiment import workdir
+from stpn_jax.experiment import run_dir
 from stpn_jax.study.book import Book, Facts
+from stpn_jax.utils.errors import UsageError
 
 CLASSES = ["x", "y"]
 FACTS = Facts("config", "videos")
 
 
 def answered(videos=("1", "2", "3"), predicted=(0, 1, 1)):
-    return workdir.Tested(
+    return run_dir.Tested(
         videos=list(videos),
         labels=np.array([0, 0, 1]),
         classes=CLASSES,

@@ -4,18 +4,18 @@ import numpy as np
 import pytest
 from etils import epath
 
-from stpn_jax.errors import UsageError
-from stpn_jax.experiment import workdir
+from stpn_jax.experiment import run_dir
 from stpn_jax.study import answers, choices, results
 from stpn_jax.study.book import Book, Facts
 from stpn_jax.study.parts import PARTS
+from stpn_jax.utils.errors import UsageError
 
 PART = PARTS["ucf101"]
 COLUMN = answers.column("table6_b", "pyramid", *choices.RUN)
 
 
 def add(folder, name, videos, predicted):
-    tested = workdir.Tested(
+    tested = run_dir.Tested(
         videos=list(videos),
         labels=np.array([0, 0, 1]),
         classes=["x", "y"],

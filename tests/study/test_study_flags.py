@@ -5,9 +5,9 @@ import argparse
 import pytest
 from etils import epath
 
-from stpn_jax.errors import UsageError
 from stpn_jax.study import __main__ as study
 from stpn_jax.study import approximation, products, results
+from stpn_jax.utils.errors import UsageError
 
 
 @pytest.mark.parametrize(

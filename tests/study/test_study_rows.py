@@ -6,7 +6,7 @@ from etils import epath
 from reference import snippets
 
 from configs import study
-from stpn_jax.models import networks, settings
+from stpn_jax.models import build, settings
 from stpn_jax.study import trials
 from stpn_jax.study.parts import PARTS
 
@@ -26,7 +26,7 @@ def test_every_row_builds(name):
         batch = snippets.batch(
             frames=frames, paths=stage.paths, side=SIDE, classes=CLASSES
         )
-        net = networks.build(stage.network, made)
+        net = build.build(stage.network, made)
         shapes = jax.eval_shape(net.init, jax.random.key(0), batch)
         assert shapes["params"]["classifier"]["dense"]["bias"].shape == (CLASSES,)
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from etils import epath
 
-from stpn_jax.errors import UsageError
 from stpn_jax.evaluation.paper import Row, Table
 from stpn_jax.study import answers, results, tables
 from stpn_jax.study.parts import PARTS, Comparison
+from stpn_jax.utils.errors import UsageError
 
 TABLE = Table(
     "Two rows",

@@ -18,11 +18,11 @@ import jax
 import numpy as np
 
 from configs import demo
-from stpn_jax import checkpoint, parallel
 from stpn_jax import config as configs
+from stpn_jax import parallel
 from stpn_jax.arrays import Batch
-from stpn_jax.models import networks, settings
-from stpn_jax.train import loop, optimizer, state, step
+from stpn_jax.models import build, settings
+from stpn_jax.train import checkpoint, loop, optimizer, state, step
 
 BATCH, SIDE = 32, 32
 STAGES = {"spatial": 0, "temporal": 1, "pyramid": 2, "smooth": 2}
@@ -69,8 +69,8 @@ def train(name, batch_norm, device_batch, steps):
         resize=False,
         axis_name=parallel.AXIS,
     )
-    network = networks.build(stage.network, made)
-    variables = networks.initialise(network, batch(stage, 0, 0, BATCH), 0)
+    network = build.build(stage.network, made)
+    variables = build.initialise(network, batch(stage, 0, 0, BATCH), 0)
     transform = optimizer.make(stage, variables["params"])
     factors = optimizer.multipliers(stage.multipliers, variables["params"])
     update = parallel.map_update(

@@ -13,11 +13,11 @@ from configs import demo
 from stpn_jax import config as configs
 from stpn_jax import parallel
 from stpn_jax.arrays import Batch
-from stpn_jax.checkpoint import Checkpoints, best_step
-from stpn_jax.errors import PreemptedError, UsageError
 from stpn_jax.train import loop, metrics
-from stpn_jax.train.journal import VALIDATION
+from stpn_jax.train.checkpoint import Checkpoints, best_step
+from stpn_jax.train.logging import VALIDATION
 from stpn_jax.train.state import TrainState
+from stpn_jax.utils.errors import PreemptedError, UsageError
 
 CONFIG = configs.from_config_dict(demo.get_config())
 STAGE = dataclasses.replace(CONFIG.stages[0], steps=6, batch=2)

@@ -8,8 +8,8 @@ import pytest
 
 from configs import demo
 from stpn_jax import config as configs
-from stpn_jax.errors import UsageError
 from stpn_jax.train import optimizer
+from stpn_jax.utils.errors import UsageError
 
 PARAMS = {
     "a": {"kernel": np.ones((2, 3), np.float32), "bias": np.ones(3, np.float32)},

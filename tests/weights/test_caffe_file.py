@@ -8,7 +8,7 @@ import caffemodel
 import numpy as np
 import pytest
 
-from stpn_jax import errors
+from stpn_jax.utils import errors
 from stpn_jax.weights import caffe_file, formats
 
 KERNEL, BIAS = caffemodel.arange(4, 3, 3, 3), caffemodel.arange(4)

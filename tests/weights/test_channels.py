@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stpn_jax import errors
+from stpn_jax.utils import errors
 from stpn_jax.weights import channels
 
 

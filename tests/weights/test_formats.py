@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from stpn_jax import errors
+from stpn_jax.utils import errors
 from stpn_jax.weights import formats
 
 FIRST = np.arange(12, dtype=np.float32).reshape(3, 4)

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from stpn_jax import errors
-from stpn_jax.weights import graft
+from stpn_jax.utils import errors
+from stpn_jax.weights import assign
 
 
 def _tree(**leaves):
@@ -15,14 +15,14 @@ def _tree(**leaves):
 
 def test_graft_returns_the_loaded_values_in_the_networks_types():
     template = jax.eval_shape(lambda: {"params": {"a": jnp.zeros((2, 3))}})
-    found = graft.graft(template, {"params": {"a": np.ones((2, 3))}}, "file.pth")
+    found = assign.graft(template, {"params": {"a": np.ones((2, 3))}}, "file.pth")
     assert found["params"]["a"].dtype == np.float32
     assert found["params"]["a"].sum() == 6
 
 
 def test_graft_names_all_that_is_wrong():
     with pytest.raises(errors.UsageError) as error:
-        graft.graft(
+        assign.graft(
             _tree(kept=(1,), gone=(2,), bent=(2, 3)),
             _tree(kept=(1,), more=(2,), bent=(3, 2)),
             "file.pth",
@@ -40,4 +40,4 @@ def test_graft_names_all_that_is_wrong():
 
 def test_only_the_first_names_are_listed():
     with pytest.raises(errors.UsageError, match=r"params/a4 and 2 more"):
-        graft.graft(_tree(**{f"a{i}": (1,) for i in range(7)}), _tree(), "file.pth")
+        assign.graft(_tree(**{f"a{i}": (1,) for i in range(7)}), _tree(), "file.pth")

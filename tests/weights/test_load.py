@@ -11,10 +11,11 @@ import safetensors.numpy
 from flax import linen as nn
 from flax import traverse_util
 
-from stpn_jax import errors, weights
+from stpn_jax import weights
 from stpn_jax.models import layers
 from stpn_jax.models.backbones import BACKBONES
-from stpn_jax.weights import graft, source
+from stpn_jax.utils import errors
+from stpn_jax.weights import assign, source
 
 WRITERS = {
     "npz": lambda path, tensors: np.savez(path, **tensors),
@@ -73,7 +74,7 @@ def test_streams_of_an_exported_network(tmp_path, suffix, module):
     for channels, seed in ((3, 1), (20, 2)):
         found = weights.load(name, str(path), channels)
         expected = _variables(module, channels, seed)
-        variables = graft.graft(expected, found.variables, str(path))
+        variables = assign.graft(expected, found.variables, str(path))
         jax.tree.map(np.testing.assert_array_equal, variables, expected)
         assert found.layout == "stpn_jax"
         assert found.hidden == {}
@@ -86,9 +87,9 @@ def test_streams_of_an_exported_network(tmp_path, suffix, module):
 def test_a_backbone_alone_and_its_inflation(tmp_path, suffix, module):
     path = str(_write(tmp_path, suffix, _flat(_variables(module, 3))))
     name = "mine" if module is Mine else "tiny"
-    graft.graft(_variables(module, 3), weights.load(name, path).variables, path)
+    assign.graft(_variables(module, 3), weights.load(name, path).variables, path)
     flow = weights.load(name, path, 20).variables
-    graft.graft(_variables(module, 20), flow, path)
+    assign.graft(_variables(module, 20), flow, path)
 
 
 def test_head_of_a_backbone_alone(tmp_path):
@@ -106,7 +107,7 @@ def test_the_only_stream_serves_both(tmp_path):
     tensors = _flat(_variables(module, 3), "spatial/backbone")
     path = str(_write(tmp_path, "npz", tensors))
     flow = weights.load("tiny", path, 20).variables
-    graft.graft(_variables(module, 20), flow, path)
+    assign.graft(_variables(module, 20), flow, path)
     tensors = _flat(_variables(module, 20), "temporal/backbone")
     path = str(_write(tmp_path, "npz", tensors))
     with pytest.raises(errors.UsageError, match=r"own\.npz.* 20 .* 3"):
@@ -138,6 +139,6 @@ def test_files_that_packages_ship(backbone, name, layout, channels):
     x = jax.ShapeDtypeStruct((1, 64, 64, channels), jnp.float32)
     module = BACKBONES[backbone].module()
     template = jax.eval_shape(module.init, jax.random.key(0), x)
-    graft.graft(template, found.variables, file)
+    assign.graft(template, found.variables, file)
     assert found.layout == layout
     assert (found.classifier is None) == (name == "hed-vgg16")

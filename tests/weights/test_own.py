@@ -11,8 +11,8 @@ from reference import snippets
 
 from configs import demo
 from stpn_jax import config as configs
-from stpn_jax.errors import UsageError
-from stpn_jax.models import networks, settings
+from stpn_jax.models import build, settings
+from stpn_jax.utils.errors import UsageError
 from stpn_jax.weights import __main__ as door
 from stpn_jax.weights import formats, own
 
@@ -31,7 +31,7 @@ def variables(request):
         model, CONFIG.stages[-1], classes=5, input_size=32, resize=False, axis_name=None
     )
     one = snippets.batch(samples=1, frames=1, paths=3)
-    return networks.initialise(networks.build("pyramid", made), one, 0)
+    return build.initialise(build.build("pyramid", made), one, 0)
 
 
 def assert_identical(one, other):

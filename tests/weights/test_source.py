@@ -5,7 +5,7 @@ import pathlib
 
 import pytest
 
-from stpn_jax import errors
+from stpn_jax.utils import errors
 from stpn_jax.weights import source
 
 

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from flax import traverse_util
 
-from stpn_jax import errors, weights
+from stpn_jax import weights
 from stpn_jax.models.backbones import BACKBONES
-from stpn_jax.weights import formats, graft, tables
+from stpn_jax.utils import errors
+from stpn_jax.weights import assign, formats, tables
 from stpn_jax.weights.tables import resnet, rows, vgg
 
 EVERY = pytest.mark.parametrize("backbone, layout", layouts.LAYOUTS)
@@ -122,7 +123,7 @@ def test_missing_and_misshapen_tensors_are_named_when_grafted(load):
     found = load("bn_inception", tensors).variables
     template = load("bn_inception", _fake("bn_inception", "caffe")).variables
     with pytest.raises(errors.UsageError) as error:
-        graft.graft(template, found, "fake.file")
+        assign.graft(template, found, "fake.file")
     assert "missing: params/inception_3a_1x1/bias" in str(error.value)
     assert "params/inception_5b_3x3_bn/scale is 7, expected 320" in str(error.value)
 

@@ -11,7 +11,7 @@ from collections import OrderedDict
 import numpy as np
 import pytest
 
-from stpn_jax import errors
+from stpn_jax.utils import errors
 from stpn_jax.weights import formats, torch_file
 
 FIRST = np.arange(24, dtype=np.float32)

@@ -5,13 +5,7 @@ import functools
 from collections.abc import Callable
 from typing import Any, Literal
 
-from stpn_jax.models.backbones import (
-    bn_inception,
-    efficientnet_lite,
-    resnet,
-    tiny,
-    vgg,
-)
+from stpn_jax.models.backbones import bn_inception, efficientnet_lite, resnet, tiny, vgg
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,1 +1,0 @@
-"""Video files become records, and records become batches of snippets."""

@@ -1,0 +1,1 @@
+"""Class lists, official splits and the tfds builder of each data set."""

@@ -1,0 +1,228 @@
+"""Classes and official splits of the data sets, and the validation part of a split."""
+
+import dataclasses
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+from etils import epath
+from jaxtyping import Int64
+
+from stpn_jax.records import records
+from stpn_jax.utils.errors import UsageError
+
+SPLITS = (1, 2, 3)
+"""The official splits of UCF101 and HMDB51."""
+
+TRAIN, TEST, NONE = "train", "test", "none"
+_HMDB51_MEMBERSHIP = {"0": NONE, "1": TRAIN, "2": TEST}
+
+
+@dataclasses.dataclass(frozen=True)
+class OfficialLists:
+    """What a data set's split lists say.
+
+    Attributes:
+        classes: in the order of their labels.
+        membership: (class, file name) -> train, test or none for each split.
+    """
+
+    classes: tuple[str, ...]
+    membership: Mapping[tuple[str, str], tuple[str, ...]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """Indices of videos, ascending; no video is in two of the parts."""
+
+    train: Int64[np.ndarray, "train"]
+    validation: Int64[np.ndarray, "validation"]
+    test: Int64[np.ndarray, "test"]
+
+
+def ucf101(splits: epath.PathLike) -> OfficialLists:
+    """Reads classInd.txt, trainlist01..03.txt and testlist01..03.txt.
+
+    Raises:
+        UsageError: a list is missing.
+    """
+    splits = _holding(epath.Path(splits), "classInd.txt")
+    classes = [line.split()[1] for line in _lines(splits / "classInd.txt")]
+    membership: dict[tuple[str, str], list[str]] = {}
+    for i, split in enumerate(SPLITS):
+        for part in (TRAIN, TEST):
+            for line in _lines(splits / f"{part}list{split:02d}.txt"):
+                label, _, name = line.split(" ")[0].partition("/")
+                membership.setdefault((label, name), [NONE] * len(SPLITS))[i] = part
+    return _official_lists(classes, membership)
+
+
+def hmdb51(splits: epath.PathLike) -> OfficialLists:
+    """Reads <class>_test_split1..3.txt, where 1 is training, 2 test, 0 neither.
+
+    Raises:
+        UsageError: there is no list, or one is missing.
+    """
+    ending = "_test_split1.txt"
+    splits = _holding(epath.Path(splits), f"*{ending}")
+    classes = sorted(p.name.removesuffix(ending) for p in splits.glob(f"*{ending}"))
+    if not classes:
+        raise UsageError(f"{splits}: no lists of HMDB51 (<class>{ending}) are there")
+    membership: dict[tuple[str, str], list[str]] = {}
+    for label in classes:
+        for i, split in enumerate(SPLITS):
+            for line in _lines(splits / f"{label}_test_split{split}.txt"):
+                name, mark = line.rsplit(maxsplit=1)
+                entry = membership.setdefault((label, name), [NONE] * len(SPLITS))
+                entry[i] = _HMDB51_MEMBERSHIP[mark]
+    return _official_lists(classes, membership)
+
+
+def ucf101_source(name: str) -> str:
+    """The recording of `v_Archery_g01_c02.avi`: Archery_g01."""
+    match = re.fullmatch(r"v_(.+_g\d+)_c\d+\.\w+", name)
+    return match[1] if match else name
+
+
+def hmdb51_source(name: str, label: str) -> str:
+    """The film of `RATRACE_wave_f_nm_np1_fr_goo_37.avi`: RATRACE."""
+    source, found, _ = name.rpartition(f"_{label}_")
+    return source if found else name
+
+
+class Matcher:
+    """Finds files in the lists: by exact name first, then by letters and digits only.
+
+    Copies of the data sets differ from their lists in characters such as '#' and '@'.
+    """
+
+    def __init__(self, lists: OfficialLists):
+        self._membership = lists.membership
+        by_key: dict[str, list[tuple[str, str]]] = {}
+        for entry in lists.membership:
+            by_key.setdefault(_key(*entry), []).append(entry)
+        self._by_key = {
+            k: entries[0] for k, entries in by_key.items() if len(entries) == 1
+        }
+        self._classes: dict[str, set[str]] = {}
+        for label, name in lists.membership:
+            self._classes.setdefault(_key(name), set()).add(label)
+
+    def find(self, label: str, name: str) -> tuple[str, str] | None:
+        """The (class, file name) of the lists that this one stands for, if any."""
+        if (label, name) in self._membership:
+            return label, name
+        return self._by_key.get(_key(label, name))
+
+    def find_class(self, name: str) -> str | None:
+        """The class of a file name, if it is of one alone."""
+        found = self._classes.get(_key(name), set())
+        return next(iter(found)) if len(found) == 1 else None
+
+
+def shuffled(texts: Iterable[str], seed: str) -> list[str]:
+    """Texts in the order of their seeded hashes.
+
+    The same with any version of Python and NumPy, and for any subset of the texts.
+    """
+
+    def digest(text: str) -> bytes:
+        return hashlib.sha256(f"{seed}/{text}".encode()).digest()
+
+    return sorted(texts, key=digest)
+
+
+def split_videos(
+    dataset: records.Dataset, split: int, fraction: float, seed: int
+) -> Split:
+    """The parts of an official split, with a validation part cut from training.
+
+    Validation takes whole sources (clips of one film are near copies), class by class,
+    until it has the fraction of the class's training clips; where a class has two
+    sources or more it gets at least one and leaves at least one. A class's choice
+    depends on the seed and the class alone.
+
+    Args:
+        dataset: open records.
+        split: official split, counted from 1.
+        fraction: of the training videos, 0 for no validation part.
+        seed: draws the sources.
+
+    Raises:
+        UsageError: there is no such split, or it has no training or no test videos.
+    """
+    if not 1 <= split <= dataset.meta.splits:
+        raise UsageError(
+            f"data.split = {split}: {dataset.meta.dataset} has the splits 1 to "
+            f"{dataset.meta.splits}"
+        )
+    part = np.array([membership[split - 1] for membership in dataset.membership])
+    training = np.flatnonzero(part == TRAIN)
+    held_out: list[int] = []
+    for label, name in enumerate(dataset.meta.classes if fraction > 0 else ()):
+        videos = training[dataset.labels[training] == label]
+        sources = [(int(video), dataset.sources[video]) for video in videos]
+        held_out += _held_out(sources, fraction, f"{seed}/{name}")
+    parts = Split(
+        train=np.setdiff1d(training, held_out),
+        validation=np.array(sorted(held_out), np.int64),
+        test=np.flatnonzero(part == TEST),
+    )
+    for kind in (TRAIN, TEST):
+        if not len(getattr(parts, kind)):
+            raise UsageError(
+                f"split {split} has no {kind} videos among the {len(dataset)} that "
+                "were prepared; prepare more of them"
+            )
+    return parts
+
+
+def _held_out(
+    videos: Iterable[tuple[int, str]], fraction: float, seed: str
+) -> list[int]:
+    """Whole sources of one class's (video, source) pairs, up to the fraction."""
+    clips: dict[str, list[int]] = {}
+    for video, source in videos:
+        clips.setdefault(source, []).append(video)
+    wanted = fraction * sum(map(len, clips.values()))
+    chosen: list[int] = []
+    for source in shuffled(clips, seed)[:-1]:
+        if chosen and len(chosen) + len(clips[source]) > wanted:
+            break
+        chosen += clips[source]
+    return chosen
+
+
+def _official_lists(
+    classes: Iterable[str], membership: Mapping[tuple[str, str], list[str]]
+) -> OfficialLists:
+    return OfficialLists(
+        tuple(classes), {entry: tuple(parts) for entry, parts in membership.items()}
+    )
+
+
+def _holding(splits: epath.Path, pattern: str) -> epath.Path:
+    """The folder itself, or the one folder in it that has the lists instead.
+
+    The official archives unpack to a folder of their own.
+    """
+    if not splits.is_dir() or any(splits.glob(pattern)):
+        return splits
+    below = [path for path in splits.iterdir() if path.is_dir()]
+    having = [path for path in below if any(path.glob(pattern))]
+    return having[0] if len(having) == 1 else splits
+
+
+def _lines(path: epath.Path) -> list[str]:
+    """The lines of a list that are not blank; LF or CRLF."""
+    if not path.exists():
+        raise UsageError(
+            f"{path}: the split list is missing; --splits takes the folder of the "
+            "official lists"
+        )
+    return [line.strip() for line in path.read_text().splitlines() if line.strip()]
+
+
+def _key(*parts: str) -> str:
+    return "/".join(re.sub("[^a-z0-9]", "", part.lower()) for part in parts)

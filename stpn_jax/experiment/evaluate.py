@@ -1,0 +1,154 @@
+"""Scores of the trained networks and of their averages on held-out videos."""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from stpn_jax import parallel
+from stpn_jax.arrays import AnyBatch
+from stpn_jax.config import Config, EvaluationConfig, StageConfig
+from stpn_jax.evaluation import metrics as scores
+from stpn_jax.evaluation import protocol, tables
+from stpn_jax.experiment import feature_cache, run_dir, selection, setup
+from stpn_jax.experiment.setup import Experiment
+from stpn_jax.input_pipeline import batching
+from stpn_jax.train import checkpoint, step
+from stpn_jax.utils.errors import UsageError
+
+
+def evaluate(experiment: Experiment, again: bool = True) -> dict[str, scores.Metrics]:
+    """Tests every stage's network and each average of a spatial and a temporal stream.
+
+    Writes results.json, results.md, tested.json (which checkpoints) and scores.npz (per
+    video) to the workdir.
+
+    Args:
+        experiment: whose stages are trained.
+        again: also test shared streams that were tested before.
+    """
+    setup.claim(experiment)
+    videos = experiment.split.test
+    if not len(videos):
+        raise UsageError(f"{experiment.config.data.data_dir}: no test videos")
+    stages = experiment.config.stages
+    rows = {stage.name: test(experiment, stage, again) for stage in stages}
+    rows |= two_stream_averages(experiment.config, rows)
+    results = {name: measure(experiment, row, videos) for name, row in rows.items()}
+    if parallel.is_first_host():
+        tested = {one.name: selection.find(experiment, one) for one in stages}
+        notes = [f"{name}: {checkpoint}" for name, checkpoint in tested.items()]
+        table = "\n".join([tables.results(results), *notes, ""])
+        run_dir.write_results(
+            experiment.directory,
+            {name: dataclasses.asdict(metrics) for name, metrics in results.items()},
+            table,
+            {
+                name: dataclasses.asdict(checkpoint)
+                for name, checkpoint in tested.items()
+            },
+            {
+                "videos": np.array([experiment.dataset.names[v] for v in videos]),
+                "labels": experiment.dataset.labels[videos],
+                "digest": np.array(experiment.dataset.digest_of(videos)),
+                **rows,
+            },
+        )
+        print(table, flush=True)
+    return results
+
+
+def test(experiment: Experiment, stage: StageConfig, again: bool) -> np.ndarray:
+    """Class probabilities of the test videos by a stage's network.
+
+    A stream that runs share is tested once when it is trained: its folder keeps the
+    scores.
+    """
+    videos = experiment.split.test
+    folder = experiment.folder(stage)
+    is_shared = folder.parent != experiment.directory
+    known = run_dir.read_scores(folder) if is_shared and not again else None
+    if known is not None:
+        print(f"[{stage.name}] tested before", flush=True)
+        return known
+    print(f"[{stage.name}] testing {len(videos)} videos", flush=True)
+    found = score(
+        experiment,
+        stage,
+        make_forward(experiment, stage),
+        parallel.replicate(selection.restore(experiment, stage)),
+        videos,
+        experiment.config.evaluation,
+    )
+    is_trained = checkpoint.newest_step(run_dir.checkpoints(folder)) == stage.steps
+    if is_shared and is_trained and parallel.is_first_host():
+        run_dir.write_scores(folder, {stage.name: found})
+    return found
+
+
+def make_forward(experiment: Experiment, stage: StageConfig) -> protocol.Forward:
+    """Mapped class probabilities of a stage's network."""
+    network = setup.build_network(experiment, stage, training=False)
+    return parallel.map_forward(step.make_predict_step(network))
+
+
+def score(
+    experiment: Experiment,
+    stage: StageConfig,
+    forward: protocol.Forward,
+    variables: dict[str, Any],
+    videos: np.ndarray,
+    evaluation: EvaluationConfig,
+) -> np.ndarray:
+    """Class probabilities of these videos, one row each."""
+    batches = _batches(experiment, stage, variables, videos, evaluation)
+    count, classes = len(experiment.dataset.names), len(experiment.dataset.meta.classes)
+    summed = protocol.score(forward, variables, batches, count, classes)
+    return summed.probabilities(videos)
+
+
+def _batches(
+    experiment: Experiment,
+    stage: StageConfig,
+    variables: dict[str, Any],
+    videos: np.ndarray,
+    evaluation: EvaluationConfig,
+) -> Iterator[AnyBatch]:
+    if stage.cached_views:
+        return feature_cache.test_batches(
+            experiment, stage, variables, videos, evaluation
+        )
+    host, hosts = parallel.host()
+    return batching.test_batches(
+        experiment.dataset,
+        videos,
+        experiment.config.data,
+        setup.snippet_shape(experiment.config, stage, evaluation.frames),
+        evaluation,
+        host=host,
+        hosts=hosts,
+    )
+
+
+def measure(
+    experiment: Experiment, probabilities: np.ndarray, videos: np.ndarray
+) -> scores.Metrics:
+    """Metrics of these videos' probabilities."""
+    meta = experiment.dataset.meta
+    return scores.compute(
+        probabilities, experiment.dataset.labels[videos], meta.classes, meta.groups
+    )
+
+
+def two_stream_averages(
+    config: Config, rows: dict[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Softmax outputs averaged 1:1 (Table 2's caption), for each pair of streams."""
+    spatial = [stage.name for stage in config.stages if stage.network == "spatial"]
+    temporal = [stage.name for stage in config.stages if stage.network == "temporal"]
+    return {
+        f"average of {a} and {b}": (rows[a] + rows[b]) / 2
+        for a in spatial
+        for b in temporal
+    }

@@ -1,0 +1,1 @@
+"""From records to batches: sampling positions, augmentation, snippets, batches."""

@@ -1,0 +1,195 @@
+"""When a snippet is taken: centre, spacing of the paths, and the positions they read.
+
+Flow j of a clip leads from frame j to frame j + 1, so n frames have n - 1 flows. A
+snippet of K paths (section 3.2) has its chunks centred on
+
+    centre + (i - (K - 1) / 2) * tau,   i = 0 .. K - 1,
+
+and a chunk holds L consecutive flows, L / 2 before its centre and L / 2 after it. A
+clip too short for that gets the largest tau that fits, and then repeats its edge flows.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+from jaxtyping import Int
+
+from stpn_jax.utils import errors
+
+
+@dataclasses.dataclass(frozen=True)
+class SnippetShape:
+    """Extent of a snippet.
+
+    Attributes:
+        frames: f, RGB frames; 0 for a flow-only network.
+        paths: K, temporal paths; 0 for an RGB-only network.
+        flow_length: L, consecutive flows of one path.
+        tau: smallest and largest spacing of the paths' centres, in frames.
+    """
+
+    frames: int
+    paths: int
+    flow_length: int
+    tau: tuple[int, int]
+
+    def __post_init__(self) -> None:
+        """Raises: UsageError for a shape that no clip can hold."""
+        low, high = self.tau
+        if not 1 <= low <= high:
+            raise errors.UsageError(
+                f"data.tau = {self.tau}: expected 1 <= smallest <= largest"
+            )
+        if self.flow_length < 1 or self.frames < 0 or self.paths < 0:
+            raise errors.UsageError(
+                f"{self}: expected flow_length of 1 or more, frames and paths of 0 or "
+                "more"
+            )
+
+
+class Moment(NamedTuple):
+    """Where in which clip a snippet lies.
+
+    Attributes:
+        video: index of the clip in its data set.
+        centre: frame index.
+        tau: spacing of the paths' centres in frames, cut to what the clip allows.
+    """
+
+    video: int
+    centre: int
+    tau: int
+
+
+def offsets(count: int, tau: int) -> Int[np.ndarray, "k"]:
+    """Centres of `count` paths or frames relative to the snippet's centre."""
+    return (2 * np.arange(count) - (count - 1)) * tau // 2
+
+
+def fitting_tau(tau: int, shape: SnippetShape, num_flows: int) -> int:
+    """The largest spacing up to tau with which the snippet fits, but at least 1."""
+    room = [tau]
+    if shape.paths > 1:
+        room.append((num_flows - shape.flow_length) // (shape.paths - 1))
+    if shape.frames > 1:
+        room.append(num_flows // (shape.frames - 1))
+    return max(1, min(room))
+
+
+def centre_range(tau: int, shape: SnippetShape, num_flows: int) -> tuple[int, int]:
+    """First and last centre with which the snippet fits into the clip.
+
+    Where none does, both are the centre at which the overhang is shared evenly.
+    """
+    before, after = [0], [num_flows]
+    if shape.paths:
+        centres = offsets(shape.paths, tau) - shape.flow_length // 2
+        before.append(-centres[0])
+        after.append(num_flows - shape.flow_length - centres[-1])
+    if shape.frames:
+        centres = offsets(shape.frames, tau)
+        before.append(-centres[0])
+        after.append(num_flows - centres[-1])
+    low, high = int(max(before)), int(min(after))
+    if low > high:
+        low = high = min(max((low + high) // 2, 0), num_flows)
+    return low, high
+
+
+def flow_positions(
+    centre: int, tau: int, shape: SnippetShape, num_flows: int
+) -> Int[np.ndarray, "k t"]:
+    """Indices of the L flows of each of the K paths.
+
+    Args:
+        centre: frame index of the snippet's centre.
+        tau: spacing of the paths' centres, in frames.
+        shape: gives K and L.
+        num_flows: flows of the clip, at least 1.
+
+    Returns:
+        Indices in 0 .. num_flows - 1; positions outside the clip repeat its edge.
+    """
+    tau = fitting_tau(tau, shape, num_flows)
+    starts = centre + offsets(shape.paths, tau) - shape.flow_length // 2
+    positions = starts[:, None] + np.arange(shape.flow_length)
+    return np.clip(positions, 0, num_flows - 1)
+
+
+def frame_positions(
+    centre: int, tau: int, shape: SnippetShape, num_frames: int
+) -> Int[np.ndarray, "f"]:
+    """Indices of the f RGB frames: the centre, or with f = K the paths' centres.
+
+    Args:
+        centre: frame index of the snippet's centre.
+        tau: spacing of the frames.
+        shape: gives f.
+        num_frames: frames of the clip, at least 1.
+
+    Returns:
+        Indices in 0 .. num_frames - 1; positions outside the clip repeat its edge.
+    """
+    tau = fitting_tau(tau, shape, num_frames - 1)
+    return np.clip(centre + offsets(shape.frames, tau), 0, num_frames - 1)
+
+
+def train_moment(
+    rng: np.random.Generator, video: int, num_frames: int, shape: SnippetShape
+) -> Moment:
+    """Draws tau and then a centre, both uniform over what fits into the clip."""
+    return _moment(rng, video, num_frames, shape, rng.random())
+
+
+def test_moments(
+    video: int,
+    num_frames: int,
+    shape: SnippetShape,
+    snippets: int,
+    centres: Literal["random", "even"],
+    seed: int,
+) -> list[Moment]:
+    """The snippets of one clip in testing (section 4.7).
+
+    Args:
+        video: index of the clip; with the seed it fixes every draw.
+        num_frames: frames of the clip.
+        shape: of a snippet. Networks of other shapes see the same taus (before they
+            are cut) at the same shares of their own range of centres.
+        snippets: how many.
+        centres: `random`, or `even` for equal steps over the range that fits.
+        seed: draws tau and the random centres.
+    """
+    rng = np.random.default_rng([seed, video])
+    shares = rng.random(snippets)
+    if centres == "even":
+        shares = (np.arange(snippets) + 0.5) / snippets
+    return [_moment(rng, video, num_frames, shape, share) for share in shares]
+
+
+def _moment(
+    rng: np.random.Generator,
+    video: int,
+    num_frames: int,
+    shape: SnippetShape,
+    share: float,
+) -> Moment:
+    tau = int(rng.integers(shape.tau[0], shape.tau[1] + 1))
+    tau = fitting_tau(tau, shape, num_frames - 1)
+    low, high = centre_range(tau, shape, num_frames - 1)
+    return Moment(video, low + int(share * (high - low + 1)), tau)
+
+
+def flows_needed(shape: SnippetShape, tau: int) -> int:
+    """The fewest flows of a clip that holds the snippet with this tau."""
+    paths = (shape.paths - 1) * tau + shape.flow_length if shape.paths else 0
+    frames = (shape.frames - 1) * tau if shape.frames else 0
+    return max(paths, frames)
+
+
+def too_short(num_frames: Sequence[int], shape: SnippetShape) -> int:
+    """How many clips cannot hold the snippet with its largest tau."""
+    needed = flows_needed(shape, shape.tau[1])
+    return sum(frames - 1 < needed for frames in num_frames)

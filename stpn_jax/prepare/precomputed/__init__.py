@@ -1,0 +1,1 @@
+"""Frames and flow that another program extracted."""

@@ -1,0 +1,1 @@
+"""The schema of the records: written, indexed, and read by byte range."""

@@ -1,0 +1,221 @@
+"""Orbax checkpoints of one stage: save, restore the newest, read variables only."""
+
+import contextlib
+import json
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+from etils import epath
+from orbax.checkpoint import checkpoint_managers
+
+from stpn_jax.utils import files
+from stpn_jax.utils.errors import UsageError
+
+_VARIABLES, _PROGRESS = "variables", "progress"
+_SCORE = "score"
+
+
+class Checkpoints:
+    """The checkpoints of one training run in one folder.
+
+    Every process calls save; one copy of the replicated arrays is written, behind the
+    training's back and renamed into place when it is whole.
+    """
+
+    def __init__(self, directory: epath.PathLike, keep: int):
+        """Opens the folder, made if it is not there.
+
+        Args:
+            directory: of the checkpoints.
+            keep: how many of the newest are kept; so is the one of the best score.
+        """
+        self._directory = files.absolute(directory)
+        policies = [
+            checkpoint_managers.LatestN(keep),
+            checkpoint_managers.BestN(get_metric_fn=_score, n=1),
+        ]
+        options = ocp.CheckpointManagerOptions(
+            preservation_policy=checkpoint_managers.AnyPreservationPolicy(policies),
+            best_fn=_score,
+            create=True,
+        )
+        self._manager = _open(self._directory, options)
+
+    def latest_step(self) -> int | None:
+        """Step of the newest whole checkpoint."""
+        return self._manager.latest_step()
+
+    def save(
+        self, step: int, variables: Any, progress: Any, score: float | None = None
+    ) -> None:
+        """Starts writing; a second call waits for the first to end.
+
+        Args:
+            step: names the checkpoint.
+            variables: what a network is made of.
+            progress: what training needs besides to go on.
+            score: on the validation part, if it was measured.
+        """
+        variables, progress = _global((variables, progress))
+        items = {
+            _VARIABLES: ocp.args.StandardSave(variables),
+            _PROGRESS: ocp.args.StandardSave(progress),
+        }
+        # Orbax warns where a checkpoint has no metrics at all.
+        metrics = {} if score is None else {_SCORE: score}
+        self._manager.save(step, args=ocp.args.Composite(**items), metrics=metrics)
+
+    def restore(self, variables: Any, progress: Any) -> tuple[Any, Any]:
+        """The newest whole checkpoint, like the arguments in structure and types.
+
+        It comes as NumPy arrays, on whatever devices and hosts it was saved. A damaged
+        one is passed over with a line that says so, and put aside.
+
+        Raises:
+            UsageError: if all are damaged.
+        """
+        wanted = jax.tree.map(_on_host, (variables, progress))
+        items = ocp.args.Composite(
+            **{
+                _VARIABLES: ocp.args.StandardRestore(wanted[0]),
+                _PROGRESS: ocp.args.StandardRestore(wanted[1]),
+            }
+        )
+        damaged: list[tuple[int, UsageError]] = []
+        for step in sorted(self._manager.all_steps(), reverse=True):
+            try:
+                with _damage_told(self._directory / str(step)):
+                    restored = self._manager.restore(step, args=items)
+            except UsageError as error:
+                damaged.append((step, error))
+                continue
+            for newer, cause in damaged:
+                self._put_aside(newer, f"{cause.__cause__!r}", step)
+            return restored[_VARIABLES], restored[_PROGRESS]
+        raise damaged[0][1]
+
+    def _put_aside(self, step: int, reason: str, instead: int) -> None:
+        """Renames a damaged checkpoint, so that its step can be saved again."""
+        path = self._directory / str(step)
+        aside = self._directory.parent / f"damaged_checkpoint_{step}"
+        if jax.process_index() == 0:
+            if aside.exists():
+                aside.rmtree()
+            path.rename(aside)
+            short = reason.splitlines()[0][:80]
+            print(
+                f"{path}: this checkpoint cannot be read ({short}); it is now {aside}, "
+                f"and training goes on from step {instead}",
+                flush=True,
+            )
+        self._manager.reload()
+
+    def wait(self) -> None:
+        """Waits until all is written."""
+        self._manager.wait_until_finished()
+
+    def close(self) -> None:
+        """Waits until all is written, and ends."""
+        self.wait()
+        self._manager.close()
+
+
+def newest_step(directory: epath.PathLike) -> int | None:
+    """Step of the newest checkpoint of a folder, or None."""
+    path = files.absolute(directory)
+    steps = ocp.utils.checkpoint_steps(path) if path.exists() else []
+    return max(steps, default=None)
+
+
+def best_step(directory: epath.PathLike) -> tuple[int, float] | None:
+    """Step and score of a folder's best checkpoint; the later of two that are equal.
+
+    Gives None where no checkpoint has a score.
+    """
+    path = files.absolute(directory)
+    if newest_step(path) is None:
+        return None
+    options = ocp.CheckpointManagerOptions(best_fn=_score, read_only=True)
+    with _open(path, options) as manager:
+        scores = {
+            step: _score(manager.metrics(step)) for step in sorted(manager.all_steps())
+        }
+    best = max(scores, key=lambda step: (scores[step], step))
+    return None if math.isinf(scores[best]) else (best, scores[best])
+
+
+def restore_variables(
+    directory: epath.PathLike, step: int | None = None
+) -> dict[str, Any]:
+    """Variables of a checkpoint of a folder, as it was saved.
+
+    Args:
+        directory: of the checkpoints.
+        step: of the checkpoint; None for the newest.
+
+    Raises:
+        UsageError: if the folder holds no checkpoint, or that one is damaged.
+    """
+    path = files.absolute(directory)
+    step = newest_step(path) if step is None else step
+    if step is None:
+        raise UsageError(
+            f"{directory}: no checkpoint in this folder; train first, or name another"
+        )
+    folder = path / str(step)
+    with _damage_told(folder), ocp.StandardCheckpointer() as checkpointer:
+        saved = ocp.PyTreeCheckpointHandler().metadata(folder / _VARIABLES).tree
+        return checkpointer.restore(folder / _VARIABLES, jax.tree.map(_on_host, saved))
+
+
+def _open(
+    directory: epath.Path, options: ocp.CheckpointManagerOptions
+) -> ocp.CheckpointManager:
+    """Opens a folder of checkpoints, which reads the metrics of all of them.
+
+    Raises:
+        UsageError: some are damaged.
+    """
+    try:
+        return ocp.CheckpointManager(directory, options=options)
+    except ValueError:
+        for step in ocp.utils.checkpoint_steps(directory):
+            metrics = directory / str(step) / "metrics" / "metrics"
+            with _damage_told(directory / str(step)):
+                json.loads(metrics.read_text())
+        raise
+
+
+def _score(metrics: Mapping[str, float] | None) -> float:
+    return (metrics or {}).get(_SCORE, -math.inf)
+
+
+def _global(tree: Any) -> Any:
+    """What every host holds a copy of, as one array of them all."""
+    if jax.process_count() == 1:
+        return tree
+    return jax.tree.map(
+        ocp.utils.fully_replicated_host_local_array_to_global_array, tree
+    )
+
+
+def _on_host(array: Any) -> np.ndarray:
+    """Tells Orbax what to restore, and by its type that no device is to get it."""
+    return np.empty(array.shape, array.dtype)
+
+
+@contextlib.contextmanager
+def _damage_told(checkpoint: epath.Path) -> Iterator[None]:
+    """Orbax raises whatever the first damaged file makes one of its parts raise."""
+    try:
+        yield
+    except Exception as error:
+        raise UsageError(
+            f"{checkpoint}: this checkpoint cannot be read ({type(error).__name__}); "
+            "delete its folder and run the same command again, which goes on from the "
+            "one before it, or from the start"
+        ) from error

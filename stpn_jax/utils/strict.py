@@ -1,0 +1,92 @@
+"""Nested mappings into frozen dataclasses: what does not fit is named and refused."""
+
+import dataclasses
+import difflib
+import math
+import typing
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from stpn_jax.utils.errors import UsageError
+
+
+@dataclasses.dataclass(frozen=True)
+class Bounds:
+    """Range of a number, both ends included; goes into Annotated."""
+
+    low: float
+    high: float = math.inf
+
+
+def parse(kind: Any, value: Any, path: str) -> Any:
+    """A value as the type `kind`.
+
+    Args:
+        kind: a dataclass, Literal, tuple, Annotated number with Bounds, or plain type.
+        value: what was given; a mapping for a dataclass. A mapping for a tuple of
+            dataclasses gives each child its key as `name`.
+        path: dotted, for the message.
+
+    Raises:
+        UsageError: it does not fit; the message says where, what was expected and what
+            was found.
+    """
+    if dataclasses.is_dataclass(kind):
+        return _parse_dataclass(kind, value, path)
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Annotated:
+        number_kind, bounds = arguments
+        return _parse_number(number_kind, bounds, value, path)
+    if origin is Literal:
+        if value not in arguments:
+            choices = ", ".join(map(repr, arguments))
+            raise UsageError(f"{path} = {value!r}: expected one of {choices}")
+        return value
+    if origin is tuple and hasattr(value, "items"):
+        named = [{"name": name, **child} for name, child in value.items()]
+        return _parse_tuple(arguments, named, path)
+    if origin is tuple:
+        return _parse_tuple(arguments, value, path)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise UsageError(f"{path} = {value!r}: expected {kind.__name__}")
+    return value
+
+
+def _parse_number(kind: type, bounds: Bounds, value: Any, path: str) -> Any:
+    number = parse(kind, value, path)
+    if not bounds.low <= number <= bounds.high:
+        upper = "" if bounds.high == math.inf else f" and at most {bounds.high:g}"
+        raise UsageError(f"{path} = {number}: expected at least {bounds.low:g}{upper}")
+    return number
+
+
+def _parse_tuple(arguments: tuple[Any, ...], value: Any, path: str) -> tuple[Any, ...]:
+    if isinstance(value, str) or not hasattr(value, "__len__"):
+        raise UsageError(f"{path} = {value!r}: expected a tuple")
+    if arguments[-1] is Ellipsis:
+        arguments = (arguments[0],) * len(value)
+    if len(arguments) != len(value):
+        raise UsageError(f"{path} = {value!r}: expected {len(arguments)} values")
+    return tuple(
+        parse(kind, item, f"{path}[{i}]")
+        for i, (kind, item) in enumerate(zip(arguments, value, strict=True))
+    )
+
+
+def _parse_dataclass(kind: Any, value: Any, path: str) -> Any:
+    if not (isinstance(value, Mapping) or hasattr(value, "items")):
+        raise UsageError(f"{path} = {value!r}: expected the fields of {kind.__name__}")
+    fields = typing.get_type_hints(kind, include_extras=True)
+    given = dict(value.items())
+    for key in given:
+        if key not in fields:
+            nearest = difflib.get_close_matches(key, fields, n=1, cutoff=0.0)
+            raise UsageError(f"{path}.{key}: no such field; did you mean {nearest[0]}?")
+    missing = [name for name in fields if name not in given]
+    if missing:
+        raise UsageError(f"{path}: the fields {', '.join(missing)} are missing")
+    return kind(
+        **{name: parse(fields[name], given[name], f"{path}.{name}") for name in fields}
+    )

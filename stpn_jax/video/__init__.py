@@ -1,0 +1,1 @@
+"""Video files to frames, frames to flow codes: what prepare and inference share."""
