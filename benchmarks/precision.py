@@ -16,7 +16,7 @@ import pathlib
 import numpy as np
 
 from stpn_jax.figures import curves, figures
-from stpn_jax.train import metrics
+from stpn_jax.train import logging
 from stpn_jax.train.logging import VALIDATION
 
 
@@ -42,7 +42,7 @@ def name_of(run: pathlib.Path) -> str:
 
 
 def curve(name: str, stage: pathlib.Path, quantity: str) -> curves.Curve:
-    rows = [row for row in metrics.read(stage) if quantity in row]
+    rows = [row for row in logging.read(stage) if quantity in row]
     return curves.Curve(
         name, [row["step"] for row in rows], [row[quantity] for row in rows]
     )

@@ -26,7 +26,7 @@ from benchmarks.torch_stpn import Pyramid
 from configs import base, demo
 from stpn_jax import api
 from stpn_jax import config as configs
-from stpn_jax.experiment import parts, programs, setup
+from stpn_jax.experiment import export, initialize, setup
 from stpn_jax.export import contract, writer
 from stpn_jax.inference import batches, snippets
 from stpn_jax.models import backbones, settings
@@ -124,11 +124,13 @@ def build(
         state = random_weights.state_dict(oracle.shapes(), SEED)
         taken = golden.pretrained(options.backbone, state).variables
         inner = {kind: {"backbone": tree} for kind, tree in taken.items()}
-        variables = parts.replace(variables, (name,), inner, "random weights")
+        variables = initialize.replace_component(
+            variables, (name,), inner, "random weights"
+        )
         oracle.put(state, strict=False)
         oracle.module.eval().to(options.device)
         streams[name] = oracle.features
-    lowered = programs.programs({"float32": network}, used)
+    lowered = export.programs({"float32": network}, used)
     labels = [f"class {i}" for i in range(CLASSES)]
     writer.write(folder, lowered, variables, labels, used)
     row = backbones.BACKBONES[options.backbone]

@@ -26,8 +26,8 @@ import numpy as np
 from stpn_jax import pictures
 from stpn_jax.api import Classifier
 from stpn_jax.figures import timeline
-from stpn_jax.inference import finding
-from stpn_jax.inference import report as reporting
+from stpn_jax.inference import predictions as reporting
+from stpn_jax.inference import video_sources
 from stpn_jax.inference.predictions import Answer, Failure
 from stpn_jax.utils import compilation_cache, errors
 from stpn_jax.utils.errors import UsageError
@@ -255,7 +255,7 @@ def find_samples(folder: str) -> dict[str, str]:
     """
     if not folder:
         return {}
-    videos, empty = finding.find([folder])
+    videos, empty = video_sources.find_videos([folder])
     if empty:
         raise UsageError(f"--samples={folder}: there is no video in it")
     return dict(zip(reporting.unique_names(videos), videos, strict=True))

@@ -53,7 +53,7 @@ def write_overlay(path: epath.PathLike, answer: Answer, given: Any) -> None:
         given: the video, which is read again.
     """
     height, width = answer.attention.frame.shape[:2]
-    found = video_sources.find(given, answer.rate)
+    found = video_sources.open_source(given, answer.rate)
     frames = video_sources.read(found, (width, height), limit=float("inf"))
     film.write(path, _tinted(frames, answer.attention), answer.rate)
 

@@ -21,8 +21,8 @@ from etils import epath
 from stpn_jax import pictures
 from stpn_jax.api import Classifier
 from stpn_jax.export import contract
-from stpn_jax.inference import finding
-from stpn_jax.inference import report as reporting
+from stpn_jax.inference import predictions as reporting
+from stpn_jax.inference import video_sources
 from stpn_jax.inference.predictions import Answer, Failure
 from stpn_jax.utils import compilation_cache, errors
 from stpn_jax.utils.errors import Parser, UsageError
@@ -67,9 +67,9 @@ def run(classifier: Classifier, options: argparse.Namespace) -> int:
     """
     if options.out:
         epath.Path(options.out).mkdir(parents=True, exist_ok=True)
-    videos, empty = finding.find(options.videos)
+    videos, empty = video_sources.find_videos(options.videos)
     for one in empty:
-        _print(reporting.report(Failure(one, "there is no video in it")))
+        _print(reporting.as_json(Failure(one, "there is no video in it")))
     _say(_plan(classifier, len(videos)))
     failed = len(empty)
     names = reporting.unique_names(videos)
@@ -110,12 +110,12 @@ def _finish(
 ) -> dict[str, Any]:
     """Writes the files of a video; what is reported of it."""
     out = epath.Path(options.out or ".")
-    report = reporting.report(answer)
+    report = reporting.as_json(answer)
     if isinstance(answer, Answer):
         try:
             report |= _draw(answer, path, out / name, options)
         except decoding.VideoError as error:  # The file is another one by now.
-            report = reporting.report(Failure(path, str(error)))
+            report = reporting.as_json(Failure(path, str(error)))
     if options.out:
         text = json.dumps(report, indent=2) + "\n"
         save(out / f"{name}.json", lambda draft: draft.write_text(text))

@@ -9,11 +9,11 @@ import jax
 import pytest
 
 from benchmarks import precision, recipe_time, scaling, stcb, train_step
-from stpn_jax.train import metrics
+from stpn_jax.train import logging
 
 
 def test_precision_of_a_run_without_validation(tmp_path):
-    (tmp_path / metrics.JSON_LINES).write_text('{"step": 2, "loss": 0.5}\n')
+    (tmp_path / logging.JSON_LINES).write_text('{"step": 2, "loss": 0.5}\n')
     first = precision.curve("float32", tmp_path, "loss")
     told = precision.told("float32", "spatial", tmp_path, first)
     assert "0.500" in told and "no validation score" in told

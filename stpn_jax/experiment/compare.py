@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from etils import epath
 
-from stpn_jax.evaluation import compare, intervals
+from stpn_jax.evaluation import intervals
 from stpn_jax.experiment import run_dir
 from stpn_jax.experiment.run_dir import Tested
 from stpn_jax.figures import figures
@@ -36,7 +36,7 @@ def write(folders: Sequence[str], out: epath.PathLike) -> str:
         {row: p.argmax(axis=1) == labels for row, p in one.probabilities.items()}
         for one in tested
     ]
-    names, rows = short_names(folders), compare.compare(right, labels)
+    names, rows = short_names(folders), intervals.compare(right, labels)
     text = describe(names, folders, rows, labels)
     out = epath.Path(out)
     out.mkdir(parents=True, exist_ok=True)
@@ -51,7 +51,7 @@ def write(folders: Sequence[str], out: epath.PathLike) -> str:
 def describe(
     names: Sequence[str],
     folders: Sequence[str],
-    rows: dict[str, list[compare.Cell | None]],
+    rows: dict[str, list[intervals.Cell | None]],
     labels: np.ndarray,
 ) -> str:
     """The tables as markdown, with how they were made."""

@@ -11,7 +11,7 @@ from stpn_jax.arrays import AnyBatch
 from stpn_jax.config import Config, EvaluationConfig, StageConfig
 from stpn_jax.evaluation import metrics as scores
 from stpn_jax.evaluation import protocol, tables
-from stpn_jax.experiment import feature_cache, run_dir, selection, setup
+from stpn_jax.experiment import feature_cache, initialize, run_dir, setup
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.input_pipeline import batching
 from stpn_jax.train import checkpoint, step
@@ -37,7 +37,7 @@ def evaluate(experiment: Experiment, again: bool = True) -> dict[str, scores.Met
     rows |= two_stream_averages(experiment.config, rows)
     results = {name: measure(experiment, row, videos) for name, row in rows.items()}
     if parallel.is_first_host():
-        tested = {one.name: selection.find(experiment, one) for one in stages}
+        tested = {one.name: initialize.find_selected(experiment, one) for one in stages}
         notes = [f"{name}: {checkpoint}" for name, checkpoint in tested.items()]
         table = "\n".join([tables.results(results), *notes, ""])
         run_dir.write_results(
@@ -77,7 +77,7 @@ def test(experiment: Experiment, stage: StageConfig, again: bool) -> np.ndarray:
         experiment,
         stage,
         make_forward(experiment, stage),
-        parallel.replicate(selection.restore(experiment, stage)),
+        parallel.replicate(initialize.restore_selected(experiment, stage)),
         videos,
         experiment.config.evaluation,
     )

@@ -21,7 +21,7 @@ from etils import epath
 from stpn_jax import parallel
 from stpn_jax.arrays import Batch, MapBatch
 from stpn_jax.config import EvaluationConfig, StageConfig
-from stpn_jax.experiment import parts, setup
+from stpn_jax.experiment import initialize, setup
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.input_pipeline import batching, feature_store
 from stpn_jax.models.maps import Streams
@@ -42,7 +42,10 @@ def check(experiment: Experiment) -> None:
 
 
 def train_batches(
-    experiment: Experiment, stage: StageConfig, variables: parts.Variables, first: int
+    experiment: Experiment,
+    stage: StageConfig,
+    variables: initialize.Variables,
+    first: int,
 ) -> Iterator[MapBatch]:
     """Training batches from step `first` on: the views in an order shuffled each time.
 
@@ -89,7 +92,7 @@ def train_batches(
 def test_batches(
     experiment: Experiment,
     stage: StageConfig,
-    variables: parts.Variables,
+    variables: initialize.Variables,
     videos: np.ndarray,
     evaluation: EvaluationConfig,
 ) -> Iterator[MapBatch]:
@@ -146,7 +149,7 @@ class _Maps:
 
     experiment: Experiment
     stage: StageConfig
-    variables: parts.Variables
+    variables: initialize.Variables
     videos: np.ndarray
     training: bool
 
@@ -155,10 +158,12 @@ class _Maps:
         made = setup.make_settings(self.experiment, self.stage, training=self.training)
         return parallel.map_forward(Streams(made).apply)
 
-    def streams(self) -> parts.Variables:
+    def streams(self) -> initialize.Variables:
         """Variables of the streams alone."""
-        names = parts.streams(self.variables)
-        trees = {name: parts.get(self.variables, (name,)) for name in names}
+        names = initialize.stream_names(self.variables)
+        trees = {
+            name: initialize.get_component(self.variables, (name,)) for name in names
+        }
         kinds = {kind for tree in trees.values() for kind, leaf in tree.items() if leaf}
         return {
             kind: {name: trees[name][kind] for name in names} for kind in sorted(kinds)
@@ -181,7 +186,7 @@ class _Maps:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _digest(variables: parts.Variables) -> str:
+def _digest(variables: initialize.Variables) -> str:
     found = hashlib.sha256()
     for path, leaf in jax.tree_util.tree_leaves_with_path(jax.device_get(variables)):
         found.update(jax.tree_util.keystr(path).encode())

@@ -12,27 +12,20 @@ from etils import epath
 
 from stpn_jax import parallel
 from stpn_jax.config import StageConfig
-from stpn_jax.evaluation import attention_share, boxes
+from stpn_jax.evaluation import attention_share
 from stpn_jax.evaluation.metrics import Metrics
-from stpn_jax.experiment import (
-    collect_outputs,
-    evaluate,
-    looking,
-    run_dir,
-    selection,
-    setup,
-)
+from stpn_jax.experiment import collect_outputs, evaluate, initialize, run_dir, setup
 from stpn_jax.experiment.collect_outputs import Observed
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.figures import gaze
-from stpn_jax.input_pipeline import augmentation
+from stpn_jax.input_pipeline import augmentation, snippets
 from stpn_jax.report import about, attention, cases, features, page, results, training
-from stpn_jax.train import metrics
+from stpn_jax.train import logging
 from stpn_jax.utils import errors
 from stpn_jax.utils.errors import UsageError
 
-Boxes = Mapping[tuple[str, int], Sequence[boxes.Box]]
-read_boxes = boxes.read
+Boxes = Mapping[tuple[str, int], Sequence[attention_share.Box]]
+read_boxes = attention_share.read
 
 LOOKS = 14
 """Clips whose attention is drawn."""
@@ -189,7 +182,7 @@ def changed_cases(
         video = int(test[place])
         last = int(dataset.num_frames[video]) - 1
         shares = (np.arange(_FRAMES) + 0.5) / _FRAMES
-        return looking.frames(dataset, video, (shares * last).astype(int).tolist())
+        return snippets.frames(dataset, video, (shares * last).astype(int).tolist())
 
     return cases.section(
         cases.Answers(average, scores[average]),
@@ -236,10 +229,10 @@ def _look(
     return gaze.Look(
         classes[label] + wrong,
         dataset.names[moment.video],
-        looking.frames(dataset, moment.video, [moment.centre])[0],
+        snippets.frames(dataset, moment.video, [moment.centre])[0],
         seen.attention[i],
         _crop(experiment),
-        looking.displacement(dataset, moment.video, moment.centre),
+        snippets.displacement(dataset, moment.video, moment.centre),
         marked.get((dataset.names[moment.video], moment.centre), ()),
     )
 
@@ -296,7 +289,7 @@ def _features(
 
 def _training(experiment: Experiment) -> list[page.Section]:
     stages = {
-        stage.name: metrics.read(experiment.folder(stage))
+        stage.name: logging.read(experiment.folder(stage))
         for stage in experiment.config.stages
     }
     return [training.learning(stages), training.throughput(stages)]
@@ -310,7 +303,7 @@ def _about(experiment: Experiment) -> page.Section:
     }
     config = (experiment.directory / run_dir.CONFIG).read_text()
     stages = {
-        f"stage {stage.name}": str(selection.find(experiment, stage))
+        f"stage {stage.name}": str(initialize.find_selected(experiment, stage))
         for stage in experiment.config.stages
     }
     return about.section(config, weights, stages | versions())

@@ -2,26 +2,24 @@
 
 import contextlib
 import dataclasses
+import datetime
+import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+from etils import epath
 
 from stpn_jax import parallel
 from stpn_jax.arrays import AnyBatch
 from stpn_jax.config import StageConfig
-from stpn_jax.experiment import (
-    evaluate,
-    feature_cache,
-    forecast,
-    initialize,
-    run_dir,
-    selection,
-    setup,
-)
+from stpn_jax.experiment import evaluate, feature_cache, initialize, run_dir, setup
 from stpn_jax.experiment import report as reporting
-from stpn_jax.experiment.parts import Variables
+from stpn_jax.experiment.initialize import Variables
 from stpn_jax.experiment.setup import Experiment
-from stpn_jax.input_pipeline import batching
+from stpn_jax.input_pipeline import batching, sampling
 from stpn_jax.train import checkpoint, loop, optimizer, state, step
 from stpn_jax.utils import locks
 
@@ -44,12 +42,12 @@ def train(
     Raises:
         UsageError: for what the stages cannot start from, or be chosen by.
     """
-    initialize.check(experiment)
-    selection.check(experiment)
+    initialize.check_weights(experiment)
+    initialize.check_selection(experiment)
     feature_cache.check(experiment)
     setup.claim(experiment)
     if report:
-        print(forecast.describe(experiment), flush=True)
+        print(forecast(experiment), flush=True)
     for stage in experiment.config.stages:
         train_stage(experiment, stage, profile)
     is_tested = run_dir.is_tested(experiment.directory)
@@ -165,3 +163,97 @@ def make_validation(
         return metrics.mean_class_accuracy
 
     return validate
+
+
+# Of a matrix product's speed, on two CPU cores: the demo's network reaches about half,
+# EfficientNet-Lite0 about a quarter.
+TRAINING_EFFICIENCY = 0.3
+# A backward pass costs about two forward passes.
+PASSES = 3
+MATRIX_SIDE = 1024
+# Python, JAX, compiled programs and the batches that are ready.
+RUNTIME_GIGABYTES = 1.0
+
+
+def forecast(experiment: Experiment) -> str:
+    """What the run is going to do and what that takes."""
+    config, split = experiment.config, experiment.split
+    lines = [
+        f"{config.data.dataset} split {config.data.split}: "
+        f"{len(experiment.dataset.meta.classes)} classes, {len(split.train)} training, "
+        f"{len(split.validation)} validation, {len(split.test)} test videos",
+        f"backbone {config.model.backbone}, weights {config.model.weights}, "
+        f"{jax.device_count()} x {jax.devices()[0].device_kind}",
+    ]
+    rate = _matmul_flops_per_second() * TRAINING_EFFICIENCY * jax.device_count()
+    seconds, memory, disk = 0.0, 0.0, 0
+    for stage in config.stages:
+        operations, maps, size = _count(experiment, stage)
+        seconds += PASSES * operations * stage.steps / rate
+        memory = max(memory, maps / jax.device_count() + 4 * size)
+        disk += 2 * size * (config.run.checkpoints + 1)  # The best one is kept.
+        disk += feature_cache.bytes_of(experiment, stage)
+        lines.append(_describe_stage(experiment, stage, size))
+    lines.append(
+        f"{duration(seconds)} of training (the rate is printed as it runs), "
+        f"{memory / 1e9 + RUNTIME_GIGABYTES:.1f} GB of memory, "
+        f"{disk / 1e9:.2f} GB of disk"
+    )
+    return "\n".join([*lines, f"workdir {epath.Path(experiment.directory)}"])
+
+
+def duration(seconds: float) -> str:
+    """In words, to ten seconds."""
+    rounded = round(seconds / 10) * 10
+    if not rounded:
+        return "under 10 seconds"
+    return f"roughly {datetime.timedelta(seconds=rounded)}"
+
+
+def _describe_stage(experiment: Experiment, stage: StageConfig, size: int) -> str:
+    train = experiment.videos(stage)
+    passes = stage.steps * stage.batch / max(len(train), 1)
+    shape = setup.snippet_shape(experiment.config, stage, frames=1)
+    frames = experiment.dataset.num_frames[train].tolist()
+    short = sampling.too_short(frames, shape)
+    cut = f"; tau is cut for {short} clips that are too short for it" if short else ""
+    return (
+        f"stage {stage.name}: {stage.steps} steps of {stage.batch} snippets = "
+        f"{passes:.0f} passes, {size / 4e6:.2f} M parameters{cut}"
+    )
+
+
+def _count(experiment: Experiment, stage: StageConfig) -> tuple[float, int, int]:
+    """Operations of a forward pass, bytes of its maps, bytes of the parameters."""
+    network = setup.build_network(experiment, stage, training=False)
+    batch = jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct((stage.batch, *x.shape[1:]), x.dtype),
+        setup.example_batch(experiment, stage),
+    )
+    variables = jax.eval_shape(network.init, jax.random.key(0), batch)
+    if stage.cached_views:
+        batch = feature_cache.maps_of(experiment, stage, variables, batch)
+
+    def forward(variables: dict, batch: AnyBatch) -> tuple[Any, Any]:
+        # The captured outputs of all modules are what the backward pass keeps.
+        return network.apply(
+            variables, batch, mutable=["intermediates"], capture_intermediates=True
+        )
+
+    traced = jax.jit(forward).trace(variables, batch)
+    cost = traced.lower().cost_analysis() or {}
+    _, captured = traced.out_info
+    return cost.get("flops", 0.0), _bytes(captured), _bytes(variables["params"])
+
+
+def _bytes(tree: Any) -> int:
+    return sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(tree))
+
+
+def _matmul_flops_per_second() -> float:
+    matrix = jnp.ones((MATRIX_SIDE, MATRIX_SIDE))
+    product = jax.jit(jnp.dot)
+    product(matrix, matrix).block_until_ready()
+    started = time.perf_counter()
+    product(matrix, matrix).block_until_ready()
+    return 2 * MATRIX_SIDE**3 / (time.perf_counter() - started)

@@ -14,7 +14,6 @@ import numpy as np
 from etils import epath
 
 from stpn_jax.arrays import Array
-from stpn_jax.export import card as cards
 from stpn_jax.export import contract
 from stpn_jax.export.contract import Preprocessing, Program
 
@@ -54,7 +53,7 @@ def write(
     }
     contents = {name: bytes(one.serialize()) for name, one in exported.items()}
     contents |= {contract.WEIGHTS: _to_npz(weights)} | dict(extras or {})
-    contents[contract.CARD] = cards.render(labels, preprocessing, card or {}).encode()
+    contents[contract.CARD] = render(labels, preprocessing, card or {}).encode()
     first = next(iter(exported.values()))
     description = {
         "format": contract.FORMAT,
@@ -135,3 +134,49 @@ def _to_npz(weights: Mapping[str, np.ndarray]) -> bytes:
 
 def _sum_up(content: bytes) -> dict[str, Any]:
     return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+
+
+def render(
+    labels: Sequence[str], preprocessing: Preprocessing, card: Mapping[str, Any]
+) -> str:
+    """A page with a heading for each entry of the card.
+
+    Args:
+        labels: class names.
+        preprocessing: from a video to the network's input.
+        card: nested mappings of what JSON can hold.
+    """
+    width, height = preprocessing.size
+    lines = [
+        "# Model card",
+        "",
+        f"Tells {len(labels)} classes of videos apart: frames of {width}x{height}, "
+        f"crops of {preprocessing.input_size} pixels, {preprocessing.paths} paths of "
+        f"{preprocessing.flow_length} flows. `artifact.json` holds the same, and the "
+        "sizes and checksums of all files.",
+    ]
+    for name, value in card.items():
+        lines += ["", f"## {name.replace('_', ' ').capitalize()}", "", *_items(value)]
+    return "\n".join(lines) + "\n"
+
+
+def _items(value: Any, depth: int = 0) -> list[str]:
+    """Nested lists of names and values."""
+    if not isinstance(value, Mapping):
+        return [str(value)]
+    lines: list[str] = []
+    for name, inner in value.items():
+        start = f"{'  ' * depth}- {name}"
+        if isinstance(inner, Mapping):
+            lines += [start, *_items(inner, depth + 1)]
+        else:
+            lines.append(f"{start}: {_text(inner)}")
+    return lines
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_text, value))
+    return str(value)

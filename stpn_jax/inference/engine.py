@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from stpn_jax.export import artifact
-from stpn_jax.inference import batches, cells, snippets, video_sources
+from stpn_jax.inference import batches, snippets, timeline, video_sources
 from stpn_jax.inference.predictions import Answer, Collector, Failure, Timings
 from stpn_jax.ops import tvl1
 from stpn_jax.video import decoding
@@ -102,21 +102,21 @@ def _samples(
     model: artifact.Artifact, given: Any, options: Options, collector: Collector
 ) -> Iterator[Sent]:
     """All samples of a video, each with who takes its result."""
-    found = video_sources.find(given, options.rate)
+    found = video_sources.open_source(given, options.rate)
     settings = model.preprocessing
     frames = video_sources.read(found, settings.size, options.limit)
     frames = _timed(frames, collector.timings)
     first = next(frames)
     collector.rate = video_sources.rate(found)
-    lengths = cells.lengths(collector.rate, options.window)
-    for cell in cells.cut(itertools.chain([first], frames), *lengths):
+    lengths = timeline.lengths(collector.rate, options.window)
+    for cell in timeline.cut(itertools.chain([first], frames), *lengths):
         usual = settings.snippets if cell.alone else CELL_SNIPPETS
         yield from _of_cell(model, cell, options.snippets or usual, collector)
     collector.warnings = tuple(found.warnings)
 
 
 def _of_cell(
-    model: artifact.Artifact, cell: cells.Cell, count: int, collector: Collector
+    model: artifact.Artifact, cell: timeline.Cell, count: int, collector: Collector
 ) -> Iterator[Sent]:
     settings = model.preprocessing
     chosen = snippets.moments(settings, len(cell.frames), count)

@@ -18,7 +18,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Bool, Float32, Int32
 
-from stpn_jax.ops import median
+from stpn_jax.ops import image
 
 _LEAST_GRADIENT = float(np.finfo(np.float32).eps)
 _LEAST_BATCH = 4  # Halves of fewer pairs are not worth the copying.
@@ -155,7 +155,7 @@ def _round(solver: Solver, problem: Problem, state: State) -> State:
     height, width = solver.shape
     going = _unsettled(solver, state)
     u = state.u.reshape(*going.shape, 2, height + 1, width)
-    smooth = median.median(u[..., :height, :], solver.median)
+    smooth = image.median(u[..., :height, :], solver.median)
     u = _overwrite(u, _choose(going, smooth, u[..., :height, :]), 0)
     u = u.reshape(state.u.shape)
     iterate = _iteration(solver, problem)

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from stpn_jax.evaluation import intervals as bootstrap
-from stpn_jax.evaluation import paired
+from stpn_jax.evaluation import intervals as paired
 from stpn_jax.evaluation.metrics import Metrics
 from stpn_jax.figures import confusion, dots
 from stpn_jax.report.page import Numbers, Picture, Section

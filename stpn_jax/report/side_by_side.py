@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from stpn_jax.evaluation import intervals
-from stpn_jax.evaluation.compare import Cell
+from stpn_jax.evaluation.intervals import Cell
 from stpn_jax.figures import dots
 from stpn_jax.report.page import Numbers
 

@@ -13,7 +13,7 @@ from stpn_jax import config as configs
 from stpn_jax import config_flag
 from stpn_jax.config import Config
 from stpn_jax.evaluation.paper import Row
-from stpn_jax.experiment import parts, run_dir, setup, train
+from stpn_jax.experiment import initialize, run_dir, setup, train
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.study import answers, book, choices, tables
 from stpn_jax.study.parts import Part
@@ -135,7 +135,7 @@ def shorten(config: Config, frozen: bool) -> Config:
 
 def _streams_key(config: Config, overrides: Sequence[str]) -> str:
     """Tells streams from others of the same seed; a row may have one stream only."""
-    own = [one for one in overrides if config_flag.stage_of(one) in parts.STREAMS]
+    own = [one for one in overrides if config_flag.stage_of(one) in initialize.STREAMS]
     facts = json.loads(configs.to_json(dataclasses.replace(config, stages=())))
     free = (*run_dir.FREE_FIELDS, *run_dir.FUSION_FIELDS)
     flat = configs.flatten(facts).items()

@@ -44,7 +44,7 @@ import tqdm
 from etils import epath
 from jaxtyping import UInt8
 
-from stpn_jax.evaluation import boxes
+from stpn_jax.evaluation import attention_share
 from stpn_jax.synthetic import sprites
 from stpn_jax.synthetic.sprites import DOWN, LEFT, RIGHT, STILL, UP, Direction, Sprite
 from stpn_jax.utils import errors
@@ -194,14 +194,14 @@ def encode(frames: UInt8[np.ndarray, "t rows x"]) -> bytes:
     return buffer.getvalue()
 
 
-def moving(clip: Clip) -> list[boxes.Row]:
+def moving(clip: Clip) -> list[attention_share.Row]:
     """Where the sprite that moves is in every frame of a clip."""
     _, tint = GROUPS[clip.label[0]]
     scene = CLASSES[clip.label](clip.number)
     layout = sprites.lay_out(scene, tint, clip.shape, clip.generator())
     (mover,) = (i for i, sprite in enumerate(scene) if sprite.first != STILL)
     return [
-        boxes.Row(clip.path, frame, *box)
+        attention_share.Row(clip.path, frame, *box)
         for frame, centre in enumerate(layout.centres[mover])
         for box in sprites.boxes(centre, clip.shape)
     ]
@@ -239,7 +239,9 @@ def write(
         folder.mkdir(parents=True, exist_ok=True)
     rows = [f"{label},{GROUPS[label[0]][0]}\n" for label in CLASSES]
     (out / "groups.csv").write_text("class,group\n" + "".join(rows))
-    boxes.write(out / "boxes.csv", (row for clip in clips for row in moving(clip)))
+    attention_share.write(
+        out / "boxes.csv", (row for clip in clips for row in moving(clip))
+    )
     job = functools.partial(_write_clip, os.fspath(out))
     # Forked workers would inherit the threads and locks of JAX and OpenCV.
     context = multiprocessing.get_context("spawn")

@@ -4,7 +4,7 @@ import contextlib
 import math
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
@@ -12,9 +12,15 @@ from etils import epath
 
 from stpn_jax import parallel
 from stpn_jax.config import StageConfig
-from stpn_jax.train import console, metrics
 from stpn_jax.train.step import NOT_FINITE
 from stpn_jax.utils.errors import UsageError
+
+if TYPE_CHECKING:
+    import tensorboardX
+import datetime
+import json
+
+from stpn_jax.utils import files
 
 VALIDATION = "validation_mean_class_accuracy"
 EARLY = 2
@@ -40,12 +46,12 @@ class Journal:
             names: of the videos, for messages.
         """
         self._stage, self._first, self._names = stage, first, names
-        self._progress = console.Progress(stage.name, first, stage.steps, stage.batch)
+        self._progress = Progress(stage.name, first, stage.steps, stage.batch)
         self._pending: list[dict[str, jax.Array]] = []
         self._row: dict[str, float] = {}
         self._writer = None
         if parallel.is_first_host():
-            self._writer = metrics.MetricsWriter(directory, first)
+            self._writer = MetricsWriter(directory, first)
 
     def __enter__(self) -> "Journal":
         return self
@@ -110,3 +116,130 @@ class Journal:
         if self._writer:
             more = {} if score is None else {VALIDATION: score}
             self._writer.write(step, self._row | more)
+
+
+REMOTE = ("gs", "s3", "az", "hf")
+
+
+def open_writer(directory: epath.Path, first_step: int) -> "tensorboardX.SummaryWriter":
+    """A writer whose file goes on after first_step: what is later is dropped."""
+    import tensorboardX  # Slow to import, and needed by the training host only.
+
+    for scheme in REMOTE:
+        tensorboardX.record_writer.register_writer_factory(scheme, _RemoteFiles())
+    return tensorboardX.SummaryWriter(str(directory), purge_step=first_step + 1)
+
+
+class _RemoteFiles:
+    """What tensorboardX asks of a file system; its own for buckets need a library."""
+
+    def open(self, path: str) -> "_RemoteFile":
+        return _RemoteFile(path)
+
+    def directory_check(self, path: str) -> None:
+        """Buckets have no folders to make."""
+
+
+class _RemoteFile:
+    """A file that cannot be added to: it is kept in memory and written anew."""
+
+    def __init__(self, path: str):
+        self._path, self._content, self._written = epath.Path(path), bytearray(), 0
+
+    def write(self, data: bytes) -> None:
+        self._content += data
+
+    def flush(self) -> None:
+        if len(self._content) > self._written:
+            self._path.write_bytes(bytes(self._content))
+            self._written = len(self._content)
+
+    def close(self) -> None:
+        self.flush()
+
+
+class Progress:
+    """Rate and time left of a stage, from the steps since the last report.
+
+    The first report of a process covers the compilation and is left out of the rate.
+    """
+
+    def __init__(self, name: str, first: int, last: int, batch: int):
+        """Starts the clock at step `first` of `last`, `batch` snippets each."""
+        self._name, self._last, self._batch = name, last, batch
+        self._step, self._time = first, time.monotonic()
+        self._seconds_per_step: float | None = None
+
+    def report(self, step: int, values: dict[str, float]) -> dict[str, float]:
+        """Prints a line for this step; returns the rate, once it is known."""
+        now = time.monotonic()
+        seconds = (now - self._time) / max(step - self._step, 1)
+        is_first = self._seconds_per_step is None
+        self._seconds_per_step = seconds
+        self._step, self._time = step, now
+        shown = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
+        start = f"[{self._name}] {step}/{self._last}  {shown}"
+        if is_first:
+            print(f"{start}  compiled in {seconds:.0f} s", flush=True)
+            return {}
+        rate = self._batch / seconds
+        left = datetime.timedelta(seconds=round((self._last - step) * seconds))
+        print(f"{start}  {rate:.0f} snippets/s  {left} left", flush=True)
+        return {"snippets_per_second": rate}
+
+    def skip(self, seconds: float) -> None:
+        """Leaves out of the rate what was not training (validation)."""
+        self._time += seconds
+
+
+JSON_LINES = "metrics.jsonl"
+
+
+class MetricsWriter:
+    """Writes {step, name: value} rows; rows after first_step are dropped on opening."""
+
+    def __init__(self, directory: epath.PathLike, first_step: int):
+        """Opens the files of a folder to go on after first_step."""
+        self._directory = epath.Path(directory)
+        self._directory.mkdir(parents=True, exist_ok=True)
+        self._rows = [row for row in read(self._directory) if row["step"] <= first_step]
+        self._flush()
+        self._board = open_writer(self._directory / "tensorboard", first_step)
+
+    def write(self, step: int, values: dict[str, float]) -> None:
+        """Adds a row; the file on disk is whole at any time."""
+        self._rows.append({"step": step} | values)
+        self._flush()
+        for name, value in values.items():
+            self._board.add_scalar(name, value, step)
+
+    def close(self) -> None:
+        """Flushes the TensorBoard file."""
+        self._board.close()
+
+    def _flush(self) -> None:
+        text = "".join(json.dumps(row) + "\n" for row in self._rows)
+        files.write_whole(self._directory / JSON_LINES, text)
+
+
+def read(directory: epath.PathLike) -> list[dict[str, Any]]:
+    """The rows written so far; a half-written last line is ignored.
+
+    Raises:
+        UsageError: another line is no JSON.
+    """
+    path = epath.Path(directory) / JSON_LINES
+    if not path.exists():
+        return []
+    lines = path.read_bytes().split(b"\n")[:-1]
+    rows = []
+    for number, line in enumerate(lines, 1):
+        try:
+            rows.append(json.loads(line))
+        except ValueError as error:
+            if number < len(lines):
+                raise UsageError(
+                    f"{path}: line {number} is not JSON; remove that line, which costs "
+                    "a point of the curves"
+                ) from error
+    return rows

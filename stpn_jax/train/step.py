@@ -7,11 +7,11 @@ import jax
 import jax.numpy as jnp
 import optax
 from flax import linen as nn
-from jaxtyping import Bool, Float, Key
+from jaxtyping import Bool, Float, Int32, Key
 
 from stpn_jax import parallel
 from stpn_jax.arrays import AnyBatch, Array, Outputs
-from stpn_jax.train import loss, optimizer
+from stpn_jax.train import optimizer
 from stpn_jax.train.state import TrainState
 
 Metrics = dict[str, Array]
@@ -66,7 +66,7 @@ def make_train_step(
                 outputs, updated = network.apply(
                     variables, batch, keys, train=True, mutable=["batch_stats"]
                 )
-                losses = loss.cross_entropy(outputs.logits, batch.label)
+                losses = cross_entropy(outputs.logits, batch.label)
                 return losses.mean(), (updated, losses, outputs)
 
             gradient_of = jax.grad(objective, has_aux=True)
@@ -146,3 +146,12 @@ def sample_keys(seed: int, step: Array, count: int) -> Key[Array, "b"]:
     first = jax.lax.axis_index(parallel.AXIS) * count
     at_step = jax.random.fold_in(jax.random.key(seed), step)
     return jax.vmap(lambda i: jax.random.fold_in(at_step, first + i))(jnp.arange(count))
+
+
+def cross_entropy(
+    logits: Float[Array, "b classes"], label: Int32[Array, "b"]
+) -> Float[Array, "b"]:
+    """Of each sample, in float32."""
+    return optax.softmax_cross_entropy_with_integer_labels(
+        logits.astype(jnp.float32), label
+    )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from stpn_jax.evaluation import boxes
+from stpn_jax.evaluation import attention_share
 from stpn_jax.utils.errors import UsageError
 
 HEADER = "video,frame,y0,x0,y1,x1\n"
@@ -10,12 +10,12 @@ HEADER = "video,frame,y0,x0,y1,x1\n"
 
 def test_boxes_come_back_by_video_and_frame(tmp_path):
     rows = [
-        boxes.Row('a, "quoted"/clip.mp4', 0, 0.0, 0.25, 0.5, 1.0),
-        boxes.Row('a, "quoted"/clip.mp4', 0, 0.5, 0.0, 1.0, 0.125),
-        boxes.Row("b/clip.mp4", 7, 0.1, 0.1, 0.1, 0.2),
+        attention_share.Row('a, "quoted"/clip.mp4', 0, 0.0, 0.25, 0.5, 1.0),
+        attention_share.Row('a, "quoted"/clip.mp4', 0, 0.5, 0.0, 1.0, 0.125),
+        attention_share.Row("b/clip.mp4", 7, 0.1, 0.1, 0.1, 0.2),
     ]
-    boxes.write(tmp_path / "boxes.csv", rows)
-    found = boxes.read(tmp_path / "boxes.csv")
+    attention_share.write(tmp_path / "boxes.csv", rows)
+    found = attention_share.read(tmp_path / "boxes.csv")
     assert found == {
         ('a, "quoted"/clip.mp4', 0): [(0.0, 0.25, 0.5, 1.0), (0.5, 0.0, 1.0, 0.125)],
         ("b/clip.mp4", 7): [(0.1, 0.1, 0.1, 0.2)],
@@ -40,9 +40,9 @@ def test_what_is_no_box_is_named(tmp_path, text, message):
     path = tmp_path / "boxes.csv"
     path.write_text(text)
     with pytest.raises(UsageError, match=message):
-        boxes.read(path)
+        attention_share.read(path)
 
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(UsageError, match=r"none\.csv: no such file"):
-        boxes.read(tmp_path / "none.csv")
+        attention_share.read(tmp_path / "none.csv")

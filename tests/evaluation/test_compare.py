@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stpn_jax.evaluation import compare, intervals, paired
+from stpn_jax.evaluation import intervals
 
 
 def test_every_row_of_every_run_has_its_cell():
@@ -11,7 +11,7 @@ def test_every_row_of_every_run_has_its_cell():
     labels = rng.integers(4, size=60)
     right = rng.random((3, 60)) < 0.6
     runs = [{"a": right[0], "b": right[1]}, {"b": right[2]}, {"c": right[0]}]
-    rows = compare.compare(runs, labels)
+    rows = intervals.compare(runs, labels)
     assert list(rows) == ["a", "b", "c"]
     assert rows["a"][1] is None and rows["c"][:2] == [None, None]
     first, second, missing = rows["b"]
@@ -22,7 +22,7 @@ def test_every_row_of_every_run_has_its_cell():
     assert second.accuracy.value == pytest.approx(means[2])
     assert second.difference.value == pytest.approx(means[2] - means[1])
     assert second.difference.low < second.difference.value < second.difference.high
-    assert second.test == paired.mcnemar(right[1], right[2])
+    assert second.test == intervals.mcnemar(right[1], right[2])
     # No row of the first run is named c, so there is nothing to differ from.
     assert rows["c"][2].difference is None and rows["c"][2].test is None
 
@@ -30,6 +30,6 @@ def test_every_row_of_every_run_has_its_cell():
 def test_a_run_against_itself_does_not_differ():
     right = np.random.default_rng(0).random(30) < 0.5
     labels = np.arange(30) % 3
-    one, other = compare.compare([{"a": right}, {"a": right}], labels)["a"]
+    one, other = intervals.compare([{"a": right}, {"a": right}], labels)["a"]
     assert one.accuracy == other.accuracy
     assert other.difference == (0, 0, 0) and other.test.p == 1

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stpn_jax.evaluation import embedding
+from stpn_jax.report import features as embedding
 
 
 def test_groups_that_are_apart_stay_apart():

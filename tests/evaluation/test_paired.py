@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from stpn_jax.evaluation import paired
+from stpn_jax.evaluation import intervals
 
 
 @pytest.mark.parametrize(
@@ -13,7 +13,7 @@ from stpn_jax.evaluation import paired
 def test_p_is_that_of_a_fair_coin(first, second):
     one = np.repeat([True, False, True, False], [first, second, 4, 2])
     other = np.repeat([False, True, True, False], [first, second, 4, 2])
-    found = paired.mcnemar(one, other)
+    found = intervals.mcnemar(one, other)
     assert (found.only_first, found.only_second) == (first, second)
     expected = stats.binomtest(first, first + second, 0.5).pvalue
     assert found.p == pytest.approx(expected, rel=1e-9)
@@ -21,4 +21,4 @@ def test_p_is_that_of_a_fair_coin(first, second):
 
 def test_rows_that_never_differ_are_no_evidence():
     right = np.array([True, False])
-    assert paired.mcnemar(right, right) == (0, 0, 1.0)
+    assert intervals.mcnemar(right, right) == (0, 0, 1.0)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from stpn_jax.experiment import forecast
+from stpn_jax.experiment import train
 
 
 @pytest.mark.parametrize(
@@ -15,4 +15,4 @@ from stpn_jax.experiment import forecast
     ],
 )
 def test_a_short_run_takes_under_ten_seconds(seconds, told):
-    assert forecast.duration(seconds) == told
+    assert train.duration(seconds) == told

@@ -12,15 +12,7 @@ from configs import demo
 from stpn_jax import config as configs
 from stpn_jax import parallel
 from stpn_jax.datasets import official_splits
-from stpn_jax.experiment import (
-    evaluate,
-    feature_cache,
-    forecast,
-    initialize,
-    run_dir,
-    selection,
-    train,
-)
+from stpn_jax.experiment import evaluate, feature_cache, initialize, run_dir, train
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.train import checkpoint
 from stpn_jax.utils.errors import PreemptedError, UsageError
@@ -153,7 +145,7 @@ def test_levels_can_be_trained_on_what_the_streams_have_not_seen(experiment):
     # Nothing is left to be scored on.
     assert train.make_validation(made, stage)(None) is None
     with pytest.raises(UsageError, match="select = 'best'"):
-        selection.check(
+        initialize.check_selection(
             dataclasses.replace(
                 made,
                 config=dataclasses.replace(
@@ -167,7 +159,7 @@ def test_the_forecast_counts_the_maps(experiment):
     stage = stage_of(experiment)
     maps = 3 * len(TRAIN) * (1 + stage.paths) * 3 * 3 * 64 * 2
     assert feature_cache.bytes_of(experiment, stage) == maps
-    assert "of disk" in forecast.describe(experiment)
+    assert "of disk" in train.forecast(experiment)
 
 
 def test_single_streams_are_not_cached():
@@ -201,4 +193,4 @@ def test_a_stage_without_videos_is_refused_at_the_start(experiment):
     stage = stage_of(experiment, trained_on="validation")
     config = dataclasses.replace(experiment.config, stages=(stage,))
     with pytest.raises(UsageError, match=r"no validation videos; see config\.data"):
-        selection.check(dataclasses.replace(experiment, config=config))
+        initialize.check_selection(dataclasses.replace(experiment, config=config))

@@ -48,9 +48,9 @@ def test_variables_of_a_network_are_restored_from_a_file(tmp_path):
     saved = variables(1.5, "spatial", "temporal")
     path = tmp_path / "variables.safetensors"
     path.write_bytes(formats.encode(path, own.flat(saved)))
-    restored = initialize.restore(path)
+    restored = initialize.restore_folder(path)
     assert jax.tree.structure(restored) == jax.tree.structure(saved)
     for one, other in zip(*map(jax.tree.leaves, (saved, restored)), strict=True):
         np.testing.assert_array_equal(one, other)
     with pytest.raises(UsageError, match=r"missing.npz: this weight file does not"):
-        initialize.restore(tmp_path / "missing.npz")
+        initialize.restore_folder(tmp_path / "missing.npz")

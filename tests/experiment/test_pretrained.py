@@ -8,7 +8,7 @@ import pytest
 from configs import demo
 from stpn_jax import config as configs
 from stpn_jax import weights
-from stpn_jax.experiment import pretrained
+from stpn_jax.experiment import initialize
 from stpn_jax.utils.errors import UsageError
 
 CONFIG = configs.from_config_dict(demo.get_config())
@@ -55,7 +55,7 @@ def fill(monkeypatch):
         config = dataclasses.replace(
             CONFIG, model=dataclasses.replace(CONFIG.model, **fields)
         )
-        return pretrained.fill(config, stage, given, streams)
+        return initialize.fill_from_files(config, stage, given, streams)
 
     monkeypatch.setattr(weights, "load", load)
     return run

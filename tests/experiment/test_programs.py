@@ -14,7 +14,7 @@ import pytest
 from configs import demo
 from stpn_jax import config as configs
 from stpn_jax.arrays import Batch
-from stpn_jax.experiment import programs
+from stpn_jax.experiment import export
 from stpn_jax.export import artifact, contract, writer
 from stpn_jax.input_pipeline import sampling
 from stpn_jax.models import build, settings
@@ -38,7 +38,7 @@ PREPROCESSING = contract.Preprocessing(
     snippets=2,
     views=1,
     seed=0,
-    span=programs.span(SHAPE),
+    span=export.span(SHAPE),
 )
 LABELS = tuple("abcde")
 
@@ -110,7 +110,7 @@ def variables():
 def folder(variables, tmp_path_factory):
     made = {dtype: network(dtype) for dtype in contract.DTYPES}
     path = tmp_path_factory.mktemp("model") / "artifact"
-    lowered = programs.programs(made, PREPROCESSING)
+    lowered = export.programs(made, PREPROCESSING)
     writer.write(path, lowered, variables, LABELS, PREPROCESSING)
     return path
 

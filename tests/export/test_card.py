@@ -4,11 +4,11 @@ import dataclasses
 
 from export.test_artifact import LABELS, PREPROCESSING
 
-from stpn_jax.export import card
+from stpn_jax.export import writer
 
 
 def test_every_entry_has_its_heading_and_its_values():
-    page = card.render(
+    page = writer.render(
         LABELS,
         dataclasses.replace(PREPROCESSING, size=(340, 256)),
         {

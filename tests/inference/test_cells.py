@@ -5,7 +5,7 @@ import weakref
 import numpy as np
 import pytest
 
-from stpn_jax.inference import cells
+from stpn_jax.inference import timeline
 
 
 def frames(count):
@@ -27,7 +27,7 @@ def frames(count):
     ],
 )
 def test_cells_cover_the_video(count, lengths):
-    found = list(cells.cut(frames(count), whole=20, step=8))
+    found = list(timeline.cut(frames(count), whole=20, step=8))
     assert [len(cell.frames) for cell in found] == lengths
     assert [cell.alone for cell in found] == [count <= 20] * len(found)
     starts = np.cumsum([0, *lengths])[:-1].tolist()
@@ -52,13 +52,13 @@ def test_frames_are_forgotten():
             weakref.finalize(frame, died)
             yield frame
 
-    for cell in cells.cut(counted(), whole=20, step=8):
+    for cell in timeline.cut(counted(), whole=20, step=8):
         del cell
     assert 21 <= most <= 21 + 16
 
 
 def test_lengths_follow_the_rate_within_bounds():
-    assert cells.lengths(25.0, None) == (750, 125)
-    assert cells.lengths(10.0, 4.0) == (40, 20)
-    assert cells.lengths(240.0, None) == (1500, 1200)
-    assert cells.lengths(1.0, 0.1) == (2, 2)
+    assert timeline.lengths(25.0, None) == (750, 125)
+    assert timeline.lengths(10.0, 4.0) == (40, 20)
+    assert timeline.lengths(240.0, None) == (1500, 1200)
+    assert timeline.lengths(1.0, 0.1) == (2, 2)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from stpn_jax.inference import finding
+from stpn_jax.inference import video_sources
 
 
 @pytest.fixture
@@ -31,5 +31,5 @@ def folder(tmp_path, monkeypatch):
     ],
 )
 def test_what_is_meant(folder, given, videos, empty):
-    found, nothing = finding.find(given)
+    found, nothing = video_sources.find_videos(given)
     assert (sorted(found), nothing) == (sorted(videos), empty)

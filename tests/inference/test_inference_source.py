@@ -10,7 +10,7 @@ from stpn_jax.video import decoding
 
 def read(given, limit=1e9, **options):
     return list(
-        video_sources.read(video_sources.find(given, **options), (48, 40), limit)
+        video_sources.read(video_sources.open_source(given, **options), (48, 40), limit)
     )
 
 
@@ -23,7 +23,9 @@ def test_a_file_and_its_frames_are_the_same(tmp_path):
 
 
 def test_rate_and_length_are_the_headers(tmp_path):
-    found = video_sources.find(toy.write_clip(tmp_path / "a.mp4", rate=10, count=20))
+    found = video_sources.open_source(
+        toy.write_clip(tmp_path / "a.mp4", rate=10, count=20)
+    )
     next(iter(found))
     assert video_sources.rate(found) == 10 and found.seconds == 2
 
@@ -63,7 +65,7 @@ def test_a_longer_one_is_refused_before_and_after_its_header(tmp_path):
         read(path, limit=0.99)
     taken = []
     with pytest.raises(decoding.VideoError, match="more than 25 frames"):
-        found = video_sources.find(path)
+        found = video_sources.open_source(path)
         found.__class__ = Endless
         for frame in video_sources.read(found, (8, 8), 1.0):
             taken.append(frame)

@@ -1,11 +1,11 @@
 """Names of the files that belong to a video lead nowhere else."""
 
-from stpn_jax.inference import report
+from stpn_jax.inference import predictions
 from stpn_jax.inference.predictions import Failure
 
 
 def test_videos_of_one_name_keep_their_files_apart():
-    assert report.unique_names(["a/x.avi", "b/x.mp4", "x-2.avi", "b/x.avi"]) == [
+    assert predictions.unique_names(["a/x.avi", "b/x.mp4", "x-2.avi", "b/x.avi"]) == [
         "x",
         "x-2",
         "x-2-2",
@@ -14,7 +14,7 @@ def test_videos_of_one_name_keep_their_files_apart():
 
 
 def test_nothing_in_a_name_leads_to_another_place():
-    names = report.unique_names(
+    names = predictions.unique_names(
         [
             "../../etc/passwd.avi",
             "..",
@@ -34,5 +34,5 @@ def test_nothing_in_a_name_leads_to_another_place():
 
 
 def test_a_failure_has_its_reason():
-    found = report.report(Failure("a.avi", "empty"))
+    found = predictions.as_json(Failure("a.avi", "empty"))
     assert found == {"video": "a.avi", "error": "empty"}

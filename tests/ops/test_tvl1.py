@@ -7,7 +7,8 @@ import jax
 import numpy as np
 import pytest
 
-from stpn_jax.ops import median, tvl1
+from stpn_jax.ops import image as median
+from stpn_jax.ops import tvl1
 
 QUICK = tvl1.Parameters(scales=2, warps=2, outer_iterations=2, inner_iterations=5)
 

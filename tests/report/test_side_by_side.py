@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from reference import legible
 
-from stpn_jax.evaluation import compare
+from stpn_jax.evaluation import intervals
 from stpn_jax.report import side_by_side
 
 RUNS = ["one", "two", "a|b <run>"]
@@ -20,7 +20,7 @@ def rows():
         {"spatial": right[0], "pyramid": right[2]},
         {"pyramid": right[3]},
     ]
-    return compare.compare(runs, labels)
+    return intervals.compare(runs, labels)
 
 
 def test_a_cell_holds_value_and_interval_in_percent(rows):

@@ -13,7 +13,7 @@ from configs import demo
 from stpn_jax import config as configs
 from stpn_jax import parallel
 from stpn_jax.arrays import Batch
-from stpn_jax.train import loop, metrics
+from stpn_jax.train import logging, loop
 from stpn_jax.train.checkpoint import Checkpoints, best_step
 from stpn_jax.train.logging import VALIDATION
 from stpn_jax.train.state import TrainState
@@ -67,7 +67,7 @@ def run(
 def test_rows_are_written_when_due(tmp_path):
     last = run(tmp_path, state(), lambda step: 1 / step)
     assert int(last.step) == 6
-    rows = metrics.read(tmp_path)
+    rows = logging.read(tmp_path)
     assert [row["step"] for row in rows] == [2, 3, 4, 6]
     assert [row[VALIDATION] for row in rows if VALIDATION in row] == [3, 6]
 
@@ -77,17 +77,17 @@ def test_rows_are_written_when_due(tmp_path):
 )
 def test_a_broken_last_line_is_ignored_and_another_one_named(tmp_path, broken):
     whole = b'{"step": 2}\n'
-    (tmp_path / metrics.JSON_LINES).write_bytes(whole + broken)
-    assert metrics.read(tmp_path) == [{"step": 2}]
-    (tmp_path / metrics.JSON_LINES).write_bytes(broken.strip() + b"\n" + whole)
+    (tmp_path / logging.JSON_LINES).write_bytes(whole + broken)
+    assert logging.read(tmp_path) == [{"step": 2}]
+    (tmp_path / logging.JSON_LINES).write_bytes(broken.strip() + b"\n" + whole)
     with pytest.raises(UsageError, match=r"metrics\.jsonl: line 1 is not JSON"):
-        metrics.read(tmp_path)
+        logging.read(tmp_path)
 
 
 def test_rows_after_the_resumed_step_are_dropped(tmp_path):
     run(tmp_path, state(), lambda step: 1.0)
     run(tmp_path, state(2), lambda step: 2.0)
-    rows = metrics.read(tmp_path)
+    rows = logging.read(tmp_path)
     assert [row["step"] for row in rows] == [2, 3, 4, 6]
     assert [row.get("loss") for row in rows] == [1, 2, 2, 2]
 
@@ -120,7 +120,7 @@ def test_sigterm_saves_the_step_and_ends(tmp_path, last):
     checkpoints = Checkpoints(tmp_path / "checkpoints", 3)
     assert checkpoints.latest_step() == last
     checkpoints.close()
-    assert metrics.read(tmp_path)
+    assert logging.read(tmp_path)
 
 
 def test_a_late_sigterm_is_not_lost():
