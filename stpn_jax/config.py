@@ -295,21 +295,3 @@ def _check_stage(stage: StageConfig, earlier: set[str]) -> None:
 def to_json(config: Config) -> str:
     """The config as stable, indented JSON."""
     return json.dumps(dataclasses.asdict(config), indent=2, sort_keys=True)
-
-
-def flatten(tree: Mapping[str, Any]) -> dict[str, Any]:
-    """Dotted path -> plain value of nested JSON, for comparing two configs."""
-    return _flatten(tree, "")
-
-
-def _flatten(value: Any, prefix: str) -> dict[str, Any]:
-    if isinstance(value, dict):
-        items = list(value.items())
-    elif isinstance(value, list) and any(isinstance(v, dict) for v in value):
-        items = [(v.get("name", i), v) for i, v in enumerate(value)]
-    else:
-        return {prefix: value}
-    flat: dict[str, Any] = {}
-    for key, child in items:
-        flat |= _flatten(child, f"{prefix}.{key}" if prefix else str(key))
-    return flat

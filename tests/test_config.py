@@ -4,6 +4,7 @@ import pytest
 
 from configs import demo
 from stpn_jax import config as configs
+from stpn_jax.utils import manifest
 from stpn_jax.utils.errors import UsageError
 
 
@@ -72,6 +73,6 @@ def test_flatten_names_stages():
     config = configs.from_config_dict(demo.get_config())
     import json
 
-    flat = configs.flatten(json.loads(configs.to_json(config)))
+    flat = manifest.flatten(json.loads(configs.to_json(config)))
     assert flat["stages.pyramid.paths"] == 3
     assert flat["data.tau"] == [10, 10]

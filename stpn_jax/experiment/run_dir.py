@@ -16,7 +16,7 @@ from stpn_jax.config import Config
 from stpn_jax.evaluation import metrics
 from stpn_jax.records import records
 from stpn_jax.report import page
-from stpn_jax.utils import files
+from stpn_jax.utils import files, manifest
 from stpn_jax.utils.errors import UsageError
 
 CONFIG, DATASET = "config.json", "dataset.json"
@@ -101,25 +101,15 @@ def read_json(path: epath.Path) -> dict[str, Any]:
     Raises:
         UsageError: if it is damaged.
     """
-    try:
-        return dict(json.loads(path.read_text()))
-    except (ValueError, TypeError) as error:
-        raise UsageError(
-            f"{path}: not the JSON that main wrote ({error}); delete it if the workdir "
-            "is of this run, or choose another --workdir"
-        ) from error
+    return manifest.read(
+        path, "delete it if the workdir is of this run, or choose another --workdir"
+    )
 
 
 def _check_same(
     path: epath.Path, theirs: Any, mine: Any, free: tuple[str, ...]
 ) -> None:
-    old, new = configs.flatten(theirs), configs.flatten(mine)
-    differing = [
-        f"{key} was {old.get(key)!r} and is {new.get(key)!r}"
-        for key in sorted(old.keys() | new.keys())
-        if old.get(key) != new.get(key) and not key.startswith(free)
-    ]
-    if differing:
+    if differing := manifest.differences(theirs, mine, free):
         raise UsageError(
             f"{path}: this workdir belongs to another run: {'; '.join(differing[:5])}; "
             "give the same flags, or choose another --workdir"

@@ -18,7 +18,7 @@ from stpn_jax.datasets import builders, listing
 from stpn_jax.ops import tvl1
 from stpn_jax.prepare import encoding
 from stpn_jax.records import records
-from stpn_jax.utils import files
+from stpn_jax.utils import manifest
 from stpn_jax.utils.errors import UsageError
 
 CACHE = ".clips"
@@ -166,7 +166,9 @@ def start(arguments: Arguments) -> None:
             )
     plan = data_dir / CACHE / _PLAN
     if plan.exists():
-        _check_same(arguments, _read_plan(plan), arguments.written_settings)
+        remedy = f"delete {plan.parent} and run the same command again"
+        there = manifest.read(plan, remedy)
+        _check_same(arguments, there, arguments.written_settings)
         return
     if (data_dir / arguments.dataset).exists():
         raise UsageError(
@@ -174,33 +176,17 @@ def start(arguments: Arguments) -> None:
             "choose another --data_dir"
         )
     plan.parent.mkdir(parents=True, exist_ok=True)
-    settings = json.dumps(arguments.written_settings)
-    files.write_whole(plan, settings, draft=uuid.uuid4().hex)  # Hosts start together.
-
-
-def _read_plan(plan: epath.Path) -> dict[str, Any]:
-    try:
-        content = json.loads(plan.read_text())
-        return {str(name): value for name, value in content.items()}
-    except (ValueError, AttributeError) as error:
-        raise UsageError(
-            f"{plan}: not the JSON that prepare wrote ({error}); delete {plan.parent} "
-            "and run the same command again"
-        ) from error
+    # Hosts start together.
+    manifest.write(plan, arguments.written_settings, draft=uuid.uuid4().hex)
 
 
 def _check_same(
     arguments: Arguments, there: Mapping[str, Any], asked: Mapping[str, Any]
 ) -> None:
-    different = [
-        f"{name} = {there.get(name)} where {asked.get(name)} is asked for"
-        for name in {**there, **asked}
-        if there.get(name) != asked.get(name)
-    ]
-    if different:
+    if different := manifest.differences(there, asked):
         raise UsageError(
-            f"{arguments.data_dir} was made with {', '.join(different)}; choose "
-            "another --data_dir or delete it"
+            f"{arguments.data_dir} was made with other arguments: "
+            f"{'; '.join(different)}; choose another --data_dir or delete it"
         )
 
 

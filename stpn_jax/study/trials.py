@@ -17,7 +17,7 @@ from stpn_jax.experiment import initialize, run_dir, setup, train
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.study import answers, book, choices, tables
 from stpn_jax.study.parts import Part
-from stpn_jax.utils import locks
+from stpn_jax.utils import locks, manifest
 
 FILE = "configs/study.py"
 JOINT = "joint"  # the comparison whose streams go on learning in a brief study too
@@ -138,7 +138,7 @@ def _streams_key(config: Config, overrides: Sequence[str]) -> str:
     own = [one for one in overrides if config_flag.stage_of(one) in initialize.STREAMS]
     facts = json.loads(configs.to_json(dataclasses.replace(config, stages=())))
     free = (*run_dir.FREE_FIELDS, *run_dir.FUSION_FIELDS)
-    flat = configs.flatten(facts).items()
+    flat = manifest.flatten(facts).items()
     kept = {name: value for name, value in flat if not name.startswith(free)}
     text = json.dumps(kept, sort_keys=True) + "".join(own)
     return hashlib.sha256(text.encode()).hexdigest()[:8]

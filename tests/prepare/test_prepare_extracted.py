@@ -94,7 +94,7 @@ def test_other_flow_for_a_finished_data_dir_is_refused(tmp_path, capsys):
     assert run(capsys, source, out)[0] == 0
     other = folder(tmp_path / "other", extractors.MMACTION)
     code, _, error = run(capsys, source, out, f"--flow={other}")
-    assert (code, f"where {other} is asked for" in error) == (2, True)
+    assert (code, f"and is {other!r}" in error) == (2, True)
     code, _, error = run(capsys, source, tmp_path / "new", "--flow=/nowhere")
     assert (code, "--flow=/nowhere: there is no such folder" in error) == (2, True)
 
