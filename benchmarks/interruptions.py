@@ -43,7 +43,7 @@ FIELDS = {
     "run.checkpoint_every": 3,
     **{f"stages.{stage}.steps": STEPS for stage in STAGES},
     **{f"stages.{stage}.batch": 4 for stage in STAGES},
-    **{f"stages.{stage}.drops": (STEPS // 2,) for stage in STAGES},
+    **{f"stages.{stage}.lr_milestones": (STEPS // 2,) for stage in STAGES},
     **{f"stages.{stage}.select": "best" for stage in STAGES},
 }
 ENDS = {signal.SIGKILL: -signal.SIGKILL, signal.SIGTERM: 143}

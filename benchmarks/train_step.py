@@ -194,7 +194,7 @@ def prepared(case: Case) -> tuple[Callable, state.TrainState, Batch]:
     variables = initial(case)
     stage = _stage(case)
     transform = optimizer.make(stage, variables["params"])
-    factors = optimizer.multipliers((), variables["params"])
+    factors = optimizer.lr_multipliers((), variables["params"])
     step = steps.make_train_step(network(case), transform, factors, 0)
     current = parallel.replicate(state.create(variables, transform))
     batch = jax.pmap(lambda x: x, parallel.AXIS)(parallel.shard(made(case)))
@@ -243,14 +243,14 @@ def _stage(case: Case) -> configs.StageConfig:
         steps=1,
         batch=case.batch,
         learning_rate=1e-3,
-        drops=(),
-        drop_factor=0.1,
+        lr_milestones=(),
+        lr_decay=0.1,
         momentum=0.9,
         weight_decay=5e-4,
-        clip=20.0,
+        max_grad_norm=20.0,
         dropout=0.5,
         batch_norm="trained",
-        multipliers=(),
+        lr_multipliers=(),
         cached_views=0,
         trained_on="train",
         select="last",

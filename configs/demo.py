@@ -1,4 +1,4 @@
-"""The embedded default: made videos whose classes need each part of the network.
+"""The demo: synthetic videos whose classes need each component of the network.
 
 configs/demo.py    spatial stream, temporal stream, pyramid
 
@@ -13,10 +13,8 @@ from configs import base, rows
 def get_config(variant: str = "") -> ml_collections.ConfigDict:
     """The config of a variant; sizes were chosen on other seeds than those shown."""
     _, row = rows.split(variant)
-    config = base.get_config()
+    config = base.get_config("folder", "runs/demo/data")
     config.data.update(
-        dataset="folder",
-        data_dir="runs/demo/data",
         size=(72, 72),
         crop_size=64,
         crop_scales=(1.0,),
@@ -33,14 +31,13 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
     steps = {"spatial": 300, "temporal": 300, "pyramid": 400}
     for name, count in steps.items():
         config.stages[name].update(
-            steps=count,
-            drops=(count * 6 // 10, count * 85 // 100),
+            **base.short_schedule(count),
             batch=32,
             learning_rate=0.01 if name == "pyramid" else 0.05,
-            clip=20.0,
+            max_grad_norm=20.0,
             dropout=0.2,
             batch_norm="trained",
-            multipliers=(),
+            lr_multipliers=(),
         )
     config.evaluation.update(snippets=2, views=1, frames=1, centres="even", batch=32)
     config.run.update(log_every=20, validate_every=100, checkpoint_every=50)

@@ -15,10 +15,8 @@ from configs import base, rows
 def get_config(variant: str = "") -> ml_collections.ConfigDict:
     """The config of a variant; --config.data.data_dir names the records."""
     name, row = rows.split(variant, ("lite0_224",))
-    config = base.get_config()
+    config = base.get_config("folder", "data/mine")
     base.use_lite0(config)
-    config.data.dataset = "folder"
-    config.data.data_dir = "data/mine"
     if not name:
         base.shrink(config, {"spatial": 150, "temporal": 400, "pyramid": 150})
     return rows.apply(config, row)

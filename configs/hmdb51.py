@@ -16,11 +16,9 @@ from configs import base, rows
 def get_config(variant: str = "") -> ml_collections.ConfigDict:
     """The config of a variant."""
     name, row = rows.split(variant, ("lite0", "lite0_224"))
-    config = base.get_config()
-    config.data.dataset = "hmdb51"
-    config.data.data_dir = "data/hmdb51"
-    config.stages.spatial = base.spatial_stage(steps=2500, drops=(1000, 2000))
-    config.stages.temporal = base.temporal_stage(steps=7000, drops=(4000, 6000))
+    config = base.get_config("hmdb51", "data/hmdb51")
+    config.stages.spatial.update(steps=2500, lr_milestones=(1000, 2000))
+    config.stages.temporal.update(steps=7000, lr_milestones=(4000, 6000))
     if name:
         base.use_lite0(config)
     if name == "lite0":

@@ -72,8 +72,8 @@ def streams(config: Config) -> None:
 
 def keep(config: Config, *names: str) -> None:
     """Leaves out all other stages."""
-    stages = {name: config.stages[name] for name in names}
-    config.stages = base.ordered(**stages)
+    for name in set(config.stages) - set(names):
+        del config.stages[name]
 
 
 def two_streams(config: Config, backbone: str) -> None:

@@ -90,7 +90,7 @@ def real(name: str) -> Config:
     names = ("spatial", "temporal")
     base.shrink(config, dict(zip(names, steps, strict=True)) | {"pyramid": 400})
     config.stages.pyramid.update(
-        batch=32, learning_rate=0.01, drops=(240, 340), cached_views=8
+        batch=32, learning_rate=0.01, lr_milestones=(240, 340), cached_views=8
     )
     config.run.update(validate_every=0, checkpoint_every=200, checkpoints=1)
     return config
@@ -152,7 +152,7 @@ def joint(config: Config, row: str) -> None:
     400 updates leave D with a quarter of the training clips wrong.
     """
     config.stages.pyramid.update(cached_views=0, batch=16, learning_rate=0.001)
-    config.stages.pyramid.update(steps=1200, drops=(720, 1020))
+    config.stages.pyramid.update(steps=1200, lr_milestones=(720, 1020))
     rows.ROWS[row](config)
 
 

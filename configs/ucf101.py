@@ -16,9 +16,7 @@ from configs import base, rows
 def get_config(variant: str = "") -> ml_collections.ConfigDict:
     """The config of a variant."""
     name, row = rows.split(variant, ("lite0", "lite0_224"))
-    config = base.get_config()
-    config.data.dataset = "ucf101"
-    config.data.data_dir = "data/ucf101"
+    config = base.get_config("ucf101", "data/ucf101")
     if name:
         base.use_lite0(config)
     if name == "lite0":

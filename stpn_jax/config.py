@@ -1,12 +1,18 @@
-"""Every hyper-parameter as frozen dataclasses, made from a ConfigDict in one place."""
+"""Every hyper-parameter with its default, as frozen dataclasses; config files override.
+
+The defaults are the paper's recipe on BN-Inception. The paper leaves much of it open:
+each choice made for it says so at its field. A field that was renamed has its old name
+as metadata `was`; one that is added later has in `absent` the value that means what
+the code did before it, which is also what a file without the field means.
+"""
 
 import dataclasses
-import json
 import re
+import warnings
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from stpn_jax.utils import strict
+from stpn_jax.utils import manifest, strict
 from stpn_jax.utils.errors import UsageError
 
 Count = Annotated[int, strict.Bounds(1)]
@@ -14,30 +20,37 @@ Natural = Annotated[int, strict.Bounds(0)]
 Positive = Annotated[float, strict.Bounds(1e-12)]
 NotNegative = Annotated[float, strict.Bounds(0)]
 Share = Annotated[float, strict.Bounds(0, 0.99)]
+Rules = tuple[tuple[str, NotNegative], ...]
 
-
-FROZEN_STREAMS = ("^(spatial|temporal)/", 0.0)
-"""A rule of StageConfig.multipliers."""
+# Rules of StageConfig.lr_multipliers. TSN's: biases of layers learn twice as fast, and
+# the first layer of the flow stream, which starts from images, five times.
+FROZEN_STREAMS: Rules = (("^(spatial|temporal)/", 0.0),)
+BIASES: Rules = ((r"(?<!bn)(?<!bn\d)/bias$", 2.0),)
+FLOW_START: Rules = (
+    ("^temporal/backbone/conv1(_7x7_s2|_1)?/kernel", 5.0),
+    ("^temporal/backbone/conv1(_7x7_s2|_1)?/bias", 10.0),
+)
 
 
 @dataclasses.dataclass(frozen=True)
 class DataConfig:
-    """Which records are read, and how snippets are cut from them.
+    """Which records are read, and how snippets are cut from them (sections 3.2, 4.1).
 
     Attributes:
         dataset: ucf101, hmdb51 or folder.
         data_dir: where `python -m stpn_jax.prepare` wrote the records.
         split: official split, counted from 1.
         validation_fraction: share of the training sources kept for validation.
-        validation_seed: draws which sources those are.
+        validation_seed: samples which sources those are.
         size: width and height of the frames in the records, in pixels.
         crop_size: side of the unscaled training crop, in pixels of the record.
-        crop_scales: factors of crop_size for scale jitter (TSN: 1, .875, .75, .66).
+        crop_scales: factors of crop_size for scale jitter; TSN's, which stand for the
+            paper's "image cropping".
         max_distort: how far apart in crop_scales width and height may be.
         corner_crops: fixed crop positions (TSN's 13); otherwise uniform ones.
         flip: mirror half of the training snippets.
         input_size: side of the network's input, in pixels.
-        flow_length: L, consecutive flows of one temporal path (section 3.2: 10).
+        flow_length: L, consecutive flows of one temporal path (section 3.2).
         tau: smallest and largest spacing of the paths' centres, in frames.
         threads: reader threads a host.
         prefetch: batches kept ready.
@@ -45,39 +58,43 @@ class DataConfig:
 
     dataset: Literal["ucf101", "hmdb51", "folder"]
     data_dir: str
-    split: Count
-    validation_fraction: Share
-    validation_seed: Natural
-    size: tuple[Count, Count]
-    crop_size: Count
-    crop_scales: tuple[Positive, ...]
-    max_distort: Natural
-    corner_crops: bool
-    flip: bool
-    input_size: Count
-    flow_length: Count
-    tau: tuple[Count, Count]
-    threads: Count
-    prefetch: Count
+    split: Count = 1
+    validation_fraction: Share = 0.1
+    validation_seed: Natural = 0
+    size: tuple[Count, Count] = (340, 256)
+    crop_size: Count = 256
+    crop_scales: tuple[Positive, ...] = (1.0, 0.875, 0.75, 0.66)
+    max_distort: Natural = 1
+    corner_crops: bool = True
+    flip: bool = True
+    input_size: Count = 224
+    flow_length: Count = 10
+    tau: tuple[Count, Count] = (1, 10)
+    threads: Count = 16
+    prefetch: Count = 4
 
 
 @dataclasses.dataclass(frozen=True)
 class FusionConfig:
     """One fusion level.
 
+    The normalisation after the operator is not in the paper: without the scale the
+    attention stays uniform and nothing trains.
+
     Attributes:
         kind: a row of models.fusion.FUSIONS.
-        width: d, the width of the sketch; read by compact bilinear fusion only.
+        width: d, the width of the sketch; read by compact bilinear fusion only. The
+            paper states 4096 for the last level; it is taken for all.
         signed_sqrt: element-wise signed square root after the operator.
         l2: L2 normalisation after it, at each location.
         scale: factor after it; 0 stands for sqrt(d).
     """
 
-    kind: str
-    width: Count
-    signed_sqrt: bool
-    l2: bool
-    scale: NotNegative
+    kind: str = "stcb"
+    width: Count = 4096
+    signed_sqrt: bool = True
+    l2: bool = True
+    scale: NotNegative = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,57 +110,61 @@ class ModelConfig:
         head: new: the classifier starts anew; imported: it is taken from the weights,
             which have the data's classes.
         dtype: of activations; parameters, statistics and sketches stay float32.
-        sketch_seed: draws the count sketches.
+        sketch_seed: samples the count sketches.
         temporal: fusion of the paths (section 3.2).
-        attention: fusion of image map and motion map (section 3.3).
-        attention_from: the maps that the attention is made from; none leaves the
-            level out of the pyramid (Table 5, Table 6).
+        attention: fusion of spatial and motion feature map (section 3.3).
+        attention_from: the feature maps that the attention is made from; none leaves
+            the level out of the pyramid (Table 5, Table 6).
         attention_hidden: width of the first attention convolution.
         attention_activation: between the two attention convolutions.
         pyramid: the last fusion (section 3.4).
         sync_batch_norm: share batch statistics between replicas.
     """
 
-    backbone: str
-    weights: str
-    flow_weights: str
-    head: Literal["new", "imported"]
-    dtype: Literal["float32", "bfloat16"]
-    sketch_seed: Natural
-    temporal: FusionConfig
-    attention: FusionConfig
-    attention_from: Literal["none", "spatial", "temporal", "both"]
-    attention_hidden: Count
-    attention_activation: Literal["relu", "tanh"]
-    pyramid: FusionConfig
-    sync_batch_norm: bool
+    backbone: str = "bn_inception"
+    weights: str = "weights/bn_inception.pth"
+    flow_weights: str = ""
+    head: Literal["new", "imported"] = "new"
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    sketch_seed: Natural = 0
+    temporal: FusionConfig = FusionConfig()
+    attention: FusionConfig = FusionConfig()
+    attention_from: Literal["none", "spatial", "temporal", "both"] = "both"
+    attention_hidden: Count = 64
+    attention_activation: Literal["relu", "tanh"] = "relu"
+    pyramid: FusionConfig = FusionConfig()
+    sync_batch_norm: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
 class StageConfig:
-    """One stage of the multi-stage training of section 4.1.
+    """One stage of the multi-stage training; by default the pyramid's (section 4.1).
+
+    It has the paper's ResNet schedule; the paper gives none for BN-Inception. SGD is
+    Caffe's, with TSN's momentum, weight decay and partial batch norm, which the paper
+    omits; dropout and max_grad_norm of the pyramid are ours.
 
     Attributes:
         name: names the stage's folder in the workdir and its row in the results; in a
             ConfigDict, its key under `stages`.
-        network: a row of models.networks.NETWORKS.
+        network: a row of models.build.NETWORKS.
         paths: K, temporal paths a snippet; 0 for the spatial stream.
         init: earlier stages whose parameters are taken over, or empty for the
             ImageNet weights.
         steps: number of updates; 0 takes over what it starts from as it is.
         batch: snippets an update, over all devices.
         learning_rate: initial rate.
-        drops: steps at which the rate is multiplied by drop_factor.
-        drop_factor: see drops.
+        lr_milestones: steps at which the rate is multiplied by lr_decay.
+        lr_decay: see lr_milestones.
         momentum: of SGD, with the rate inside the buffer as Caffe has it.
         weight_decay: on weights of convolutions and dense layers.
-        clip: bound on the global L2 norm of the gradient.
+        max_grad_norm: bound on the global L2 norm of the gradient.
         dropout: rate before the classifier.
         batch_norm: frozen, first (TSN's partial BN) or trained.
-        multipliers: (regular expression over parameter paths, rate multiplier);
+        lr_multipliers: (regular expression over parameter paths, rate multiplier);
             0 freezes; the first match counts.
         cached_views: 0, or how many views of every training video it sees: its streams
-            are frozen, and their last maps are computed once for all updates.
+            are frozen, and their feature maps are computed once for all updates.
         trained_on: clips of the training list that it sees: the training part, or the
             validation part, which its streams have not seen.
         select: which of its networks later stages start from, is tested and exported:
@@ -151,23 +172,27 @@ class StageConfig:
     """
 
     name: str
-    network: Literal["spatial", "temporal", "attended", "pyramid"]
-    paths: Natural
-    init: tuple[str, ...]
-    steps: Natural
-    batch: Count
-    learning_rate: Positive
-    drops: tuple[Count, ...]
-    drop_factor: Positive
-    momentum: Share
-    weight_decay: NotNegative
-    clip: Positive
-    dropout: Share
-    batch_norm: Literal["frozen", "first", "trained"]
-    multipliers: tuple[tuple[str, NotNegative], ...]
-    cached_views: Natural
-    trained_on: Literal["train", "validation"]
-    select: Literal["last", "best"]
+    network: Literal["spatial", "temporal", "attended", "pyramid"] = "pyramid"
+    paths: Natural = 3
+    init: tuple[str, ...] = ("spatial", "temporal")
+    steps: Natural = 20000
+    batch: Count = 32
+    learning_rate: Positive = 0.001
+    lr_milestones: tuple[Count, ...] = dataclasses.field(
+        default=(10000,), metadata={"was": "drops"}
+    )
+    lr_decay: Positive = dataclasses.field(default=0.1, metadata={"was": "drop_factor"})
+    momentum: Share = 0.9
+    weight_decay: NotNegative = 5e-4
+    max_grad_norm: Positive = dataclasses.field(default=20.0, metadata={"was": "clip"})
+    dropout: Share = 0.5
+    batch_norm: Literal["frozen", "first", "trained"] = "first"
+    lr_multipliers: Rules = dataclasses.field(
+        default=BIASES, metadata={"was": "multipliers"}
+    )
+    cached_views: Natural = 0
+    trained_on: Literal["train", "validation"] = "train"
+    select: Literal["last", "best"] = "last"
 
     @property
     def is_single_stream(self) -> bool:
@@ -176,30 +201,58 @@ class StageConfig:
         return alone and not self.init
 
     @property
-    def rate_rules(self) -> tuple[tuple[str, float], ...]:
+    def rate_rules(self) -> Rules:
         """The multipliers, behind one that freezes the streams where it is cached."""
-        return (*((FROZEN_STREAMS,) if self.cached_views else ()), *self.multipliers)
+        return (*(FROZEN_STREAMS if self.cached_views else ()), *self.lr_multipliers)
+
+
+# Fine-tuning of the image stream as TSN does it; the paper refers to it.
+SPATIAL_STAGE = StageConfig(
+    name="spatial",
+    network="spatial",
+    paths=0,
+    init=(),
+    steps=3500,
+    batch=128,
+    lr_milestones=(1500, 3000),
+    max_grad_norm=40.0,
+    dropout=0.8,
+)
+# Fine-tuning of the flow stream from the image weights, as TSN does it.
+TEMPORAL_STAGE = StageConfig(
+    name="temporal",
+    network="temporal",
+    paths=1,
+    init=(),
+    steps=18000,
+    batch=128,
+    learning_rate=0.005,
+    lr_milestones=(10000, 16000),
+    dropout=0.7,
+    lr_multipliers=FLOW_START + BIASES,
+)
+PYRAMID_STAGE = StageConfig(name="pyramid")
 
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationConfig:
-    """The test protocol of section 4.7.
+    """The test protocol of section 4.7; the ten views are the two-stream method's.
 
     Attributes:
         snippets: snippets a video.
         views: 10 (corners and centre, mirrored), 2 (centre, mirrored) or 1 (centre).
         frames: RGB frames a snippet.
         centres: random (from the seed) or even.
-        seed: draws centres and tau.
+        seed: samples centres and tau.
         batch: snippets a batch, over all devices; each has `views` samples.
     """
 
-    snippets: Count
-    views: Literal[1, 2, 10]
-    frames: Count
-    centres: Literal["random", "even"]
-    seed: Natural
-    batch: Count
+    snippets: Count = 10
+    views: Literal[1, 2, 10] = 10
+    frames: Count = 3
+    centres: Literal["random", "even"] = "random"
+    seed: Natural = 0
+    batch: Count = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -211,7 +264,7 @@ class RunConfig:
         validate_every: steps between two validation scores; 0 for never.
         checkpoint_every: steps between two checkpoints.
         checkpoints: how many are kept.
-        device_batch: snippets that a device computes at a time in training, at most;
+        microbatch_size: snippets that a device computes at a time in training, at most;
             the gradients of a larger share of a stage's batch are accumulated. 0 for
             all. Where batch norm is trained, its statistics are those of so many.
         remat: what the backward pass computes again instead of keeping it in memory:
@@ -219,35 +272,58 @@ class RunConfig:
             blocks.
     """
 
-    log_every: Count
-    validate_every: Natural
-    checkpoint_every: Count
-    checkpoints: Count
-    device_batch: Natural
-    remat: Literal["none", "norms", "blocks"]
+    log_every: Count = 20
+    validate_every: Natural = 500
+    checkpoint_every: Count = 500
+    checkpoints: Count = 2
+    microbatch_size: Natural = dataclasses.field(
+        default=0, metadata={"was": "device_batch"}
+    )
+    remat: Literal["none", "norms", "blocks"] = "none"
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
     """A whole experiment: one file in configs/ gives one of these."""
 
-    seed: Natural
     data: DataConfig
-    model: ModelConfig
-    stages: tuple[StageConfig, ...]
-    evaluation: EvaluationConfig
-    run: RunConfig
+    seed: Natural = 0
+    model: ModelConfig = ModelConfig()
+    stages: tuple[StageConfig, ...] = (SPATIAL_STAGE, TEMPORAL_STAGE, PYRAMID_STAGE)
+    evaluation: EvaluationConfig = EvaluationConfig()
+    run: RunConfig = RunConfig()
+
+
+# What a run does not depend on: it may change between two starts.
+FREE_FIELDS = ("run.", "data.threads", "data.prefetch", "data.data_dir")
+
+RENAMED: dict[str, str] = {
+    field.metadata["was"]: field.name
+    for kind in (DataConfig, ModelConfig, StageConfig, EvaluationConfig, RunConfig)
+    for field in dataclasses.fields(kind)
+    if "was" in field.metadata
+}
+"""Names of fields in earlier versions -> their names now."""
+
+
+def current_name(name: str, where: str = "config") -> str:
+    """The name of a field now, with a warning where this one is an earlier one."""
+    if name not in RENAMED:
+        return name
+    message = f"{where}.{name} is now called {RENAMED[name]}"
+    warnings.warn(f"{message}; the old name will go", FutureWarning, stacklevel=3)
+    return RENAMED[name]
 
 
 def from_config_dict(config_dict: Mapping[str, Any]) -> Config:
     """Checks a ConfigDict (or a plain mapping) against the dataclasses above.
 
     Raises:
-        UsageError: for unknown keys (with the nearest known one), missing keys, values
-            of the wrong type or out of range, and stages that do not fit together;
-            the message holds the dotted path.
+        UsageError: for unknown keys (with the nearest known one), missing keys without
+            a default, values of the wrong type or out of range, and stages that do not
+            fit together; the message holds the dotted path.
     """
-    config = strict.parse(Config, config_dict, "config")
+    config = strict.parse(Config, _with_current_names(config_dict, "config"), "config")
     if config.model.flow_weights and config.model.weights == "none":
         raise UsageError(
             "config.model.flow_weights is given and config.model.weights = 'none'; "
@@ -285,13 +361,67 @@ def _check_stage(stage: StageConfig, earlier: set[str]) -> None:
             f"{path}.cached_views = {stage.cached_views} freezes the only thing that "
             f"the {stage.network} stage trains but its classifier; set it to 0"
         )
-    for pattern, _ in stage.multipliers:
+    for pattern, _ in stage.lr_multipliers:
         try:
             re.compile(pattern)
         except re.error as error:
-            raise UsageError(f"{path}.multipliers: {pattern!r}: {error}") from error
+            raise UsageError(f"{path}.lr_multipliers: {pattern!r}: {error}") from error
 
 
-def to_json(config: Config) -> str:
-    """The config as stable, indented JSON."""
-    return json.dumps(dataclasses.asdict(config), indent=2, sort_keys=True)
+def _with_current_names(value: Any, path: str) -> Any:
+    """Nested mappings and lists with the names that fields have now."""
+    if isinstance(value, list):
+        return [
+            _with_current_names(item, f"{path}[{i}]") for i, item in enumerate(value)
+        ]
+    if not hasattr(value, "items"):
+        return value
+    found: dict[str, Any] = {}
+    for name, item in value.items():
+        current = current_name(name, path)
+        if current in found or (current != name and current in value):
+            raise UsageError(f"{path} has both {name} and {current}; remove {name}")
+        found[current] = _with_current_names(item, f"{path}.{name}")
+    return found
+
+
+def facts(config: Config) -> dict[str, Any]:
+    """The config as nested JSON, for the manifest of a run."""
+    return manifest.plain(dataclasses.asdict(config))
+
+
+def upgraded(written: Mapping[str, Any], path: str) -> dict[str, Any]:
+    """What an earlier version wrote by facts(), with the fields that there are now.
+
+    Args:
+        written: nested JSON; keys beside those of a config are kept.
+        path: of its file, for the warning about names that have changed.
+    """
+    found: dict[str, Any] = _with_current_names(manifest.plain(written), path)
+    names = [field.name for field in dataclasses.fields(Config)]
+    config = {name: found[name] for name in names if name in found}
+    return found | facts(strict.parse(Config, config, path))
+
+
+def digest(config: Config) -> str:
+    """SHA-256 of all that the result of a run depends on; the same for every version.
+
+    Fields go by their first names, and one that was added later counts where its value
+    changes what the code did before.
+    """
+    return manifest.digest(_first_form(config), FREE_FIELDS)
+
+
+def _first_form(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_first_form(item) for item in value]
+    if not dataclasses.is_dataclass(value):
+        return value
+    return {
+        field.metadata.get("was", field.name): _first_form(getattr(value, field.name))
+        for field in dataclasses.fields(value)
+        if not (
+            "absent" in field.metadata
+            and field.metadata["absent"] == getattr(value, field.name)
+        )
+    }

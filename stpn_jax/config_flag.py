@@ -1,7 +1,8 @@
-"""The --config flag: a file, its variant, overrides; what is wrong is one line."""
+"""The --config flag: a file, its variant, overrides; an error is one line."""
 
 import argparse
 import contextlib
+import dataclasses
 import difflib
 import functools
 import pathlib
@@ -9,12 +10,54 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import ml_collections
 from absl import flags
 from ml_collections import config_flags
 
 from stpn_jax import config as configs
 from stpn_jax.config import Config
 from stpn_jax.utils.errors import UsageError
+
+
+class ConfigDict(ml_collections.ConfigDict):
+    """A ConfigDict that still takes the earlier names of fields, with a warning."""
+
+    def __getitem__(self, key: str) -> Any:
+        return super().__getitem__(configs.current_name(key))
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        super().__setitem__(configs.current_name(key), value)
+
+    def __contains__(self, key: str) -> bool:
+        return super().__contains__(configs.RENAMED.get(key, key))
+
+    def get_type(self, key: str) -> Any:
+        """The type that a flag's value must have."""
+        return super().get_type(configs.RENAMED.get(key, key))
+
+    def update(self, *others: Any, **fields: Any) -> None:
+        """As a dict's, but what is a ConfigDict already is updated in place."""
+        for other in (*others, fields):
+            super().update({configs.current_name(k): v for k, v in other.items()})
+
+
+def config_dict(config: Config) -> ConfigDict:
+    """A config as config files change it: nested, its stages by their names."""
+    stages = {stage.name: _nested(stage) for stage in config.stages}
+    for stage in stages.values():
+        del stage["name"]
+    names = [field.name for field in dataclasses.fields(config)]
+    fields = {name: _nested(getattr(config, name)) for name in names}
+    fields["stages"] = ConfigDict(stages, sort_keys=False)
+    return ConfigDict(fields, sort_keys=False)
+
+
+def _nested(value: Any) -> Any:
+    if not dataclasses.is_dataclass(value):
+        return value
+    names = [field.name for field in dataclasses.fields(value)]
+    fields = {name: _nested(getattr(value, name)) for name in names}
+    return ConfigDict(fields, sort_keys=False)
 
 
 def define(

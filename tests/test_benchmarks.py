@@ -6,10 +6,16 @@ import re
 import subprocess
 
 import jax
+import numpy as np
 import pytest
 
+<<<<<<< HEAD
 from benchmarks import precision, recipe_time, scaling, stcb, train_step
 from stpn_jax.train import logging
+=======
+from benchmarks import precision, recipe_time, scaling, stcb, structure, train_step
+from stpn_jax.train import metrics
+>>>>>>> structure
 
 
 def test_precision_of_a_run_without_validation(tmp_path):
@@ -143,3 +149,53 @@ def test_minutes_of_a_recipe():
     assert told.compute == pytest.approx(48_000 / (8 * 10) / 60)
     assert told.input == told.total == pytest.approx(48_000 / (224 * 0.1) / 60)
     assert recipe_time.minutes(48_000, 10.0, pod, per_core=100.0).total == told.compute
+
+
+def test_structure(tmp_path, capsys):
+    """By hand: the nested function counts in the outer one too, decorators do not."""
+    wide = f"x = 1  # {'-' * 90}\n"
+    outer = "@cache\ndef f():\n    def g():\n        return 1\n\n    return g\n"
+    long = "def h():\n" + "    x = 1\n" * 60
+    for name, text in {
+        "stpn_jax/__init__.py": "",
+        "stpn_jax/a/__init__.py": "",
+        "stpn_jax/a/same.py": wide + outer,
+        "stpn_jax/same.py": long,
+        "configs/same.py": "x = 1\n",
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    structure.main([f"--root={tmp_path}"])
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["stpn_jax", "68", "1", "4", "3.5", "3"] in rows
+    assert ["all", "69", "1", "5", "1", "4"] in rows
+    assert ["stpn_jax", "3", "5", "33.33%"] in rows
+    assert ["studies", "0", "0", "0.00%"] in rows
+    assert ["stpn_jax/same.py:1", "has", "61", "lines"] in rows
+    assert rows[-1] == ["same:", "a/same.py,", "same.py"]
+
+
+def test_what_the_trace_takes_for_images():
+    stack = np.zeros((structure.BATCH, 3, 20, 8, 8), np.uint8)
+    frame = np.zeros((*structure.RECORD, 3), np.uint8)
+    jpeg = b"head \xff\xd8\xff\xe0 tail"
+    for held in (stack, frame, jpeg, np.frombuffer(jpeg, np.uint8)):
+        assert structure.image([None, {"a": (held,)}]) is not None
+    logits = np.zeros((structure.BATCH, structure.CLASSES))
+    kernel = np.zeros((3, 3, 20, 16))
+    for other in (logits, logits[None], kernel, stack[:, 0, 0, 0, 0], b"RIFF", "x", 3):
+        assert structure.image([other]) is None
+
+
+def test_the_trace_follows_images_and_not_what_is_only_planned(tmp_path):
+    code = "def f(x):\n    return 1\n"
+    (tmp_path / "a.py").write_text(code)
+    functions = {}
+    exec(compile(code, str(tmp_path / "a.py"), "exec"), functions)
+    watch = structure.Watch(tmp_path, tmp_path / "end")
+    shape = (structure.BATCH, 8, 8)
+    with watch:
+        jax.eval_shape(functions["f"], jax.ShapeDtypeStruct(shape, "uint8"))
+        assert not watch.touched
+        functions["f"](np.zeros(shape, np.uint8))
+    assert watch.touched == {"a.py": "f: uint8[13, 8, 8]"}

@@ -1,10 +1,13 @@
 """Configs are checked in full when they are read."""
 
+import dataclasses
+
 import pytest
 
 from configs import demo
 from stpn_jax import config as configs
-from stpn_jax.utils import manifest
+from stpn_jax import config_flag
+from stpn_jax.utils import manifest, strict
 from stpn_jax.utils.errors import UsageError
 
 
@@ -22,9 +25,74 @@ def test_unknown_key_is_named_with_the_nearest_known_one():
 
 def test_missing_key_is_named():
     given = demo.get_config().to_dict()
-    del given["model"]["backbone"]
-    with pytest.raises(UsageError, match=r"config.model.*backbone.*missing"):
+    del given["data"]["dataset"]
+    with pytest.raises(UsageError, match=r"config.data.*dataset.*missing"):
         configs.from_config_dict(given)
+
+
+def test_a_field_that_a_file_lacks_has_its_default():
+    given = demo.get_config().to_dict()
+    del given["run"], given["model"]["head"]
+    config = configs.from_config_dict(given)
+    assert (config.run, config.model.head) == (configs.RunConfig(), "new")
+
+
+@dataclasses.dataclass(frozen=True)
+class Later:
+    """A section to which a field was added that changes what the code does."""
+
+    old: int = 1
+    new: str = dataclasses.field(default="b", metadata={"absent": "a"})
+
+
+def test_a_file_from_before_a_field_means_what_the_code_did_then():
+    assert strict.parse(Later, {"old": 2}, "config") == Later(2, "a")
+    assert strict.parse(Later, {"new": "b"}, "config") == Later(1, "b")
+
+
+def test_earlier_names_are_read_with_a_warning():
+    given = demo.get_config().to_dict()
+    stage = given["stages"]["pyramid"]
+    stage["drops"] = stage.pop("lr_milestones")
+    with pytest.warns(FutureWarning, match="pyramid.drops is now called lr_milestones"):
+        config = configs.from_config_dict(given)
+    assert config == configs.from_config_dict(demo.get_config())
+    stage["lr_milestones"] = (1,)
+    with (
+        pytest.warns(FutureWarning),
+        pytest.raises(UsageError, match="has both drops and lr_milestones"),
+    ):
+        configs.from_config_dict(given)
+
+
+def test_a_users_file_may_use_earlier_names():
+    config = demo.get_config()
+    with pytest.warns(FutureWarning):
+        config.stages.pyramid.update(drops=(3,), clip=7.0)
+        config.run.device_batch = 4
+        assert config.stages.pyramid.multipliers == ()
+    parsed = configs.from_config_dict(config)
+    assert parsed.stages[2].lr_milestones == (3,)
+    assert (parsed.stages[2].max_grad_norm, parsed.run.microbatch_size) == (7.0, 4)
+
+
+def test_flags_may_use_earlier_names():
+    flags = ["--config.stages.pyramid.drops=(3,)", "--config.run.device_batch=4"]
+    with pytest.warns(FutureWarning):
+        parsed = config_flag.load("configs/demo.py", flags)
+    assert parsed.stages[2].lr_milestones == (3,)
+    assert parsed.run.microbatch_size == 4
+
+
+def test_what_an_earlier_version_wrote_is_upgraded():
+    config = configs.from_config_dict(demo.get_config())
+    written = configs.facts(config) | {"init_from": ""}
+    for stage in written["stages"]:
+        stage["multipliers"] = stage.pop("lr_multipliers")
+        del stage["cached_views"]
+    with pytest.warns(FutureWarning, match="multipliers is now called lr_multipliers"):
+        found = configs.upgraded(written, "run/config.json")
+    assert found == configs.facts(config) | {"init_from": ""}
 
 
 @pytest.mark.parametrize(
@@ -59,7 +127,7 @@ def test_wrong_values_are_named(section, field, value):
         ("steps", -1, "at least 0"),
         ("paths", 0, "paths = 0"),
         ("init", ("spatial", "later"), "'later' is not the name of a stage before"),
-        ("multipliers", (("(", 1.0),), "multipliers"),
+        ("lr_multipliers", (("(", 1.0),), "lr_multipliers"),
     ],
 )
 def test_stages_are_checked(field, value, message):
@@ -71,8 +139,6 @@ def test_stages_are_checked(field, value, message):
 
 def test_flatten_names_stages():
     config = configs.from_config_dict(demo.get_config())
-    import json
-
-    flat = manifest.flatten(json.loads(configs.to_json(config)))
+    flat = manifest.flatten(configs.facts(config))
     assert flat["stages.pyramid.paths"] == 3
     assert flat["data.tau"] == [10, 10]

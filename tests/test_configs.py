@@ -29,7 +29,7 @@ def test_variant_parses_and_its_networks_are_known(name, variant):
         )
         assert made.backbone.channels > 0
         assert build.build(stage.network, made) is not None
-        assert all(drop < stage.steps for drop in stage.drops)
+        assert all(drop < stage.steps for drop in stage.lr_milestones)
         earlier = [s.name for s in config.stages[: config.stages.index(stage)]]
         assert set(stage.init) <= set(earlier)
 

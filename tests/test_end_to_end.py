@@ -34,7 +34,7 @@ SHORT = [
     *(
         f"--config.stages.{stage}.{field}={value}"
         for stage in STAGES
-        for field, value in (("steps", 6), ("batch", 4), ("drops", "(4,)"))
+        for field, value in (("steps", 6), ("batch", 4), ("lr_milestones", "(4,)"))
     ),
 ]
 
@@ -436,7 +436,7 @@ def test_the_readmes_backbone_trains_from_outside_the_package(data, tmp_path):
     done = run(
         *train(data, tmp_path / "run", config=tmp_path / "mine.py"),
         *(f"--config.stages.{stage}.steps=1" for stage in STAGES),
-        *(f"--config.stages.{stage}.drops=()" for stage in STAGES),
+        *(f"--config.stages.{stage}.lr_milestones=()" for stage in STAGES),
     )
     assert "[pyramid] 1/1" in done.stdout
     assert "backbone mine, weights none" in done.stdout

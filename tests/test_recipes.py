@@ -24,7 +24,7 @@ def factors(module, variant, name):
     variables = jax.eval_shape(
         build.build(stage.network, made).init, jax.random.key(0), batch
     )
-    tree = optimizer.multipliers(stage.multipliers, variables["params"])
+    tree = optimizer.lr_multipliers(stage.lr_multipliers, variables["params"])
     return traverse_util.flatten_dict(tree, sep="/")
 
 

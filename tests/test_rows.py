@@ -70,7 +70,7 @@ def distinct_stages():
     for row in rows.ROWS:
         config = row_config(row)
         for stage in config.stages:
-            key = json.dumps([configs.to_json(config), repr(stage)])
+            key = json.dumps([configs.facts(config), repr(stage)])
             if stage.is_single_stream:
                 key = json.dumps([config.model.backbone, stage.network])
             found.setdefault(key, (row, stage.name))
@@ -86,7 +86,7 @@ def test_row_takes_a_step_and_makes_a_forward_pass(row, name):
     batch = snippets.batch(frames=frames, paths=stage.paths, side=SIDE, classes=CLASSES)
     variables = random_variables(net, batch)
     transform = optimizer.make(stage, variables["params"])
-    factors = optimizer.multipliers(stage.multipliers, variables["params"])
+    factors = optimizer.lr_multipliers(stage.lr_multipliers, variables["params"])
     update = parallel.map_update(step.make_train_step(net, transform, factors, 0))
     fresh = state.create(variables, transform)
     before = jax.tree.map(np.array, fresh.params)
@@ -132,4 +132,4 @@ def test_vgg_has_the_papers_schedule():
     module = importlib.import_module("configs.ucf101")
     stage = configs.from_config_dict(module.get_config("table7_vgg16")).stages[2]
     assert (stage.learning_rate, stage.steps) == (0.01, 30000)
-    assert stage.drops == (10000, 20000)
+    assert stage.lr_milestones == (10000, 20000)

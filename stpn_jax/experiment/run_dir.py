@@ -31,8 +31,6 @@ DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 # Of SCORES, beside the rows.
 TEST_COLUMNS = ("videos", "labels", "digest")
 
-# Fields that may change between two starts: they do not change the result.
-FREE_FIELDS = ("run.", "data.threads", "data.prefetch", "data.data_dir")
 # Fields that a single stream has no part for.
 FUSION_FIELDS = ("model.temporal", "model.attention", "model.pyramid", "model.sketch")
 
@@ -82,17 +80,21 @@ def claim(
         raise UsageError(f"--workdir={directory} is a file; give it a folder's name")
     directory.mkdir(parents=True, exist_ok=True)
     mine = {
-        CONFIG: json.loads(configs.to_json(config)) | {"init_from": init_from or ""},
-        DATASET: json.loads(json.dumps(dataclasses.asdict(dataset.meta)))
+        CONFIG: configs.facts(config) | {"init_from": init_from or ""},
+        DATASET: manifest.plain(dataclasses.asdict(dataset.meta))
         | {"videos": dataset.digest()},
     }
-    free = (*FREE_FIELDS, *unused, *(() if init_from is not None else ("init_from",)))
+    free = (*configs.FREE_FIELDS, *unused)
+    if init_from is None:
+        free = (*free, "init_from")
     for name, content in mine.items():
         path = directory / name
         if path.exists():
-            _check_same(path, read_json(path), content, free)
+            there = read_json(path)
+            there = configs.upgraded(there, str(path)) if name == CONFIG else there
+            _check_same(path, there, content, free)
         elif parallel.is_first_host():
-            files.write_whole(path, json.dumps(content, indent=2, sort_keys=True))
+            manifest.write(path, content)
 
 
 def read_json(path: epath.Path) -> dict[str, Any]:

@@ -88,9 +88,9 @@ def _train_stage(experiment: Experiment, stage: StageConfig, profile: bool) -> N
         network = setup.build_network(experiment, stage)
         variables = initialize.initial_variables(experiment, stage)
         transform = optimizer.make(stage, variables["params"])
-        factors = optimizer.multipliers(stage.rate_rules, variables["params"])
+        factors = optimizer.lr_multipliers(stage.rate_rules, variables["params"])
         update = step.make_train_step(
-            network, transform, factors, config.seed, config.run.device_batch
+            network, transform, factors, config.seed, config.run.microbatch_size
         )
         first = loop.resume(state.create(variables, transform), checkpoints)
         loop.run(

@@ -17,7 +17,7 @@ from stpn_jax import config as configs
 from stpn_jax.experiment import run_dir
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.study import answers
-from stpn_jax.utils import files, locks, manifest
+from stpn_jax.utils import files, locks
 from stpn_jax.utils.errors import UsageError
 
 RUNS = "runs.json"
@@ -39,8 +39,7 @@ class Facts:
 
 def facts_of(experiment: Experiment) -> Facts:
     """What the answers of an experiment belong to."""
-    facts = json.loads(configs.to_json(experiment.config))
-    config = manifest.digest(facts, run_dir.FREE_FIELDS)[:_LETTERS]
+    config = configs.digest(experiment.config)[:_LETTERS]
     videos = experiment.dataset.digest_of(experiment.split.test)
     return Facts(config, videos[:_LETTERS])
 

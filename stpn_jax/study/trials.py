@@ -122,7 +122,7 @@ def shorten(config: Config, frozen: bool) -> Config:
             stage,
             steps=4,
             batch=8,
-            drops=(),
+            lr_milestones=(),
             cached_views=int(frozen and bool(stage.init)),
         )
         for stage in config.stages
@@ -136,8 +136,8 @@ def shorten(config: Config, frozen: bool) -> Config:
 def _streams_key(config: Config, overrides: Sequence[str]) -> str:
     """Tells streams from others of the same seed; a row may have one stream only."""
     own = [one for one in overrides if config_flag.stage_of(one) in initialize.STREAMS]
-    facts = json.loads(configs.to_json(dataclasses.replace(config, stages=())))
-    free = (*run_dir.FREE_FIELDS, *run_dir.FUSION_FIELDS)
+    facts = configs.facts(dataclasses.replace(config, stages=()))
+    free = (*configs.FREE_FIELDS, *run_dir.FUSION_FIELDS)
     flat = manifest.flatten(facts).items()
     kept = {name: value for name, value in flat if not name.startswith(free)}
     text = json.dumps(kept, sort_keys=True) + "".join(own)

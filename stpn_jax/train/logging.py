@@ -96,7 +96,7 @@ class Journal:
             raise UsageError(
                 f"stage {self._stage.name}: {wrong[0]} is {self._row[wrong[0]]} at "
                 f"step {step}{named}; the last checkpoint is kept; lower "
-                "learning_rate or clip"
+                "learning_rate or max_grad_norm"
             )
 
     @contextlib.contextmanager

@@ -24,13 +24,13 @@ def make(stage: StageConfig, params: Any) -> optax.GradientTransformation:
         params: the parameters, for the rules' paths.
 
     Raises:
-        UsageError: if a rule of the stage's multipliers matches no parameter.
+        UsageError: if a rule of the stage's lr_multipliers matches no parameter.
     """
-    factors = multipliers(stage.rate_rules, params)
+    factors = lr_multipliers(stage.rate_rules, params)
     decayed = jax.tree.map(lambda factor, p: factor > 0 and p.ndim > 1, factors, params)
     return optax.chain(
         _scale_leaves(jax.tree.map(lambda factor: float(factor > 0), factors)),
-        optax.clip_by_global_norm(stage.clip),
+        optax.clip_by_global_norm(stage.max_grad_norm),
         optax.add_decayed_weights(stage.weight_decay, mask=decayed),
         _scale_leaves(factors),
         optax.scale_by_schedule(learning_rate(stage)),
@@ -40,13 +40,13 @@ def make(stage: StageConfig, params: Any) -> optax.GradientTransformation:
 
 
 def learning_rate(stage: StageConfig) -> optax.Schedule:
-    """Step-wise constant rate: multiplied by drop_factor at each of the drops."""
+    """Step-wise constant rate: multiplied by lr_decay at each of lr_milestones."""
     return optax.piecewise_constant_schedule(
-        stage.learning_rate, dict.fromkeys(stage.drops, stage.drop_factor)
+        stage.learning_rate, dict.fromkeys(stage.lr_milestones, stage.lr_decay)
     )
 
 
-def multipliers(rules: Sequence[tuple[str, float]], params: Any) -> Any:
+def lr_multipliers(rules: Sequence[tuple[str, float]], params: Any) -> Any:
     """Tree of learning-rate multipliers: of the first rule that matches, else 1.
 
     Raises:

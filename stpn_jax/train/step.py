@@ -43,7 +43,7 @@ def make_train_step(
     transform: optax.GradientTransformation,
     factors: Any,
     seed: int,
-    device_batch: int = 0,
+    microbatch_size: int = 0,
 ) -> Callable[[TrainState, AnyBatch], tuple[TrainState, Metrics]]:
     """The update of one replica, to be mapped over the axis parallel.AXIS.
 
@@ -52,8 +52,8 @@ def make_train_step(
         transform: the optimizer.
         factors: its multipliers; parameters with 0 get no gradient.
         seed: of the dropout, drawn by (seed, step, sample in the global batch).
-        device_batch: samples at a time, at most; 0 for all. The gradients of more are
-            accumulated. Batch statistics are those of so many samples.
+        microbatch_size: samples at a time, at most; 0 for all. The gradients of more
+            are accumulated. Batch statistics are those of so many samples.
     """
 
     def train_step(state: TrainState, batch: AnyBatch) -> tuple[TrainState, Metrics]:
@@ -77,7 +77,7 @@ def make_train_step(
 
         count = batch.label.shape[0]
         keys = sample_keys(seed, state.step, count)
-        found = _accumulate(compute, state, batch, keys, _parts(count, device_batch))
+        found = _accumulate(compute, state, batch, keys, _parts(count, microbatch_size))
         gradients = jax.lax.pmean(found.gradients, parallel.AXIS)
         updates, opt_state = transform.update(gradients, state.opt_state, state.params)
         new_state = TrainState(

@@ -1,4 +1,4 @@
-"""Nested mappings into frozen dataclasses: what does not fit is named and refused."""
+"""Nested mappings into frozen dataclasses; what does not fit is rejected by name."""
 
 import dataclasses
 import difflib
@@ -23,6 +23,8 @@ def parse(kind: Any, value: Any, path: str) -> Any:
 
     Args:
         kind: a dataclass, Literal, tuple, Annotated number with Bounds, or plain type.
+            A field that is not given has its default, or, where its metadata has
+            `absent`, that value: what files from before the field meant.
         value: what was given; a mapping for a dataclass. A mapping for a tuple of
             dataclasses gives each child its key as `name`.
         path: dotted, for the message.
@@ -84,9 +86,13 @@ def _parse_dataclass(kind: Any, value: Any, path: str) -> Any:
         if key not in fields:
             nearest = difflib.get_close_matches(key, fields, n=1, cutoff=0.0)
             raise UsageError(f"{path}.{key}: no such field; did you mean {nearest[0]}?")
-    missing = [name for name in fields if name not in given]
+    absent = [field for field in dataclasses.fields(kind) if field.name not in given]
+    missing = [one.name for one in absent if one.default is dataclasses.MISSING]
     if missing:
         raise UsageError(f"{path}: the fields {', '.join(missing)} are missing")
-    return kind(
-        **{name: parse(fields[name], given[name], f"{path}.{name}") for name in fields}
-    )
+    older = {f.name: f.metadata["absent"] for f in absent if "absent" in f.metadata}
+    parsed = {
+        name: parse(fields[name], value, f"{path}.{name}")
+        for name, value in given.items()
+    }
+    return kind(**older, **parsed)

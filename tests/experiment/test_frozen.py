@@ -31,7 +31,7 @@ def config(**changes):
         level.width = 16
     made.stages = {"pyramid": made.stages.pyramid}
     made.stages.pyramid.update(
-        init=(), steps=6, batch=4, drops=(), batch_norm="frozen", cached_views=3
+        init=(), steps=6, batch=4, lr_milestones=(), batch_norm="frozen", cached_views=3
     )
     made.stages.pyramid.update(changes)
     made.evaluation.update(snippets=2, views=2, frames=3, batch=2)

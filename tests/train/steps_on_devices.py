@@ -46,7 +46,7 @@ def main(path, *arguments):
         np.savez(path, **found)
 
 
-def train(name, batch_norm, device_batch, steps):
+def train(name, batch_norm, microbatch_size, steps):
     config = configs.from_config_dict(demo.get_config())
     stage = dataclasses.replace(
         config.stages[STAGES[name]], batch_norm=batch_norm, dropout=0.5
@@ -72,9 +72,9 @@ def train(name, batch_norm, device_batch, steps):
     network = build.build(stage.network, made)
     variables = build.initialise(network, batch(stage, 0, 0, BATCH), 0)
     transform = optimizer.make(stage, variables["params"])
-    factors = optimizer.multipliers(stage.multipliers, variables["params"])
+    factors = optimizer.lr_multipliers(stage.lr_multipliers, variables["params"])
     update = parallel.map_update(
-        step.make_train_step(network, transform, factors, 7, int(device_batch))
+        step.make_train_step(network, transform, factors, 7, int(microbatch_size))
     )
     first = state.create(variables, transform)
     checkpoints = None

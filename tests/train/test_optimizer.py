@@ -20,8 +20,9 @@ PARAMS = {
 def stage(**changes):
     base = configs.from_config_dict(demo.get_config()).stages[0]
     fixed = {
-        "learning_rate": 0.1, "drops": (2,), "clip": 1.5, "weight_decay": 0.01,
-        "momentum": 0.9, "multipliers": (("a/bias", 2.0), ("^b", 0.0)),
+        "learning_rate": 0.1, "lr_milestones": (2,), "max_grad_norm": 1.5,
+        "weight_decay": 0.01, "momentum": 0.9,
+        "lr_multipliers": (("a/bias", 2.0), ("^b", 0.0)),
     }  # fmt: skip
     return dataclasses.replace(base, **(fixed | changes))
 
@@ -60,11 +61,11 @@ def test_updates_equal_caffes():
 
 def test_a_rule_that_matches_nothing_is_an_error():
     with pytest.raises(UsageError, match="no_such"):
-        optimizer.make(stage(multipliers=(("no_such", 0.0),)), PARAMS)
+        optimizer.make(stage(lr_multipliers=(("no_such", 0.0),)), PARAMS)
 
 
 def test_frozen_parameters_get_no_gradient():
-    factors = optimizer.multipliers((("^b", 0.0),), PARAMS)
+    factors = optimizer.lr_multipliers((("^b", 0.0),), PARAMS)
 
     def total(params):
         stopped = optimizer.stop_frozen(factors, params)

@@ -84,7 +84,7 @@ def test_the_folder_and_what_is_kept_are_told():
 
 NOISY = """
 import os, signal, sys, threading, time
-from stpn_jax import errors
+from stpn_jax.utils import errors
 
 def talk():
     while True:
@@ -126,7 +126,7 @@ def test_the_line_is_the_last_one(act, status, line):
 )
 def test_of_what_cannot_be_raised_a_closed_loop_is_not_told(message, is_told):
     program = f"""
-from stpn_jax import errors
+from stpn_jax.utils import errors
 
 class Callback:
     def __del__(self):
@@ -141,7 +141,7 @@ errors.run(lambda: str(Callback()) and 0)
 
 
 def test_an_unforeseen_error_keeps_its_traceback():
-    program = "from stpn_jax import errors; errors.run(lambda: 1 / 0)"
+    program = "from stpn_jax.utils import errors; errors.run(lambda: 1 / 0)"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False
     )
@@ -150,7 +150,9 @@ def test_an_unforeseen_error_keeps_its_traceback():
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_a_reader_that_went_away_ends_it_quietly(unbuffered):
-    program = "from stpn_jax import errors; errors.run(lambda: print('a\\n' * 9**6))"
+    program = (
+        "from stpn_jax.utils import errors; errors.run(lambda: print('a\\n' * 9**6))"
+    )
     process = subprocess.Popen(
         [sys.executable, "-c", program],
         stdout=subprocess.PIPE,
