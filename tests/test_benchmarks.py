@@ -9,13 +9,8 @@ import jax
 import numpy as np
 import pytest
 
-<<<<<<< HEAD
-from benchmarks import precision, recipe_time, scaling, stcb, train_step
-from stpn_jax.train import logging
-=======
 from benchmarks import precision, recipe_time, scaling, stcb, structure, train_step
-from stpn_jax.train import metrics
->>>>>>> structure
+from stpn_jax.train import logging
 
 
 def test_precision_of_a_run_without_validation(tmp_path):
