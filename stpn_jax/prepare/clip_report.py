@@ -1,4 +1,4 @@
-"""What prepare tells about every clip: report.json and the summary on the terminal."""
+"""The report on every clip: report.json and the summary on the terminal."""
 
 import dataclasses
 import json
@@ -12,8 +12,8 @@ FILE = "report.json"
 _FULL_SNIPPET = 30
 """Flows that 3 paths of L = 10 at tau = 10 span (section 3.2 of the paper)."""
 
-_LISTED = 10
-"""Clips of one kind named on the terminal."""
+_NAMED = 10
+"""Clips of one kind that the summary names."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,14 +22,14 @@ class ClipReport:
 
     Attributes:
         name: path below the folder of videos.
-        frames: decoded.
-        flows: one less.
+        frames: number of decoded frames.
+        flows: number of flows.
         size: width and height of the source in pixels.
-        source_bytes: of the video file, or of the images.
-        source_digest: tells them from others.
-        record_bytes: of frames and flow as JPEG.
-        warnings: what was wrong with a clip that is used all the same.
-        error: why a clip is not used; empty for those that are.
+        source_bytes: size of the video file, or of the images.
+        source_digest: identifies their content.
+        record_bytes: size of frames and flow as JPEG files.
+        warnings: damage and irregularities of a clip that is used.
+        error: why a clip is not used; empty if it is used.
     """
 
     name: str
@@ -44,7 +44,7 @@ class ClipReport:
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> "ClipReport":
-        """The inverse of dataclasses.asdict, also after a turn through JSON."""
+        """The inverse of dataclasses.asdict; JSON may have made lists of tuples."""
         size, warnings = tuple(fields["size"]), tuple(fields["warnings"])
         return cls(**{**fields, "size": size, "warnings": warnings})
 
@@ -54,10 +54,10 @@ class Report:
     """A whole run of prepare.
 
     Attributes:
-        clips: every clip that was tried.
-        unlisted: (name, reason) of files that are in no split list.
-        absent: clips of the lists, in the chosen classes, without a file.
-        membership: records by place in the official splits.
+        clips: every clip of the listing.
+        unlisted: (name, reason) of files that are not clips of the listing.
+        absent: number of listed clips of the chosen classes without a file.
+        membership: place in the official splits -> number of records.
     """
 
     clips: tuple[ClipReport, ...]
@@ -76,7 +76,7 @@ class Report:
         return [clip for clip in self.clips if clip.error]
 
     def totals(self) -> dict[str, int]:
-        """The counts that stand at the head of report.json."""
+        """The counts at the head of report.json."""
         used = self.used
         return {
             "records": len(used),
@@ -93,7 +93,7 @@ class Report:
         }
 
     def write(self, path: epath.PathLike) -> None:
-        """Writes everything as indented JSON."""
+        """Writes report.json."""
         content = {
             "totals": self.totals(),
             "membership": self.membership,
@@ -103,7 +103,7 @@ class Report:
         epath.Path(path).write_text(json.dumps(content, indent=1) + "\n")
 
     def summary(self) -> list[str]:
-        """A few lines for the terminal; the JSON has the rest."""
+        """Lines for the terminal; report.json has the rest."""
         totals = self.totals()
         lines = [
             f"{totals['records']} clips, {totals['frames']} frames, {totals['flows']} "
@@ -123,7 +123,7 @@ class Report:
 
 
 def gigabytes(count: int | float) -> str:
-    """A number of bytes for people."""
+    """A number of bytes as text."""
     unit, name = (1e9, "GB") if count >= 1e8 else (1e6, "MB")
     return f"{count / unit:.1f} {name}"
 
@@ -132,7 +132,7 @@ def _named(what: str, clips: Sequence[tuple[str, str]]) -> list[str]:
     if not clips:
         return []
     lines = [f"{len(clips)} {what}:"]
-    lines += [f"  {name}: {reason}" for name, reason in clips[:_LISTED]]
-    if len(clips) > _LISTED:
-        lines.append(f"  and {len(clips) - _LISTED} more, all in {FILE}")
+    lines += [f"  {name}: {reason}" for name, reason in clips[:_NAMED]]
+    if len(clips) > _NAMED:
+        lines.append(f"  and {len(clips) - _NAMED} more, all in {FILE}")
     return lines
