@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import math
+from collections.abc import Sequence
 
 from etils import epath
 
@@ -12,7 +13,6 @@ from stpn_jax.video import decoding
 
 GROUPS = "groups.csv"
 _PARTS = (official_splits.TRAIN, official_splits.TEST)
-_Found = tuple[list[listing.Clip], list[listing.LeftOut]]
 
 
 def list_clips(options: listing.Options) -> listing.Listing:
@@ -26,10 +26,15 @@ def list_clips(options: listing.Options) -> listing.Listing:
         UsageError: a folder is missing or has no clips.
     """
     videos = epath.Path(options.videos)
-    if _has_parts(videos, options.clips_are_folders):
-        clips, unlisted = _split_by_folder(options)
-    else:
-        clips, unlisted = _split_by_ratio(options)
+    has_parts = _has_parts(videos, options.clips_are_folders)
+    clips: list[listing.Clip] = []
+    unlisted: list[listing.LeftOut] = []
+    for part in _PARTS if has_parts else _PARTS[:1]:
+        found, left_out = _find(options, f"{part}/" if has_parts else "", part)
+        clips += found
+        unlisted += left_out
+    if not has_parts:
+        clips = _hold_out(clips, options)
     if not clips:
         expected = (
             "folders of frames"
@@ -77,17 +82,10 @@ def _has_classes(part: epath.Path, clips_are_folders: bool) -> bool:
     )
 
 
-def _split_by_folder(options: listing.Options) -> _Found:
-    clips, unlisted = [], []
-    for part in _PARTS:
-        found, left_out = _find(options, f"{part}/", part)
-        clips += found
-        unlisted += left_out
-    return clips, unlisted
-
-
-def _split_by_ratio(options: listing.Options) -> _Found:
-    clips, unlisted = _find(options, "", official_splits.TRAIN)
+def _hold_out(
+    clips: Sequence[listing.Clip], options: listing.Options
+) -> list[listing.Clip]:
+    """The clips, of which a fraction of every class becomes the test part."""
     by_class: dict[str, list[str]] = {}
     for clip in clips:
         by_class.setdefault(clip.label, []).append(clip.name)
@@ -95,13 +93,10 @@ def _split_by_ratio(options: listing.Options) -> _Found:
     for names in by_class.values():
         count = _test_clips(len(names), options.test_fraction)
         test |= set(official_splits.shuffled(names, str(options.seed))[:count])
-    parts = [
-        dataclasses.replace(clip, membership=(official_splits.TEST,))
-        if clip.name in test
-        else clip
+    return [
+        dataclasses.replace(clip, membership=(_PARTS[clip.name in test],))
         for clip in clips
     ]
-    return parts, unlisted
 
 
 def _test_clips(clips: int, fraction: float) -> int:
@@ -111,7 +106,9 @@ def _test_clips(clips: int, fraction: float) -> int:
     return min(max(math.floor(clips * fraction + 0.5), 1), clips - 1)
 
 
-def _find(options: listing.Options, below: str, part: str) -> _Found:
+def _find(
+    options: listing.Options, below: str, part: str
+) -> tuple[list[listing.Clip], list[listing.LeftOut]]:
     """Clips at <below><class>/*, and the files that are left out."""
     clips, unlisted = [], []
     for class_folder in listing.class_folders(epath.Path(options.videos) / below):

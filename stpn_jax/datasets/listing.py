@@ -2,7 +2,6 @@
 
 import dataclasses
 import difflib
-import itertools
 from collections.abc import Iterable, Mapping, Sequence
 
 from etils import epath
@@ -240,8 +239,7 @@ def _evenly(clips: Sequence[Clip]) -> list[Clip]:
     for name in official_splits.shuffled(clip_of, "limit"):
         clip = clip_of[name]
         parts.setdefault((clip.label, clip.membership[0]), []).append(clip)
-    rounds = itertools.zip_longest(*(parts[key] for key in sorted(parts)))
-    return [clip for turn in rounds for clip in turn if clip is not None]
+    return official_splits.in_rounds(parts[key] for key in sorted(parts))
 
 
 def _why_not_a_clip(path: epath.Path, clips_are_folders: bool) -> str:

@@ -2,8 +2,10 @@
 
 import dataclasses
 import hashlib
+import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
 
 import numpy as np
 from etils import epath
@@ -16,6 +18,7 @@ SPLITS = (1, 2, 3)
 """The official splits of UCF101 and HMDB51."""
 
 TRAIN, TEST, NONE = "train", "test", "none"
+T = TypeVar("T")
 _HMDB51_MEMBERSHIP = {"0": NONE, "1": TRAIN, "2": TEST}
 
 
@@ -151,6 +154,12 @@ def shuffled(texts: Iterable[str], seed: str) -> list[str]:
         return hashlib.sha256(f"{seed}/{text}".encode()).digest()
 
     return sorted(texts, key=digest)
+
+
+def in_rounds(lists: Iterable[Iterable[T]]) -> list[T]:
+    """The first items of all lists, then the second items, and so on."""
+    rounds = itertools.zip_longest(*lists)
+    return [item for turn in rounds for item in turn if item is not None]
 
 
 def split_videos(

@@ -2,10 +2,13 @@
 
 import dataclasses
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from etils import epath
+
+from stpn_jax.datasets import listing
 
 FILE = "report.json"
 
@@ -54,16 +57,12 @@ class Report:
     """A whole run of prepare.
 
     Attributes:
-        clips: every clip of the listing.
-        unlisted: (name, reason) of files that are not clips of the listing.
-        absent: number of listed clips of the chosen classes without a file.
-        membership: place in the official splits -> number of records.
+        clips: the report on every clip of the listing.
+        chosen: the clips and the files that are left out.
     """
 
-    clips: tuple[ClipReport, ...]
-    unlisted: tuple[tuple[str, str], ...]
-    absent: int
-    membership: dict[str, int]
+    clips: Sequence[ClipReport]
+    chosen: listing.Listing
 
     @property
     def used(self) -> list[ClipReport]:
@@ -74,6 +73,13 @@ class Report:
     def skipped(self) -> list[ClipReport]:
         """Clips that could not be read."""
         return [clip for clip in self.clips if clip.error]
+
+    @property
+    def membership(self) -> dict[str, int]:
+        """Place in the official splits -> number of records."""
+        used = {clip.name for clip in self.used}
+        listed = (clip for clip in self.chosen.clips if clip.name in used)
+        return dict(sorted(Counter("_".join(c.membership) for c in listed).items()))
 
     def totals(self) -> dict[str, int]:
         """The counts at the head of report.json."""
@@ -88,8 +94,8 @@ class Report:
             f"shorter_than_{_FULL_SNIPPET}_flows": sum(
                 clip.flows < _FULL_SNIPPET for clip in used
             ),
-            "in_no_list": len(self.unlisted),
-            "listed_but_absent": self.absent,
+            "in_no_list": len(self.chosen.unlisted),
+            "listed_but_absent": sum(self.chosen.absent.values()),
         }
 
     def write(self, path: epath.PathLike) -> None:
@@ -97,7 +103,7 @@ class Report:
         content = {
             "totals": self.totals(),
             "membership": self.membership,
-            "in_no_list": [{"name": n, "reason": r} for n, r in self.unlisted],
+            "in_no_list": [{"name": n, "reason": r} for n, r in self.chosen.unlisted],
             "clips": [dataclasses.asdict(clip) for clip in self.clips],
         }
         epath.Path(path).write_text(json.dumps(content, indent=1) + "\n")
@@ -113,7 +119,7 @@ class Report:
         lines += _named("skipped", [(c.name, c.error) for c in self.skipped])
         warned = [(c.name, "; ".join(c.warnings)) for c in self.used if c.warnings]
         lines += _named("read with a warning", warned)
-        lines += _named("left out", self.unlisted)
+        lines += _named("left out", self.chosen.unlisted)
         if short := totals[f"shorter_than_{_FULL_SNIPPET}_flows"]:
             lines.append(
                 f"{short} clips have fewer than {_FULL_SNIPPET} flows: they are kept, "

@@ -94,7 +94,7 @@ def process(task: Task, settings: encoding.Settings) -> clip_report.ClipReport:
             frames=len(encoded.frames),
             flows=len(encoded.flow_x),
             size=source.size,
-            source_bytes=_bytes(paths),
+            source_bytes=sum(path.stat().length for path in paths),
             source_digest=_digest(paths),
             record_bytes=encoded.size,
             warnings=tuple(source.warnings),
@@ -195,9 +195,7 @@ def measure(task: Task, settings: encoding.Settings) -> Pace | None:
     return Pace((time.perf_counter() - start) / count, encoded.size / count)
 
 
-def _pieces(
-    frames: Iterable[decoding.Frame],
-) -> Iterator[UInt8[np.ndarray, "t y x 3"]]:
+def _pieces(frames: Iterable[decoding.Frame]) -> Iterator[UInt8[np.ndarray, "t y x 3"]]:
     """Pieces of flow_codec.chunk() + 1 frames or fewer, which overlap by one frame."""
     iterator = iter(frames)
     piece = list(itertools.islice(iterator, 1))
@@ -230,15 +228,11 @@ def _read_report(cache: epath.Path, task: Task) -> clip_report.ClipReport | None
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None  # Written incompletely, as by a power failure.
     try:
-        paths = _paths(task)
-        if report.source_digest:
-            same = report.source_digest == _digest(paths)
-        else:  # Written by a version without digests.
-            same = report.source_bytes == _bytes(paths)
+        is_same = report.source_digest == _digest(_paths(task))
     except decoding.VideoError as error:
         kept = f"prepared earlier and kept: its source cannot be read now ({error})"
         return dataclasses.replace(report, warnings=(*report.warnings, kept))
-    return report if same else None
+    return report if is_same else None
 
 
 def _paths(task: Task) -> list[epath.Path]:
@@ -246,10 +240,6 @@ def _paths(task: Task) -> list[epath.Path]:
     path = epath.Path(task.path)
     frames = image_series.frames(path) if path.is_dir() else [path]
     return [*frames, *itertools.chain(*(task.extracted_flow() or ()))]
-
-
-def _bytes(paths: Sequence[epath.Path]) -> int:
-    return sum(path.stat().length for path in paths)
 
 
 def _digest(paths: Sequence[epath.Path]) -> str:

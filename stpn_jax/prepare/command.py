@@ -11,6 +11,7 @@ Functions import heavy modules, because worker processes import this file too.
 import argparse
 import math
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from stpn_jax.utils import errors, files
 from stpn_jax.utils.errors import Parser, UsageError
@@ -18,6 +19,8 @@ from stpn_jax.utils.errors import Parser, UsageError
 DATASETS = ("ucf101", "hmdb51", "folder")
 _LARGEST_SIDE = 4096
 _BOUND = 20.0  # of flow that is computed; TSN's
+
+T = TypeVar("T")
 
 
 def run() -> None:
@@ -111,17 +114,17 @@ def _parser() -> Parser:
     add("--flow", metavar="DIR", default="", help="extracted; default: TV-L1, computed")
     add("--splits", metavar="DIR", default="", help="the official split lists")
     add("--data_dir", metavar="DIR", default="", help="where the records are written")
-    add("--size", metavar="WxH", type=_size, default=(340, 256))
+    add("--size", metavar="WxH", type=_SIZE, default=(340, 256))
     add("--classes", metavar="A,B", type=_names, default=(), help="default: all")
-    add("--limit", metavar="N", type=_count, default=0, help="clips, evenly chosen")
-    add("--workers", metavar="N", type=_count, default=0, help="default: one a core")
-    add("--hosts", metavar="N", type=_count, default=0, help="machines on one data_dir")
-    add("--host", metavar="I", type=_count, help="which of them: 0 to N-1")
-    add("--jpeg_quality", metavar="Q", type=_quality, default=95)
+    add("--limit", metavar="N", type=_COUNT, default=0, help="clips, evenly chosen")
+    add("--workers", metavar="N", type=_COUNT, default=0, help="default: one a core")
+    add("--hosts", metavar="N", type=_COUNT, default=0, help="machines on one data_dir")
+    add("--host", metavar="I", type=_COUNT, help="which of them: 0 to N-1")
+    add("--jpeg_quality", metavar="Q", type=_QUALITY, default=95)
     add(
         "--flow_bound",
         metavar="PIXELS",
-        type=_positive,
+        type=_PIXELS,
         help="of --flow: as made; else 20",
     )
     add(
@@ -133,61 +136,51 @@ def _parser() -> Parser:
     add(
         "--test_fraction",
         metavar="F",
-        type=_fraction,
+        type=_FRACTION,
         default=0.25,
         help="of a folder without train/ and test/",
     )
     add("--seed", metavar="N", type=int, default=0, help="of all random choices")
     add("--inspect", metavar="DATA_DIR", default="", help="draw and count records")
     add("--out", metavar="PNG", default="", help="of --inspect; default: beside them")
-    add("--clips", metavar="N", type=_count, default=0, help="that --inspect draws")
+    add("--clips", metavar="N", type=_COUNT, default=0, help="that --inspect draws")
     add("--verify", action="store_true", help="compare the checksums of all records")
     return parser
 
 
-def _size(text: str) -> tuple[int, int]:
-    width, _, height = text.partition("x")
-    if not (width.isdecimal() and height.isdecimal()):
-        raise argparse.ArgumentTypeError(
-            f"expected WxH such as 340x256, found {text!r}"
-        )
-    size = int(width), int(height)
-    if not 1 <= min(size) <= max(size) <= _LARGEST_SIDE:
-        raise argparse.ArgumentTypeError(
-            f"expected sides of 1 to {_LARGEST_SIDE} pixels, found {text!r}"
-        )
-    return size
+def _type(
+    convert: Callable[[str], T], is_good: Callable[[T], bool], expected: str
+) -> Callable[[str], T]:
+    """A type of argparse with a message that says what is expected."""
+
+    def parse(text: str) -> T:
+        try:
+            value = convert(text)
+            is_valid = is_good(value)
+        except ValueError:
+            is_valid = False
+        if not is_valid:
+            raise argparse.ArgumentTypeError(f"expected {expected}, found {text!r}")
+        return value
+
+    return parse
+
+
+def _two(text: str) -> tuple[int, int]:
+    width, height = map(int, text.split("x"))
+    return width, height
 
 
 def _names(text: str) -> tuple[str, ...]:
     return tuple(name for name in text.split(",") if name)
 
 
-def _count(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"expected a count, found {text!r}")
-    return int(text)
-
-
-def _quality(text: str) -> int:
-    if not (text.isdecimal() and 1 <= int(text) <= 100):
-        raise argparse.ArgumentTypeError(f"expected 1 to 100, found {text!r}")
-    return int(text)
-
-
-def _number(text: str, is_good: Callable[[float], bool], expected: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not (math.isfinite(value) and is_good(value)):
-        raise argparse.ArgumentTypeError(f"expected {expected}, found {text!r}")
-    return value
-
-
-def _positive(text: str) -> float:
-    return _number(text, lambda value: value > 0, "a positive number")
-
-
-def _fraction(text: str) -> float:
-    return _number(text, lambda value: 0 <= value < 1, "a fraction below 1")
+_SIZE = _type(
+    _two,
+    lambda size: 1 <= min(size) <= max(size) <= _LARGEST_SIDE,
+    f"WxH such as 340x256, with sides of 1 to {_LARGEST_SIDE} pixels",
+)
+_COUNT = _type(int, lambda value: value >= 0, "a count")
+_QUALITY = _type(int, lambda value: 1 <= value <= 100, "1 to 100")
+_PIXELS = _type(float, lambda value: 0 < value < math.inf, "a positive number")
+_FRACTION = _type(float, lambda value: 0 <= value < 1, "a fraction below 1")

@@ -75,10 +75,10 @@ def _jpeg(pixels: np.ndarray, quality: int) -> bytes:
     return data.tobytes()
 
 
-def decode(file: bytes, mode: int) -> np.ndarray | None:
-    """The pixels of an image file in a mode of cv2.imdecode; None if it is damaged."""
+def decode(file: bytes, mode: int) -> np.ndarray:
+    """The pixels of an image file in a mode of cv2.imdecode; empty if it is damaged."""
     try:
         pixels = cv2.imdecode(np.frombuffer(file, np.uint8), mode)
     except cv2.error:
-        return None
-    return pixels
+        pixels = None
+    return np.empty((0, 0), np.uint8) if pixels is None else pixels

@@ -17,7 +17,7 @@ from stpn_jax.utils import files
 from stpn_jax.utils.errors import UsageError
 from stpn_jax.video import flow_codec
 
-_PLACES = (official_splits.TRAIN, official_splits.TEST, official_splits.NONE)
+_PARTS = (official_splits.TRAIN, official_splits.TEST, official_splits.NONE)
 _MANY = 0.05  # share of saturated codes
 _SHEET = 16  # clips of one contact sheet
 _MEASURED = 100  # clips, at least, whose flow is checked
@@ -122,25 +122,19 @@ def choose(dataset: records.Dataset, count: int, seed: int = 0) -> list[int]:
     Returns:
         indices in the order of their classes.
     """
-    indices = map(str, range(len(dataset)))
-    order = [int(i) for i in official_splits.shuffled(indices, str(seed))]
-    turns: Counter[tuple[int, str]] = Counter()
-    by_class: dict[int, list[tuple[int, int, int, int]]] = {}
-    for rank, video in enumerate(order):
-        label, place = int(dataset.labels[video]), dataset.membership[video][0]
-        turns[label, place] += 1
-        # Neighbouring classes begin with different places.
-        place_turn = (_PLACES.index(place) + label) % len(_PLACES)
-        by_class.setdefault(label, []).append(
-            (turns[label, place], place_turn, rank, video)
-        )
-    ranked = [
-        (turn, rank, video)
-        for clips in by_class.values()
-        for turn, (_, _, rank, video) in enumerate(sorted(clips))
-    ]
-    chosen = [video for *_, video in sorted(ranked)[:count]]
-    return sorted(chosen, key=lambda video: (dataset.labels[video], video))
+    by_class: dict[int, dict[str, list[int]]] = {}
+    for index in official_splits.shuffled(map(str, range(len(dataset))), str(seed)):
+        video = int(index)
+        parts = by_class.setdefault(int(dataset.labels[video]), {})
+        parts.setdefault(dataset.membership[video][0], []).append(video)
+
+    def in_turns(label: int, parts: dict[str, list[int]]) -> list[int]:
+        first = -label % len(_PARTS)  # Neighbouring classes begin with other parts.
+        order = _PARTS[first:] + _PARTS[:first]
+        return official_splits.in_rounds(parts.get(part, []) for part in order)
+
+    clips = official_splits.in_rounds(in_turns(*one) for one in by_class.items())
+    return sorted(clips[:count], key=lambda video: (dataset.labels[video], video))
 
 
 def sample(dataset: records.Dataset, video: int) -> flow_check.Sample:
@@ -149,9 +143,16 @@ def sample(dataset: records.Dataset, video: int) -> flow_check.Sample:
     Raises:
         UsageError: an image cannot be read; it names the clip.
     """
+    width, height = dataset.meta.size
 
     def decode(files: Sequence[bytes], mode: int) -> UInt8[np.ndarray, "t y x *c"]:
-        return np.stack([_decode(file, mode, dataset, video) for file in files])
+        images = [encoding.decode(file, mode) for file in files]
+        if any(image.shape[:2] != (height, width) for image in images):
+            raise UsageError(
+                f"clip {dataset.names[video]}: an image in the records is not a JPEG "
+                f"of {width}x{height}: delete the data_dir and prepare it again"
+            )
+        return np.stack(images)
 
     at = flow_check.positions(0, int(dataset.num_frames[video]) - 2)
     components = dataset.flows(video, at)
@@ -222,16 +223,3 @@ def _columns(cells: Sequence[str]) -> Iterator[str]:
     for start in range(0, len(cells), per_line):
         line = "".join(cell.ljust(width) for cell in cells[start : start + per_line])
         yield f"  {line}".rstrip()
-
-
-def _decode(
-    file: bytes, mode: int, dataset: records.Dataset, video: int
-) -> UInt8[np.ndarray, "y x *c"]:
-    pixels = encoding.decode(file, mode)
-    width, height = dataset.meta.size
-    if pixels is None or pixels.shape[:2] != (height, width):
-        raise UsageError(
-            f"clip {dataset.names[video]}: an image in the records is not a JPEG of "
-            f"{width}x{height}: delete the data_dir and prepare it again"
-        )
-    return pixels

@@ -26,26 +26,13 @@ _PLAN = "plan.json"
 
 @dataclasses.dataclass(frozen=True)
 class Arguments:
-    """The flags of the command.
+    """The flags of the command, which command.py describes.
 
     Attributes:
-        dataset: a key of datasets.builders.BUILDERS.
-        videos: folder of video files; empty where frames is given.
-        frames: folder of frames that another program extracted, or empty.
-        flow: folder of flow that another program extracted, or empty.
-        splits: folder of the official lists, or empty.
-        data_dir: where the records are written.
-        size: width and height in pixels.
-        classes: class names, or none for all.
-        limit: number of clips, or 0 for all.
-        workers: clips at a time, or 0 for the number of cores.
-        hosts: machines that share the work in one data_dir; 0 for a single one.
-        host: index of this machine.
-        jpeg_quality: of frames and flow.
-        flow_bound: displacement in pixels that becomes 255.
-        flow_leads: see precomputed.extracted.
-        test_fraction: test share of each class, where nothing else gives a split.
-        seed: samples the test clips.
+        videos, frames: folder of the clips; one of the two is empty.
+        flow, splits: folders, or empty.
+        classes: empty for all.
+        limit, workers, hosts: 0 where not given.
     """
 
     dataset: str

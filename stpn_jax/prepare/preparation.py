@@ -102,7 +102,7 @@ def _run(
     """Encodes all clips and packs them."""
     data_dir = epath.Path(arguments.data_dir)
     start = time.monotonic()
-    report = _report(chosen, _encode(arguments, tasks, say))
+    report = clip_report.Report(_encode(arguments, tasks, say), chosen)
     report.write(data_dir / clip_report.FILE)
     if not report.used:
         raise UsageError(
@@ -226,19 +226,6 @@ def _duration(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
-
-
-def _report(
-    chosen: listing.Listing, reports: Sequence[clip_report.ClipReport]
-) -> clip_report.Report:
-    good = {clip.name for clip in reports if not clip.error}
-    places = Counter("_".join(c.membership) for c in chosen.clips if c.name in good)
-    return clip_report.Report(
-        clips=tuple(reports),
-        unlisted=chosen.unlisted,
-        absent=sum(chosen.absent.values()),
-        membership=dict(sorted(places.items())),
-    )
 
 
 def _pack(

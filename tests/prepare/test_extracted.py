@@ -160,10 +160,7 @@ COLOURS = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
     [
         (_drop("flow_x_00004.jpg"), "flow_x_00003.jpg and flow_x_00005.jpg"),
         (_drop("img_00002.jpg"), "image 2 is missing between"),
-        (
-            _drop("flow_y_00008.jpg"),
-            "8 images of flow in x and 7 in y: image 8 occurs",
-        ),
+        (_drop("flow_y_00008.jpg"), "8 images of flow in x and 7 in y: image 8 occurs"),
         (_drop("img_00009.jpg"), "as many flows as frames"),
         (_drop("*_00008.jpg"), "is missing between"),
         (_drop("flow_?_0000[78].jpg"), "9 frames and 6 flows: 8 flows are expected"),

@@ -179,7 +179,7 @@ def _decode(path: epath.Path, data: bytes, mode: int) -> UInt8[np.ndarray, "y x 
     if ends and ends[0] not in data.rstrip(b"\0")[-_TAIL:]:
         raise decoding.VideoError(f"{path} is cut off or damaged")
     pixels = encoding.decode(data, mode)
-    if pixels is None:
+    if not pixels.size:
         raise decoding.VideoError(f"{path} is not an image that can be read")
     if pixels.dtype != np.uint8:
         raise decoding.VideoError(f"{path} has more than the expected 8 bits")
