@@ -111,11 +111,10 @@ def _run(
             f"{data_dir / clip_report.FILE} lists them all"
         )
     say(f"packing {len(report.used)} clips into TFRecord files")
-    caches = {task.name: task.cache for task in tasks}
     used = {clip.name for clip in report.used}
     examples = [
-        builders.Example(clip, functools.partial(clips.load, caches[clip.name]))
-        for clip in chosen.clips
+        builders.Example(clip, functools.partial(clips.load, task.cache))
+        for clip, task in zip(chosen.clips, tasks, strict=True)
         if clip.name in used
     ]
     _pack(arguments, chosen, examples)

@@ -133,18 +133,18 @@ def test_bad_clips_are_listed_and_good_ones_kept(cheap_flow, folder, tmp_path, c
     code, out, _ = run(capsys, *command(folder, tmp_path / "out"))
     assert code == 0
     assert "5 skipped" in out
-    told = {clip["name"]: clip for clip in read_report(tmp_path / "out")["clips"]}
-    errors = {name: clip["error"] for name, clip in told.items() if clip["error"]}
+    reported = {clip["name"]: clip for clip in read_report(tmp_path / "out")["clips"]}
+    errors = {name: clip["error"] for name, clip in reported.items() if clip["error"]}
     assert set(errors) == {
         f"run/{name}"
         for name in ("zero.avi", "text.avi", "one.avi", "sound.mkv", "cut.mp4")
     }
     assert "one frame" in errors["run/one.avi"]
     assert "no video stream" in errors["run/sound.mkv"]
-    assert "cut off" in told["run/short.avi"]["warnings"][0]
-    assert told["run/odd.mkv"]["size"] == [65, 49]
+    assert "cut off" in reported["run/short.avi"]["warnings"][0]
+    assert reported["run/odd.mkv"]["size"] == [65, 49]
     names = records.open_dataset(tmp_path / "out").names
-    assert set(names) == set(told) - set(errors)
+    assert set(names) == set(reported) - set(errors)
     assert "run/notes.txt" in out
 
 
@@ -238,10 +238,10 @@ def test_hosts_together_make_the_records_of_one(cheap_flow, folder, tmp_path, ca
 def test_inspect_counts_and_draws(cheap_flow, folder, tmp_path, capsys):
     out = tmp_path / "out"
     assert run(capsys, *command(folder, out))[0] == 0
-    code, told, _ = run(capsys, f"--inspect={out}", "--clips=5")
+    code, reported, _ = run(capsys, f"--inspect={out}", "--clips=5")
     assert code == 0
-    assert "6 clips of 2 classes, 80 frames and 74 flows of 32x24" in told
-    assert "in 6 clips" in told
+    assert "6 clips of 2 classes, 80 frames and 74 flows of 32x24" in reported
+    assert "in 6 clips" in reported
     assert (out / "contact_sheet.png").read_bytes().startswith(b"\x89PNG")
     sheet = tmp_path / "sheet.png"
     assert run(capsys, f"--inspect={out}", f"--out={sheet}")[0] == 0
@@ -357,8 +357,8 @@ def test_a_clip_that_changed_is_encoded_again(cheap_flow, folder, tmp_path):
 def test_a_clip_longer_than_a_record(cheap_flow, folder, tmp_path, monkeypatch):
     monkeypatch.setattr(encoding, "RECORD_LIMIT", 1000)
     task = clips.Task("a", str(folder / "run" / "2.avi"), str(tmp_path / "c.npz"))
-    told = clips.process(task, encoding.Settings(SIZE, 20.0, 95, tvl1.Parameters()))
-    assert "cut it into shorter clips" in told.error
+    reported = clips.process(task, encoding.Settings(SIZE, 20.0, 95, tvl1.Parameters()))
+    assert "cut it into shorter clips" in reported.error
 
 
 def _full_for_clips(*arguments):
