@@ -1,4 +1,4 @@
-"""The Python API: an exported network that is asked about videos.
+"""The Python API: predictions of an exported network for videos.
 
 classifier = stpn_jax.Classifier.load("artifact")
 answer = classifier.classify("video.mp4")
@@ -27,12 +27,7 @@ Features = dict[str, Float[np.ndarray, "_"]]
 
 
 class Classifier:
-    """Classifies videos by an exported network.
-
-    Attributes:
-        labels: class names in the order of `Answer.distribution`.
-        card: what the exporter wrote about the network.
-    """
+    """Classifies videos by an exported network."""
 
     def __init__(self, model: artifact.Artifact):
         """Args: model: a loaded artifact."""
@@ -47,11 +42,10 @@ class Classifier:
         Args:
             path: folder of the artifact.
             dtype: of the activations: float32 or bfloat16.
-            fast: a faster optical flow, one view and at most three snippets a video,
-                for processors that have to answer soon.
+            fast: a faster optical flow, one view and at most three snippets a video.
 
         Raises:
-            UsageError: it does not; the message says why.
+            UsageError: the artifact is incomplete or does not run here, and why.
         """
         model = artifact.load(path, dtype)
         return cls(engine.fast(model) if fast else model)
@@ -73,9 +67,9 @@ class Classifier:
     def classify(
         self, videos: Given | Iterable[Given], **options: Any
     ) -> Answer | list[Answer]:
-        """What the network says of a video, or of each of several.
+        """Predicts a video, or each of several.
 
-        Long videos are looked at by windows; their answers have a timeline.
+        Long videos are split into windows and get a timeline.
 
         Args:
             videos: a path or frames; or several of them.
@@ -83,19 +77,22 @@ class Classifier:
                 (seconds), limit (seconds), rate (of frames in memory).
 
         Raises:
-            VideoError: one of them cannot be read; the message says why.
+            VideoError: one of them cannot be read, and why.
             UsageError: an option is wrong.
         """
-        found = [
-            _answered(answer)
-            for answer in self._stream(_several(videos), options, many=_many(videos))
-        ]
-        return found if _many(videos) else found[0]
+        many = _is_many(videos)
+        given: Any = videos if many else [videos]
+        found = []
+        for answer in engine.answers(self.model, given, _checked(options), many):
+            if isinstance(answer, Failure):
+                raise VideoError(f"{answer.video}: {answer.reason}")
+            found.append(answer)
+        return found if many else found[0]
 
     def stream(
         self, videos: Iterable[Given], **options: Any
     ) -> Iterator[Answer | Failure]:
-        """Answers as they come, in order, for any number of videos.
+        """Predicts any number of videos, in order, without loading all at once.
 
         Args:
             videos: paths or frames; taken one after the other.
@@ -107,19 +104,14 @@ class Classifier:
         Raises:
             UsageError: an option is wrong.
         """
-        return self._stream(videos, options, many=True)
+        return engine.answers(self.model, videos, _checked(options))
 
     def features(
         self, videos: Given | Iterable[Given], **options: Any
     ) -> Features | list[Features]:
         """Vectors by name (spatial, temporal, attended, fused) of a video or of each.
 
-        Args:
-            videos: as of `classify`.
-            **options: as of `classify`.
-
-        Returns:
-            Averages over snippets and views.
+        They are averages over snippets and views; arguments are those of `classify`.
         """
         found = self.classify(videos, **options)
         if isinstance(found, Answer):
@@ -127,36 +119,21 @@ class Classifier:
         return [answer.features for answer in found]
 
     def warm_up(self) -> None:
-        """Compiles what `classify` needs for one video, so that the next is fast."""
+        """Compiles what `classify` needs, so that the first video is fast."""
         width, height = self.model.preprocessing.size
         rng = np.random.default_rng(0)
         self.classify(rng.integers(0, 256, (64, height, width, 3), dtype=np.uint8))
 
-    def _stream(
-        self, videos: Iterable[Given], options: dict[str, Any], many: bool
-    ) -> Iterator[Answer | Failure]:
-        return engine.answers(self.model, videos, _checked(options), many)
 
-
-def _many(videos: Any) -> bool:
-    """Whether several videos were given."""
+def _is_many(videos: Any) -> bool:
+    """Whether several videos are given."""
     is_path = isinstance(videos, str | epath.Path) or hasattr(videos, "__fspath__")
     is_array = hasattr(videos, "__array__")
     return not (is_path or is_array) and isinstance(videos, Iterable)
 
 
-def _several(videos: Any) -> Iterable[Any]:
-    return videos if _many(videos) else [videos]
-
-
-def _answered(answer: Answer | Failure) -> Answer:
-    if isinstance(answer, Failure):
-        raise VideoError(f"{answer.video}: {answer.reason}")
-    return answer
-
-
 def _checked(options: dict[str, Any]) -> Options:
-    """Raises UsageError for unknown names and values that cannot be."""
+    """Raises UsageError for unknown names and invalid values."""
     unknown = options.keys() - Options.__dataclass_fields__.keys()
     if unknown:
         known = ", ".join(Options.__dataclass_fields__)

@@ -1,17 +1,16 @@
-"""Classes, probabilities and attention of any videos, by an exported network.
+"""Predicts classes, probabilities and attention of videos by an exported network.
 
     python -m stpn_jax.predict --model=ARTIFACT VIDEO... [--out=DIR] [--pictures]
 
 VIDEO is a file, a folder or a glob. For each video a line of JSON is printed; --out
-keeps them as files, --pictures and --overlay draw what the network saw.
+writes them to files, --pictures and --overlay draw the attention.
 """
 
 import argparse
 import json
-import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -25,96 +24,76 @@ from stpn_jax.inference import predictions as reporting
 from stpn_jax.inference import video_sources
 from stpn_jax.inference.predictions import Answer, Failure
 from stpn_jax.utils import compilation_cache, errors
-from stpn_jax.utils.errors import Parser, UsageError
+from stpn_jax.utils.errors import Parser
 from stpn_jax.video import decoding
 
-BROKEN_PIPE, TERMINATED = 141, 143
-"""Exit statuses: 128 and the number of the signal, as shells have it."""
+TERMINATED = 128 + signal.SIGTERM
+"""Exit status, as shells have it."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit status."""
+    return errors.guard(lambda: _main(arguments), str, _log)
+
+
+def _main(arguments: Sequence[str] | None) -> int:
+    options = _parse(arguments)
+    compilation_cache.enable()
+    classifier = Classifier.load(options.model, options.dtype, options.fast)
+    settings = classifier.model.preprocessing
+    if settings.paths and not settings.flow:
+        _log(
+            "warning: this network was trained on flow that another program computed; "
+            "here it is TV-L1, and the difference costs accuracy"
+        )
     try:
-        options = _parse(arguments)
-        compilation_cache.enable()
-        classifier = Classifier.load(options.model, options.dtype, options.fast)
-        settings = classifier.model.preprocessing
-        if settings.paths and not settings.flow:
-            _say(
-                "warning: this network saw flow that another program had computed; "
-                "here it is TV-L1, and what differs costs accuracy"
-            )
         return run(classifier, options)
-    except UsageError as error:
-        return _fail(str(error), 2)
-    except BrokenPipeError:
-        # Python would complain when it closes what nobody reads.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return BROKEN_PIPE
-    except OSError as error:
-        place = options.out if errors.is_full_disk(error) else error.filename
-        reason = f"{error.strerror or error}; choose another --out"
-        return _fail(f"{place or 'standard output'}: {reason}", 2)
     except KeyboardInterrupt:
-        return _fail("interrupted; the videos before this one are done", 130)
+        _log("error: interrupted; the videos before this one are done")
+        return 130
 
 
 def run(classifier: Classifier, options: argparse.Namespace) -> int:
     """Predicts each video and writes its files; a bad video does not stop the others.
 
-    Returns:
-        0 if all videos were read, else 1.
+    Returns 0 if all videos were read, else 1.
     """
     if options.out:
         epath.Path(options.out).mkdir(parents=True, exist_ok=True)
     videos, empty = video_sources.find_videos(options.videos)
     for one in empty:
         _print(reporting.as_json(Failure(one, "there is no video in it")))
-    _say(_plan(classifier, len(videos)))
+    _log(_plan(classifier, len(videos)))
     failed = len(empty)
     names = reporting.unique_names(videos)
-    answers = _with_bar(_answers(classifier, videos, options), len(videos))
-    for answer, path, name in zip(answers, videos, names, strict=True):
-        report = _finish(answer, path, name, options)
-        _print(report)
-        failed += "error" in report
-    if failed:
-        _say(f"{failed} of {len(videos) + len(empty)} videos could not be read")
-    return int(failed > 0)
-
-
-def _answers(
-    classifier: Classifier, videos: Sequence[str], options: argparse.Namespace
-) -> Iterator[Answer | Failure]:
-    return classifier.stream(
+    answers = classifier.stream(
         videos,
         top_k=options.top_k,
         snippets=options.snippets,
         window=options.window,
         limit=60 * options.limit_minutes,
     )
-
-
-def _with_bar(
-    answers: Iterator[Answer | Failure], total: int
-) -> Iterator[Answer | Failure]:
-    """The answers, with a progress bar where somebody sees it."""
-    with tqdm.tqdm(total=total, unit="video", disable=None, leave=False) as bar:
-        for answer in answers:
-            yield answer
+    with tqdm.tqdm(total=len(videos), unit="video", disable=None, leave=False) as bar:
+        for answer, path, name in zip(answers, videos, names, strict=True):
+            report = _finish(answer, path, name, options)
+            _print(report)
+            failed += "error" in report
             bar.update()
+    if failed:
+        _log(f"{failed} of {len(videos) + len(empty)} videos could not be read")
+    return int(failed > 0)
 
 
 def _finish(
     answer: Answer | Failure, path: str, name: str, options: argparse.Namespace
 ) -> dict[str, Any]:
-    """Writes the files of a video; what is reported of it."""
+    """Writes the files of a video; returns its report."""
     out = epath.Path(options.out or ".")
     report = reporting.as_json(answer)
     if isinstance(answer, Answer):
         try:
             report |= _draw(answer, path, out / name, options)
-        except decoding.VideoError as error:  # The file is another one by now.
+        except decoding.VideoError as error:  # The file has changed since.
             report = reporting.as_json(Failure(path, str(error)))
     if options.out:
         text = json.dumps(report, indent=2) + "\n"
@@ -125,7 +104,7 @@ def _finish(
 def _draw(
     answer: Answer, path: str, place: epath.Path, options: argparse.Namespace
 ) -> dict[str, str]:
-    """Writes the pictures that are asked for; their paths."""
+    """Writes the requested pictures; returns their paths."""
     written = {}
     if options.pictures:
         picture = pictures.draw(place.name, answer)
@@ -140,7 +119,7 @@ def _draw(
 
 
 def save(path: epath.Path, write: Callable[[epath.Path], object]) -> None:
-    """Writes a file under another name and renames it: it is whole or not there."""
+    """Writes a file under another name and renames it, so that it is never partial."""
     draft = path.parent / f".{path.name}.draft"
     try:
         write(draft)
@@ -160,20 +139,15 @@ def _plan(classifier: Classifier, count: int) -> str:
 
 
 def _print(report: dict[str, Any]) -> None:
-    """One line of JSON; what failed is told to the reader of the terminal as well."""
+    """Prints one line of JSON; errors go to standard error as well."""
     if "error" in report:
         line = f"{report['video']}: {report['error']}"
-        # A name may hold what a terminal obeys.
-        _say("".join(c if c.isprintable() else "?" for c in line))
+        # A name may hold control sequences.
+        _log("".join(c if c.isprintable() else "?" for c in line))
     print(json.dumps(report), flush=True)
 
 
-def _fail(line: str, status: int) -> int:
-    _say(f"error: {line}")
-    return status
-
-
-def _say(message: str) -> None:
+def _log(message: str) -> None:
     tqdm.tqdm.write(message, file=sys.stderr)
 
 
@@ -216,6 +190,6 @@ def _above_zero(text: str) -> float:
 
 
 if __name__ == "__main__":
-    # So that nothing half written stays behind.
+    # So that drafts are deleted.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     errors.run(main)
