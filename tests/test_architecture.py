@@ -50,19 +50,6 @@ ARROWS: dict[str, set[str]] = {
     "predict": {"api", "export", "inference", "pictures", "video"},
     "config_flag": {"config"},
     "main": {"cluster", "config_flag", "experiment", "parallel"},
-    "study": {
-        "arrays",
-        "config",
-        "config_flag",
-        "datasets",
-        "evaluation",
-        "experiment",
-        "ops",
-        "report",
-        "train",
-    },
-    "study.__main__": {"config_flag", "experiment", "study"},
-    "table": {"config", "config_flag", "evaluation", "experiment"},
     "experiment": {
         "arrays",
         "config",
@@ -187,6 +174,12 @@ def test_imports_follow_the_arrows(name):
         inner = imported.module.removeprefix(f"{PACKAGE}.")
         if inner != imported.module:
             assert any(within(inner, one) for one in allowed), imported.module
+
+
+@pytest.mark.parametrize("name", modules())
+def test_the_package_knows_neither_studies_nor_configs(name):
+    for imported in imports(name):
+        assert imported.module.split(".")[0] not in ("studies", "configs")
 
 
 @pytest.mark.parametrize("name", modules())
