@@ -68,9 +68,13 @@ def study(options: argparse.Namespace, overrides: list[str]) -> None:
     path = report.check(report.path_of(options), [*markers, f"{name}/{SEARCH}"])
     if options.choose:
         folder = folder / SEARCH / options.choose
+    store = ResultStore(folder)
     if not options.tables:
-        _train(options, overrides, compared, ResultStore(folder))
-    tables = {} if options.choose else _tables(compared, folder)
+        _train(options, overrides, compared, store)
+    tables = {}
+    for key, table in compared.tables.items():
+        if not options.choose and (predictions := store.read(key)):
+            tables[key] = table.title, accuracy_tables.of_study(table, predictions)
     searched = epath.Path(options.results) / name / SEARCH
     if searched.exists():
         title = "Choices, on a validation part"
@@ -81,17 +85,6 @@ def study(options: argparse.Namespace, overrides: list[str]) -> None:
     for title, text in tables.values():
         print(f"\n{title}\n\n{text}")
     print(f"written to {path}")
-
-
-def _tables(compared: Study, folder: epath.Path) -> dict[str, tuple[str, str]]:
-    """Title and text of each table of a study that has results."""
-    store = ResultStore(folder)
-    found = {key: store.read(key) for key in compared.tables}
-    return {
-        key: (table.title, accuracy_tables.of_study(table, predictions))
-        for key, table in compared.tables.items()
-        if (predictions := found[key])
-    }
 
 
 def _train(
@@ -125,6 +118,8 @@ def _check_study(options: argparse.Namespace, overrides: list[str]) -> None:
     for one in overrides:
         if one.startswith(("--config.seed=", "--config.model.sketch_seed=")):
             raise UsageError(f"{one}: the study gives each row its own; see --seeds")
+    if not options.workdir:
+        raise UsageError("--workdir=: expected the name of a folder")
     if options.choose and not re.fullmatch(r"\w[\w.-]*", options.choose):
         raise UsageError(
             f"--choose={options.choose}: expected letters, digits, '.', '-' and '_'"
@@ -147,13 +142,6 @@ def _check_known(option: str, names: Sequence[str], known: Collection[str]) -> N
             raise UsageError(f"{option}: {name!r}: expected some of {', '.join(known)}")
 
 
-def operator(options: argparse.Namespace, overrides: list[str]) -> None:
-    """Measures how well STCB approximates the outer product; no training."""
-    if overrides:
-        raise UsageError(f"{overrides[0]}: the operator has no config")
-    sketch_approximation.run(options)
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = errors.Parser(prog="python -m studies", description=__doc__)
     names = parser.add_subparsers(dest="name", metavar="NAME", required=True)
@@ -171,7 +159,9 @@ def _parser() -> argparse.ArgumentParser:
         _add_run_options(one)
         _add_study_options(one)
     _add_run_options(add("products", exact_products.run, exact_products.TITLE))
-    _add_result_options(add("operator", operator, sketch_approximation.TITLE))
+    _add_result_options(
+        add("operator", sketch_approximation.run, sketch_approximation.TITLE)
+    )
     return parser
 
 
@@ -187,7 +177,7 @@ def _add_table_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rows", type=_names, default=[], help="only these variants")
     parser.add_argument(
         "--splits",
-        type=_numbers,
+        type=split_numbers,
         default=[],
         help="official splits, with commas [the config's; table7: 1,2,3]",
     )
@@ -204,9 +194,7 @@ def _add_result_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", default="", help="records [the config's]")
-    parser.add_argument(
-        "--workdir", type=_folder, default="runs/study", help="folder of the runs"
-    )
+    parser.add_argument("--workdir", default="runs/study", help="folder of the runs")
     _add_result_options(parser)
 
 
@@ -231,23 +219,15 @@ def _names(text: str) -> list[str]:
     return text.split(",")
 
 
-def _numbers(text: str) -> list[int]:
-    names = text.split(",")
-    if not all(name.isdecimal() and int(name) for name in names):
-        raise argparse.ArgumentTypeError(f"expected 1,2,3 or some, found {text!r}")
-    return list(map(int, names))
+def split_numbers(text: str) -> list[int]:
+    """Official splits, with commas between them."""
+    return [int(name) for name in text.split(",")]
 
 
 def _count(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"expected 1 or more, found {text!r}")
     return int(text)
-
-
-def _folder(text: str) -> str:
-    if not text:
-        raise argparse.ArgumentTypeError("expected the name of a folder")
-    return text
 
 
 if __name__ == "__main__":

@@ -198,11 +198,10 @@ def of_search(study: Study, folder: epath.Path) -> str:
 def _check_same_videos(
     folder: epath.Path, table: str, found: Mapping[str, Predictions | None]
 ) -> None:
-    (first, expected), *others = [
-        (name, list(one.videos)) for name, one in found.items() if one
-    ] or [("", [])]
-    for name, videos in others:
-        if videos != expected:
+    videos = {name: list(one.videos) for name, one in found.items() if one}
+    first = next(iter(videos), "")
+    for name in videos:
+        if videos[name] != videos[first]:
             raise UsageError(
                 f"{folder}: {table}.csv of {first} and of {name} are of different "
                 "videos; delete one of the two folders, or choose another --results"

@@ -69,30 +69,17 @@ def run(options: argparse.Namespace, overrides: list[str]) -> None:
         overrides = [f"--config.data.data_dir={options.data}", *overrides]
     compilation_cache.enable()
     study = tables.STUDIES[STUDY]
-    runs = [
-        one
-        for one in planner.plan_study(
-            dataclasses.replace(study, tables={TABLE: study.tables[TABLE]}),
-            epath.Path(options.workdir) / STUDY,
-            overrides,
-            1 if options.brief else options.seeds,
-            brief=options.brief,
-        )
-        if one.row.variant == tables.STCB_5.variant
-    ]
+    alone = dataclasses.replace(study.tables[TABLE], rows=(tables.STCB_5,))
+    study = dataclasses.replace(study, tables={TABLE: alone})
+    place = epath.Path(options.workdir) / STUDY
+    seeds = 1 if options.brief else options.seeds
+    runs = list(planner.plan_study(study, place, overrides, seeds, brief=options.brief))
     config_flag.check_stages(overrides, (one.config for one in runs))
-    lines = list(rows(map(_open, runs)))
+    lines = list(rows(map(runner.open_run, runs)))
     (folder / f"{NAME}.csv").write_bytes(page.as_csv(page.Numbers(HEADER, lines)))
     text = markdown.table(HEADER, lines)
     report.write(path, {f"{STUDY}/{NAME}": text})
     print(text)
-
-
-def _open(run: planner.Run) -> Experiment:
-    """A run of the study, whose streams are checked to be this one's."""
-    opened = runner.open_run(run)
-    setup.claim(opened)
-    return opened
 
 
 def rows(experiments: Iterable[Experiment]) -> Iterator[list[str]]:
@@ -103,6 +90,7 @@ def rows(experiments: Iterable[Experiment]) -> Iterator[list[str]]:
     """
     found: dict[tuple[str, str], list[tuple[float, float, float]]] = {}
     for experiment in experiments:
+        setup.claim(experiment)
         train, test = snippets(experiment)
         for m, paths in PATHS.items():
             one, other = (s._replace(paths=s.paths[:, paths]) for s in (train, test))
@@ -167,22 +155,13 @@ def exact(train: Paths, test: Paths) -> Kernels:
 
 
 def _exact(a: Paths, b: Paths) -> Kernel:
-    locations = a.shape[2]
-    columns = [b[:, k].reshape(-1, b.shape[-1]) for k in range(b.shape[1])]
-    blocks = range(0, len(a), BLOCK)
-    if len(a) > BLOCK:
-        blocks = tqdm.tqdm(blocks, f"exact product of {len(columns)}", mininterval=5)
-    found = []
-    for start in blocks:
-        part = a[start : start + BLOCK]
-        grams = (
-            part[:, k].reshape(-1, part.shape[-1]) @ one.T
-            for k, one in enumerate(columns)
-        )
-        products = functools.reduce(np.multiply, grams)
-        pairs = products.reshape(len(part), locations, len(b), locations)
-        found.append(pairs.mean(axis=(1, 3)))
-    return np.concatenate(found)
+    def of_block(block: Paths) -> Kernel:
+        grams = (np.tensordot(block[:, k], b[:, k], (2, 2)) for k in range(b.shape[1]))
+        return functools.reduce(np.multiply, grams).mean(axis=(1, 3))
+
+    blocks = np.split(a, range(BLOCK, len(a), BLOCK))
+    shown = tqdm.tqdm(blocks, "exact products", disable=len(blocks) < 2, mininterval=5)
+    return np.concatenate([of_block(block) for block in shown])
 
 
 def sketched(
@@ -190,12 +169,7 @@ def sketched(
 ) -> Kernels:
     """Kernels of STCB, averaged over locations.
 
-    Args:
-        train: maps.
-        test: maps.
-        width: of the sketches.
-        seed: draws them.
-        root: whether square root and L2 follow at every location, as in the network.
+    With `root`, square root and L2 follow at every location, as in the network.
     """
     features = _features(train.shape[1], train.shape[-1], width, seed, root=root)
     a, b = features(train), features(test)

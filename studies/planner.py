@@ -73,23 +73,14 @@ def plan_table(
         for file in files:
             variant = f"{file}{',' if ':' in file else ':'}{row.variant}"
             config = config_flag.load_fitting(variant, overrides)
-            for split in splits or _splits(table, config):
-                data = dataclasses.replace(config.data, split=split)
-                folder = root / f"{data.dataset}-split{split}"
-                yield Run(
-                    name,
-                    row,
-                    dataclasses.replace(config, data=data),
-                    folder / row.variant,
-                    folder / f"streams-{config.model.backbone}",
-                )
-
-
-def _splits(table: Table, config: Config) -> Sequence[int]:
-    """The official splits of the table; folders of videos have but one."""
-    if config.data.dataset == "folder" or not table.splits:
-        return (config.data.split,)
-    return table.splits
+            # Folders of videos have but one split.
+            own = table.splits if config.data.dataset != "folder" else ()
+            for split in splits or own or (config.data.split,):
+                of_split = (*overrides, f"--config.data.split={split}")
+                config = config_flag.load_fitting(variant, of_split)
+                folder = root / f"{config.data.dataset}-split{split}"
+                streams = folder / f"streams-{config.model.backbone}"
+                yield Run(name, row, config, folder / row.variant, streams)
 
 
 def check_table(runs: Sequence[Run], overrides: Sequence[str]) -> None:
@@ -150,23 +141,17 @@ def plan_study(
     ]
     if choice:
         overrides = (*SEARCH_OVERRIDES, *overrides)
-    for repeat, name, table in sorted(repeats, key=lambda one: one[0]):
+    for (seed, sketch), name, table in sorted(repeats, key=lambda one: one[0]):
+        fields = (f"--config.seed={seed}", f"--config.model.sketch_seed={sketch}")
+        place = folder / f"seed{seed}"
         for row in table.rows:
-            config = load(study, row, repeat, overrides)
+            file = f"{STUDY_FILE}:{study.variant},{row.variant}"
+            config = config_flag.load_fitting(file, (*fields, *overrides))
             config = shorten(config, name != JOINT) if brief else config
-            seed = folder / f"seed{repeat[0]}"
-            place = seed / f"{row.variant}-{choice or f'sketch{repeat[1]}'}"
-            directory = seen.setdefault(config, place)
-            streams = seed / f"streams-{_streams_key(config, overrides)}"
+            own = place / f"{row.variant}-{choice or f'sketch{sketch}'}"
+            directory = seen.setdefault(config, own)
+            streams = place / f"streams-{_streams_key(config, overrides)}"
             yield Run(name, row, config, directory, streams)
-
-
-def load(study: Study, row: Row, repeat: Repeat, overrides: Sequence[str]) -> Config:
-    """The config of one training of a study's row."""
-    seed, sketch = repeat
-    seeds = (f"--config.seed={seed}", f"--config.model.sketch_seed={sketch}")
-    file = f"{STUDY_FILE}:{study.variant},{row.variant}"
-    return config_flag.load_fitting(file, (*seeds, *overrides))
 
 
 def shorten(config: Config, frozen: bool) -> Config:

@@ -67,27 +67,32 @@ def run_study(runs: Sequence[Run], store: ResultStore, validates: bool = False) 
         validates: whether they are scored on the validation part.
     """
     _prepare_libraries()
-    missing = [run for run in runs if not _is_stored(run, _open(run, validates), store)]
+    missing = [
+        run for run in runs if not _is_stored(run, open_run(run, validates), store)
+    ]
     for index, run in enumerate(missing, 1):
         _announce(index, missing)
-        _train(run, _open(run, validates), store)
+        _train(run, open_run(run, validates), store)
         if index % KEPT_PROGRAMS == 0:
             jax.clear_caches()
 
 
-def open_run(run: Run) -> Experiment:
-    """The experiment of a run, over its shared streams."""
-    return setup.open_experiment(run.config, run.directory, "", run.streams)
+def open_run(run: Run, validates: bool = False) -> Experiment:
+    """The experiment of a run, over its shared streams.
 
-
-def hide_test(experiment: Experiment) -> Experiment:
-    """The same with the validation part in the place of the test videos."""
-    split = experiment.split
+    Args:
+        run: which.
+        validates: whether the validation part is in the place of the test videos.
+    """
+    opened = setup.open_experiment(run.config, run.directory, "", run.streams)
+    if not validates:
+        return opened
+    split = opened.split
     if not len(split.validation):
         raise UsageError("there are no validation videos to choose by")
     none = np.array([], split.test.dtype)
     hidden = official_splits.Split(split.train, none, split.validation)
-    return dataclasses.replace(experiment, split=hidden)
+    return dataclasses.replace(opened, split=hidden)
 
 
 def _prepare_libraries() -> None:
@@ -98,10 +103,6 @@ def _prepare_libraries() -> None:
 def _announce(index: int, runs: Sequence[Run]) -> None:
     run = runs[index - 1]
     print(f"\n== [{index}/{len(runs)}] {run.table}, {run.row.variant}: {run.directory}")
-
-
-def _open(run: Run, validates: bool) -> Experiment:
-    return hide_test(open_run(run)) if validates else open_run(run)
 
 
 def _is_stored(run: Run, experiment: Experiment, store: ResultStore) -> bool:

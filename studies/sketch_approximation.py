@@ -21,6 +21,7 @@ from sklearn.linear_model import RidgeClassifier
 from stpn_jax.ops import compact_bilinear, count_sketch
 from stpn_jax.report import page
 from stpn_jax.utils import markdown
+from stpn_jax.utils.errors import UsageError
 from studies import report
 
 WIDTHS = (256, 512, 1024, 2048, 4096, 8192, 16384)
@@ -38,8 +39,10 @@ Rows = Sequence[Float64[np.ndarray, "n c"]]
 Features = Callable[[Rows], np.ndarray]
 
 
-def run(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace, overrides: list[str]) -> None:
     """Measures, writes CSV files and the tables of the report."""
+    if overrides:
+        raise UsageError(f"{overrides[0]}: the operator has no config")
     seeds = 1 if options.brief else options.seeds or SEEDS
     widest = WIDEST_OF_BRIEF if options.brief else WIDTHS[-1]
     measures = {"inner_product": inner_products, "classifier": classifiers}

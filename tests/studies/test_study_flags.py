@@ -26,7 +26,7 @@ from studies import report
             "--seeds: not allowed with",
         ),
         (["--brief", "--choose=a"], "--brief is a quick check of one seed"),
-        (["--workdir="], "--workdir: expected the name of a folder"),
+        (["--workdir="], "--workdir=: expected the name of a folder"),
         (["--report=/dev/null"], "--report=/dev/null: not a file"),
         (["--report=nowhere/R.md"], "--report=nowhere/R.md: its folder"),
     ],
