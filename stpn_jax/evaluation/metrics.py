@@ -1,12 +1,13 @@
 """Scores per video, summed over snippets and views, and the metrics made from them."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int, Int32, Int64
 
 from stpn_jax.arrays import Array
+from stpn_jax.utils import markdown
 
 
 @dataclasses.dataclass
@@ -105,3 +106,20 @@ def _by_group(per_class: dict[str, float], groups: dict[str, str]) -> dict[str, 
         if name in groups:
             members.setdefault(groups[name], []).append(accuracy)
     return {name: float(np.mean(members[name])) for name in sorted(members)}
+
+
+def result_name(*stages: str) -> str:
+    """Name in results.json of one stage's scores, or of the average of two stages'."""
+    return f"average of {' and '.join(stages)}" if len(stages) > 1 else stages[0]
+
+
+def table(results: Mapping[str, Metrics]) -> str:
+    """A line a result: mean class accuracy, top-1, top-5, the groups, in percent."""
+    groups = sorted({group for one in results.values() for group in one.per_group})
+    lines = []
+    for name, one in results.items():
+        values = [one.mean_class_accuracy, one.top1, one.top5]
+        values += [one.per_group[group] for group in groups]
+        lines.append([name, *(f"{100 * value:.1f}" for value in values)])
+    header = ["row", "mean class accuracy", "top-1", "top-5", *groups]
+    return markdown.table(header, lines)

@@ -11,6 +11,7 @@ from stpn_jax.experiment import run_dir
 from stpn_jax.experiment.run_dir import Tested
 from stpn_jax.figures import figures
 from stpn_jax.report import page, side_by_side
+from stpn_jax.utils import markdown
 from stpn_jax.utils.errors import UsageError
 
 STEM = "compare"
@@ -68,7 +69,7 @@ def describe(
         "McNemar test on top-1; it is not adjusted for the number of rows.\n"
     )
     tables = [side_by_side.table(names, rows), side_by_side.differences(names, rows)]
-    return "\n".join([runs, *map(page.markdown, tables), note])
+    return "\n".join([runs, *(markdown.table(*one) for one in tables), note])
 
 
 def short_names(folders: Sequence[str]) -> list[str]:

@@ -93,16 +93,6 @@ def as_csv(numbers: Numbers) -> bytes:
     return text.getvalue().encode(errors="replace")
 
 
-def markdown(numbers: Numbers) -> str:
-    """The numbers as a table of markdown, the first column to the left."""
-    lines = [
-        list(numbers.header),
-        ["---"] + ["---:"] * (len(numbers.header) - 1),
-        *([str(cell).replace("|", "\\|") for cell in row] for row in numbers.rows),
-    ]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
 def _page(title: str, subtitle: str, sections: Sequence[Section]) -> Iterator[str]:
     yield "<!doctype html>"
     yield f'<html lang="en"><head><meta charset="utf-8"><title>{_text(title)}</title>'

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from stpn_jax.evaluation import metrics as scores
-from stpn_jax.evaluation import tables
 
 CLASSES = ("cat", "dog", "emu")
 
@@ -38,6 +37,6 @@ def test_padding_is_masked_and_batches_add_up():
 
 def test_table_has_a_line_a_row_in_percent():
     metrics = scores.compute(np.eye(3), np.arange(3), CLASSES, {"cat": "a"})
-    lines = tables.results({"spatial": metrics}).splitlines()
+    lines = scores.table({"spatial": metrics}).splitlines()
     assert lines[0] == "| row | mean class accuracy | top-1 | top-5 | a |"
     assert lines[2] == "| spatial | 100.0 | 100.0 | 100.0 | 100.0 |"

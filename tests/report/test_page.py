@@ -11,6 +11,7 @@ from reference import legible
 
 from stpn_jax.figures import figures
 from stpn_jax.report import page
+from stpn_jax.utils import markdown
 
 
 class Reader(html.parser.HTMLParser):
@@ -94,7 +95,7 @@ def test_a_wide_table_scrolls_by_itself(tmp_path):
 
 
 def test_markdown_has_a_line_a_row():
-    text = page.markdown(page.Numbers(("row", "a|b"), [("x|y", 1), ("z", "2.0")]))
+    text = markdown.table(("row", "a|b"), [("x|y", 1), ("z", "2.0")])
     assert text.splitlines() == [
         "| row | a|b |",
         "| --- | ---: |",

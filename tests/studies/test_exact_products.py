@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import pytest
 
-from stpn_jax.study import products
+from studies import exact_products as products
 
 
 def paths(seed, n, m, locations=3, channels=6):

@@ -1,4 +1,4 @@
-"""What a product of flow paths costs by itself: `python -m stpn_jax.study.products`.
+"""What a product of flow paths costs by itself: `python -m studies products`.
 
 STCB over frozen maps may be poor because its sketches are short, or because of the
 product that they stand for. Of that product a classifier can learn exactly: of two
@@ -7,9 +7,10 @@ prod_k <a_ki, b_kj>. Kernel ridge regression gets that kernel, and then those of
 sketches of the same maps, without and with the square root behind them.
 """
 
+import argparse
+import dataclasses
 import functools
-import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import jax
@@ -22,18 +23,18 @@ from sklearn.kernel_ridge import KernelRidge
 
 from stpn_jax import config_flag
 from stpn_jax.arrays import MapBatch
+from stpn_jax.evaluation import intervals
 from stpn_jax.experiment import feature_cache, initialize, setup
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.ops import compact_bilinear, count_sketch
 from stpn_jax.report import page
-from stpn_jax.study import intervals, results, trials
-from stpn_jax.study.parts import PARTS
-from stpn_jax.utils import compilation_cache, errors
-from stpn_jax.utils.errors import UsageError
+from stpn_jax.utils import compilation_cache, markdown
+from studies import planner, report, runner, tables
 
-PART, COMPARISON, ROW = "hmdb51", "table4", "table4_stcb5"
+STUDY, TABLE = "hmdb51", "table4"
 NAME = "products"
-MARKER = f"{PART}/{NAME}"
+TITLE = "what a product of flow paths costs by itself"
+HEADER = ["paths", "features", "accuracy", "seeds", "same class", "other class"]
 PATHS = {1: [2], 3: [1, 2, 3], 5: [0, 1, 2, 3, 4]}
 WIDTHS = (4096, 16384)
 VIEWS = 2  # of a training video
@@ -41,8 +42,8 @@ RIDGES = (0.01, 0.1, 1.0, 10.0, 100.0)  # one is chosen on folds of training vid
 FOLDS = 4
 BLOCK = 64  # snippets
 
-Paths = Float[np.ndarray, "n k l c"]
-Kernel = Float[np.ndarray, "a b"]
+Paths = Float[np.ndarray, "_ k l c"]  # snippets, paths, locations, channels
+Kernel = Float[np.ndarray, "_ _"]
 
 
 class Snippets(NamedTuple):
@@ -60,46 +61,25 @@ class Kernels(NamedTuple):
     test: Kernel
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Reads the maps that Table 4's last row has cached; writes a table."""
-    parser = errors.Parser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--data", default="", help="records [the config's]")
-    parser.add_argument("--workdir", default="runs/study", help="folder of the runs")
-    results.add_options(parser)
-    parser.add_argument("--seeds", type=int, default=0, help="at most, or 0 for all")
-    parser.add_argument("--brief", action="store_true", help="of a brief study")
-    options, overrides = config_flag.parse_with_overrides(parser, arguments)
-    if options.seeds < 0:
-        raise UsageError(f"--seeds={options.seeds}: expected 1 or more, or 0 for all")
-    folder = results.make(options.results, PART)
-    report = results.check(results.report(options), [MARKER])
+def run(options: argparse.Namespace, overrides: list[str]) -> None:
+    """Reads the feature maps that Table 4's last row has cached; writes a table."""
+    folder = report.make_folder(options.results, STUDY)
+    path = report.check(report.path_of(options), [f"{STUDY}/{NAME}"])
     if options.data:
         overrides = [f"--config.data.data_dir={options.data}", *overrides]
     compilation_cache.enable()
-    planned = trials.plan(
-        PARTS[PART],
-        epath.Path(options.workdir) / PART,
-        overrides,
-        1 if options.brief else options.seeds,
-        brief=options.brief,
-    )
-    wanted = (COMPARISON, ROW)
-    chosen = [one for one in planned if (one.comparison, one.row.variant) == wanted]
-    config_flag.check_stages(overrides, (one.config for one in chosen))
-    lines = list(rows(map(_open, chosen)))
-    header = ["paths", "features", "accuracy", "seeds", "same class", "other class"]
-    table = page.Numbers(header, lines)
-    (folder / f"{NAME}.csv").write_bytes(page.as_csv(table))
-    text = page.markdown(table)
-    results.write(report, {MARKER: text})
+    study = tables.STUDIES[STUDY]
+    alone = dataclasses.replace(study.tables[TABLE], rows=(tables.STCB_5,))
+    study = dataclasses.replace(study, tables={TABLE: alone})
+    place = epath.Path(options.workdir) / STUDY
+    seeds = 1 if options.brief else options.seeds
+    runs = list(planner.plan_study(study, place, overrides, seeds, brief=options.brief))
+    config_flag.check_stages(overrides, (one.config for one in runs))
+    lines = list(rows(map(runner.open_run, runs)))
+    (folder / f"{NAME}.csv").write_bytes(page.as_csv(page.Numbers(HEADER, lines)))
+    text = markdown.table(HEADER, lines)
+    report.write(path, {f"{STUDY}/{NAME}": text})
     print(text)
-
-
-def _open(trial: trials.Trial) -> Experiment:
-    """A run of the study, whose streams are checked to be this one's."""
-    opened = setup.open_experiment(trial.config, trial.directory, "", trial.streams)
-    setup.claim(opened)
-    return opened
 
 
 def rows(experiments: Iterable[Experiment]) -> Iterator[list[str]]:
@@ -110,6 +90,7 @@ def rows(experiments: Iterable[Experiment]) -> Iterator[list[str]]:
     """
     found: dict[tuple[str, str], list[tuple[float, float, float]]] = {}
     for experiment in experiments:
+        setup.claim(experiment)
         train, test = snippets(experiment)
         for m, paths in PATHS.items():
             one, other = (s._replace(paths=s.paths[:, paths]) for s in (train, test))
@@ -174,22 +155,13 @@ def exact(train: Paths, test: Paths) -> Kernels:
 
 
 def _exact(a: Paths, b: Paths) -> Kernel:
-    locations = a.shape[2]
-    columns = [b[:, k].reshape(-1, b.shape[-1]) for k in range(b.shape[1])]
-    blocks = range(0, len(a), BLOCK)
-    if len(a) > BLOCK:
-        blocks = tqdm.tqdm(blocks, f"exact product of {len(columns)}", mininterval=5)
-    found = []
-    for start in blocks:
-        part = a[start : start + BLOCK]
-        grams = (
-            part[:, k].reshape(-1, part.shape[-1]) @ one.T
-            for k, one in enumerate(columns)
-        )
-        products = functools.reduce(np.multiply, grams)
-        pairs = products.reshape(len(part), locations, len(b), locations)
-        found.append(pairs.mean(axis=(1, 3)))
-    return np.concatenate(found)
+    def of_block(block: Paths) -> Kernel:
+        grams = (np.tensordot(block[:, k], b[:, k], (2, 2)) for k in range(b.shape[1]))
+        return functools.reduce(np.multiply, grams).mean(axis=(1, 3))
+
+    blocks = np.split(a, range(BLOCK, len(a), BLOCK))
+    shown = tqdm.tqdm(blocks, "exact products", disable=len(blocks) < 2, mininterval=5)
+    return np.concatenate([of_block(block) for block in shown])
 
 
 def sketched(
@@ -197,12 +169,7 @@ def sketched(
 ) -> Kernels:
     """Kernels of STCB, averaged over locations.
 
-    Args:
-        train: maps.
-        test: maps.
-        width: of the sketches.
-        seed: draws them.
-        root: whether square root and L2 follow at every location, as in the network.
+    With `root`, square root and L2 follow at every location, as in the network.
     """
     features = _features(train.shape[1], train.shape[-1], width, seed, root=root)
     a, b = features(train), features(test)
@@ -270,7 +237,8 @@ def _accuracy(scores: Float[np.ndarray, "n classes"], of: Snippets) -> float:
     added = np.zeros((len(videos), scores.shape[1]))
     np.add.at(added, places, scores)
     labels = of.labels[first]
-    return float(intervals.accuracies((added.argmax(1) == labels)[None], labels)[0])
+    correct = (added.argmax(1) == labels)[None].astype(float)
+    return float(intervals.class_means(correct, labels)[0])
 
 
 def _similar(kernel: Kernel, of: Snippets) -> tuple[float, float]:
@@ -282,7 +250,3 @@ def _similar(kernel: Kernel, of: Snippets) -> tuple[float, float]:
 
 def _unit(x: np.ndarray) -> np.ndarray:
     return x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-6)
-
-
-if __name__ == "__main__":
-    sys.exit(errors.guard(lambda: main(sys.argv[1:])))

@@ -1,7 +1,7 @@
-"""RESULTS.md: text by hand, tables between markers, written from the answers.
+"""RESULTS.md: text by hand, and tables between markers.
 
-A table stands between `<!-- PART/COMPARISON -->` and `<!-- end -->`; all else in the
-file is left as it is. Markers that a file lacks are added at its end.
+A table stands between `<!-- STUDY/TABLE -->` and `<!-- end -->`; all else in the file
+is left as it is. Markers that a file lacks are added at its end.
 """
 
 import argparse
@@ -10,8 +10,6 @@ from collections.abc import Iterable, Mapping
 
 from etils import epath
 
-from stpn_jax.study import book, choices, tables
-from stpn_jax.study.parts import Part
 from stpn_jax.utils import files, locks
 from stpn_jax.utils.errors import UsageError
 
@@ -19,36 +17,9 @@ END = "<!-- end -->"
 REPORT = "RESULTS.md"
 
 
-def update(path: epath.Path, name: str, part: Part, folder: epath.Path) -> str:
-    """Writes the tables of a part into a file, its choices' too; returns them.
-
-    Args:
-        path: of the file, made if absent.
-        name: of the part.
-        part: whose tables they are.
-        folder: of its answers.
-    """
-    told, contents = [], {}
-    for comparison, compared in part.comparisons.items():
-        found = book.Book(folder).answers(comparison)
-        if found is None:
-            continue
-        table = tables.markdown(compared, found)
-        contents[f"{name}/{comparison}"] = table
-        told.append(f"{compared.table.title}\n\n{table}")
-    if (folder / choices.FOLDER).exists():
-        table = choices.table(part, folder)
-        contents[f"{name}/{choices.FOLDER}"] = table
-        told.append(f"Choices, on a validation part\n\n{table}")
-    if not told:
-        raise UsageError(f"{folder}: no answers are there yet")
-    write(path, contents)
-    return "\n".join(told)
-
-
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Where the answers and the tables go."""
-    parser.add_argument("--results", default="results", help="folder of the answers")
+    """Where the results and the tables go."""
+    parser.add_argument("--results", default="results", help="folder of the results")
     parser.add_argument(
         "--report",
         default="",
@@ -56,7 +27,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def report(options: argparse.Namespace) -> epath.Path:
+def path_of(options: argparse.Namespace) -> epath.Path:
     """The file of the tables: other results do not get into those of `results/`."""
     if options.report:
         return epath.Path(options.report)
@@ -65,8 +36,8 @@ def report(options: argparse.Namespace) -> epath.Path:
     return epath.Path(options.results) / REPORT
 
 
-def make(results: str, name: str) -> epath.Path:
-    """Folder of the answers of a part, made if absent.
+def make_folder(results: str, name: str) -> epath.Path:
+    """Folder of the results of a study, made if absent.
 
     Raises:
         UsageError: it cannot be made or written to.
@@ -104,42 +75,37 @@ def check(path: epath.Path, markers: Iterable[str] = ()) -> epath.Path:
             raise UsageError(f"--report={path}: its folder does not exist")
         if not os.access(found.parent, os.W_OK):
             raise UsageError(f"--report={path}: its folder cannot be written to")
-    _put_all(found, dict.fromkeys(markers, ""))
+    _insert_all(found, dict.fromkeys(markers, ""))
     return found
 
 
-def write(path: epath.Path, contents: Mapping[str, str]) -> None:
+def write(path: epath.Path, tables: Mapping[str, str]) -> None:
     """Writes tables by their markers into a file, which is made if absent."""
     with locks.turn(path.parent):
-        files.write_whole(path, _put_all(path, contents))
+        files.write_whole(path, _insert_all(path, tables))
 
 
-def _put_all(path: epath.Path, contents: Mapping[str, str]) -> str:
-    text = _read(path)
+def _insert_all(path: epath.Path, tables: Mapping[str, str]) -> str:
     try:
-        for marker, content in contents.items():
-            text = put(text, marker, content)
+        text = path.read_text() if path.exists() else ""
+        for marker, table in tables.items():
+            text = insert(text, marker, table)
+    except UnicodeDecodeError as error:
+        raise UsageError(f"--report={path}: not a text file in UTF-8") from error
     except UsageError as error:
         raise UsageError(f"--report={path}: {error}") from error
     return text
 
 
-def _read(path: epath.Path) -> str:
-    try:
-        return path.read_text() if path.exists() else ""
-    except UnicodeDecodeError as error:
-        raise UsageError(f"--report={path}: not a text file in UTF-8") from error
-
-
-def put(text: str, marker: str, content: str) -> str:
-    """The text with this between the marker and its end.
+def insert(text: str, marker: str, table: str) -> str:
+    """The text with a table between the marker and its end.
 
     Raises:
         UsageError: the marker's end is missing: what follows would be lost; or the
             marker is there twice: one of the tables would be out of date.
     """
     start = f"<!-- {marker} -->"
-    block = f"{start}\n{content}{END}"
+    block = f"{start}\n{table}{END}"
     before, found, rest = text.partition(start)
     if not found:
         return f"{text.rstrip()}\n\n{block}\n".lstrip()

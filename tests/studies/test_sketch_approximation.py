@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stpn_jax.study import approximation
+from studies import sketch_approximation as approximation
 
 
 def test_errors_keep_to_the_bound_and_halve_with_four_times_the_width(monkeypatch):

@@ -1,4 +1,4 @@
-"""How well STCB stands for the outer product: `python -m stpn_jax.study.approximation`.
+"""How well STCB approximates the outer product: `python -m studies operator`.
 
 The inner product of two sketches estimates the product of the pathways' inner products,
 with a relative variance of at most (3^m - 1) / d (Pham and Pagh 2013; Avron, Nguyen and
@@ -7,9 +7,9 @@ classifier whose classes are bilinear forms, and what sketches in bfloat16 add. 
 vectors, float32 operator, float64 reference; no training, no video.
 """
 
+import argparse
 import functools
 import itertools
-import sys
 from collections.abc import Callable, Iterator, Sequence
 
 import jax
@@ -20,9 +20,9 @@ from sklearn.linear_model import RidgeClassifier
 
 from stpn_jax.ops import compact_bilinear, count_sketch
 from stpn_jax.report import page
-from stpn_jax.study import results
-from stpn_jax.utils import errors
+from stpn_jax.utils import markdown
 from stpn_jax.utils.errors import UsageError
+from studies import report
 
 WIDTHS = (256, 512, 1024, 2048, 4096, 8192, 16384)
 PATHWAYS = (2, 3)
@@ -31,33 +31,30 @@ CHANNELS, PAIRS = 1024, 400
 # Of the classifier: few enough for the outer product itself, 1024 and 1728 numbers.
 SMALL = {2: 32, 3: 12}
 CLASSES, TRAIN, TEST, RIDGE = 10, 10_000, 2000, 1.0
+WIDEST_OF_BRIEF = 1024
 NAME = "operator"
+TITLE = "how well STCB approximates the outer product"
 
 Rows = Sequence[Float64[np.ndarray, "n c"]]
 Features = Callable[[Rows], np.ndarray]
 
 
-def main(arguments: Sequence[str]) -> None:
+def run(options: argparse.Namespace, overrides: list[str]) -> None:
     """Measures, writes CSV files and the tables of the report."""
-    parser = errors.Parser(description=__doc__.partition("\n")[0])
-    results.add_options(parser)
-    parser.add_argument("--seeds", type=int, default=SEEDS, help="of the sketches")
-    parser.add_argument(
-        "--widest", type=int, default=WIDTHS[-1], help="sketches, for a trial"
-    )
-    options = parser.parse_args(arguments)
-    if options.seeds < 1:
-        raise UsageError(f"--seeds={options.seeds}: expected 1 or more")
-    made = {"inner_product": inner_products, "classifier": classifiers}
-    markers = [f"{NAME}/{name}" for name in made]
-    folder = results.make(options.results, NAME)
-    report = results.check(results.report(options), markers)
-    for name, rows in made.items():
-        header, *lines = rows(options.seeds, options.widest)
-        table = page.Numbers(header, lines)
-        (folder / f"{name}.csv").write_bytes(page.as_csv(table))
-        text = page.markdown(table)
-        results.write(report, {f"{NAME}/{name}": text})
+    if overrides:
+        raise UsageError(f"{overrides[0]}: the operator has no config")
+    seeds = 1 if options.brief else options.seeds or SEEDS
+    widest = WIDEST_OF_BRIEF if options.brief else WIDTHS[-1]
+    measures = {"inner_product": inner_products, "classifier": classifiers}
+    folder = report.make_folder(options.results, NAME)
+    markers = [f"{NAME}/{name}" for name in measures]
+    path = report.check(report.path_of(options), markers)
+    for name, measure in measures.items():
+        header, *lines = measure(seeds, widest)
+        csv = page.as_csv(page.Numbers(header, lines))
+        (folder / f"{name}.csv").write_bytes(csv)
+        text = markdown.table(header, lines)
+        report.write(path, {f"{NAME}/{name}": text})
         print(text)
 
 
@@ -182,7 +179,3 @@ def accuracy(x: np.ndarray, labels: np.ndarray) -> float:
     scaled = x / x[:TRAIN].std()
     model = RidgeClassifier(alpha=RIDGE).fit(scaled[:TRAIN], labels[:TRAIN])
     return 100 * float(model.score(scaled[TRAIN:], labels[TRAIN:]))
-
-
-if __name__ == "__main__":
-    sys.exit(errors.guard(lambda: main(sys.argv[1:])))

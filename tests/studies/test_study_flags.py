@@ -1,13 +1,13 @@
-"""What the doors of the study refuse, before anything is trained or overwritten."""
+"""What the command rejects, before anything is trained or overwritten."""
 
 import argparse
 
 import pytest
 from etils import epath
 
-from stpn_jax.study import __main__ as study
-from stpn_jax.study import approximation, products, results
 from stpn_jax.utils.errors import UsageError
+from studies import __main__ as command
+from studies import report
 
 
 @pytest.mark.parametrize(
@@ -16,36 +16,40 @@ from stpn_jax.utils.errors import UsageError
         (["--config.seed=7"], "--config.seed=7: the study gives each row its own"),
         (["--config.model.sketch_seed=3"], "sketch_seed=3: the study gives"),
         (["--choose=../x"], "--choose=../x: expected letters"),
+        (["--only=a"], "--only: 'a': expected some of parts"),
         (["--choose=."], "--choose=.: expected letters"),
         (["--choose=a", "--tables"], "--tables trains nothing"),
-        (["--tables", "--only=parts"], "--tables writes those of all"),
-        (["--tables", "--config.stages.pyramid.steps=3"], "--tables writes those"),
-        (["--brief", "--seeds=2"], "--brief is a trial of one seed"),
-        (["--brief", "--choose=a"], "--brief is a trial of one seed"),
+        (["--tables", "--only=parts"], "--tables writes the tables of all"),
+        (["--tables", "--config.stages.pyramid.steps=3"], "--tables writes the tables"),
+        (
+            ["--brief", "--seeds=2"],
+            "--seeds: not allowed with",
+        ),
+        (["--brief", "--choose=a"], "--brief is a quick check of one seed"),
         (["--workdir="], "--workdir=: expected the name of a folder"),
         (["--report=/dev/null"], "--report=/dev/null: not a file"),
         (["--report=nowhere/R.md"], "--report=nowhere/R.md: its folder"),
     ],
 )
-def test_the_study_refuses(arguments, told, tmp_path):
+def test_a_study_rejects(arguments, told, tmp_path):
     with pytest.raises(UsageError, match=told.replace(".", r"\.")):
-        study.main(["made", f"--results={tmp_path}", *arguments])
+        command.main(["made", f"--results={tmp_path}", *arguments])
 
 
-@pytest.mark.parametrize("door", (approximation, products))
+@pytest.mark.parametrize("name", ("operator", "products"))
 @pytest.mark.parametrize("place", ("", "file"))
-def test_places_for_results_that_cannot_be_made_are_refused(door, place, tmp_path):
+def test_places_for_results_that_cannot_be_made_are_refused(name, place, tmp_path):
     if place:
         place = tmp_path / place
         place.write_text("")
     with pytest.raises(UsageError, match=f"--results={place}: "):
-        door.main([f"--results={place}", f"--report={tmp_path}/R.md"])
+        command.main([name, f"--results={place}", f"--report={tmp_path}/R.md"])
 
 
 def test_stages_that_no_row_has_are_refused_by_the_products(tmp_path):
     places = [f"--results={tmp_path}", f"--report={tmp_path}/R.md"]
     with pytest.raises(UsageError, match="no row has that stage"):
-        products.main([*places, "--config.stages.pyramid.steps=3"])
+        command.main(["products", *places, "--config.stages.pyramid.steps=3"])
 
 
 @pytest.mark.parametrize(
@@ -60,31 +64,31 @@ def test_a_report_that_cannot_be_written_is_refused_before_training(
 ):
     (tmp_path / "R.md").write_text(text)
     with pytest.raises(UsageError, match=told):
-        study.main(["made", f"--results={tmp_path}", f"--report={tmp_path}/R.md"])
+        command.main(["made", f"--results={tmp_path}", f"--report={tmp_path}/R.md"])
     assert (tmp_path / "R.md").read_text() == text
 
 
-@pytest.mark.parametrize("door", (approximation, products))
-def test_numbers_of_seeds_that_make_no_table_are_refused(door, tmp_path):
-    with pytest.raises(UsageError, match="--seeds=-1"):
-        door.main(["--seeds=-1", f"--results={tmp_path}"])
+@pytest.mark.parametrize("name", ("operator", "products", "made"))
+def test_numbers_of_seeds_that_make_no_table_are_refused(name, tmp_path):
+    with pytest.raises(UsageError, match="--seeds: expected 1 or more"):
+        command.main([name, "--seeds=-1", f"--results={tmp_path}"])
 
 
 def test_other_results_have_a_report_of_their_own(tmp_path):
     parser = argparse.ArgumentParser()
-    results.add_options(parser)
+    report.add_options(parser)
 
-    def report(*arguments):
-        return str(results.report(parser.parse_args(arguments)))
+    def path(*arguments):
+        return str(report.path_of(parser.parse_args(arguments)))
 
-    assert report() == "RESULTS.md"
-    assert report(f"--results={tmp_path}") == f"{tmp_path}/RESULTS.md"
-    assert report(f"--results={tmp_path}", "--report=R.md") == "R.md"
+    assert path() == "RESULTS.md"
+    assert path(f"--results={tmp_path}") == f"{tmp_path}/RESULTS.md"
+    assert path(f"--results={tmp_path}", "--report=R.md") == "R.md"
 
 
 def test_tables_of_answers_that_are_not_there_are_refused(tmp_path):
-    with pytest.raises(UsageError, match="no answers are there yet"):
-        study.main(["made", "--tables", f"--results={tmp_path}/none"])
+    with pytest.raises(UsageError, match="no results are there yet"):
+        command.main(["made", "--tables", f"--results={tmp_path}/none"])
     assert not (tmp_path / "none").exists()
 
 
@@ -92,7 +96,7 @@ def test_a_report_behind_a_link_is_written_through_it(tmp_path):
     target, link = tmp_path / "target.md", tmp_path / "link.md"
     target.write_text("By hand.\n")
     link.symlink_to(target)
-    results.write(results.check(epath.Path(link)), {"part/table": "| a |\n"})
+    report.write(report.check(epath.Path(link)), {"part/table": "| a |\n"})
     assert link.is_symlink() and "| a |" in target.read_text()
 
 
@@ -100,5 +104,5 @@ def test_a_report_in_another_encoding_is_left_alone(tmp_path):
     path = tmp_path / "R.md"
     path.write_bytes(b"caf\xe9\n")
     with pytest.raises(UsageError, match=r"R\.md: not a text file in UTF-8"):
-        results.write(epath.Path(path), {"part/table": "| a |\n"})
+        report.write(epath.Path(path), {"part/table": "| a |\n"})
     assert path.read_bytes() == b"caf\xe9\n"
