@@ -87,7 +87,7 @@ def _draw(
     """Writes the sheets of these clips: one as path, several with a number added."""
     import numpy as np
 
-    from stpn_jax.figures import contact_sheet, flow_wheel
+    from stpn_jax.figures import contact_sheet, images
     from stpn_jax.prepare import inspection
     from stpn_jax.video import flow_codec
 
@@ -105,7 +105,7 @@ def _draw(
             contact_sheet.Row(
                 *inspection.described(dataset, sample),
                 sample.frames,
-                flow_wheel.colours(u, limit),
+                images.flow_colours(u, limit),
             )
             for sample, u in zip(samples, flows, strict=True)
         ]

@@ -1,14 +1,14 @@
-"""Attention beside the flow: tints, boxes and arrows are where they belong."""
+"""Attention figure: tints, boxes and arrows are in the right places."""
 
 import numpy as np
 import pytest
 from matplotlib.quiver import Quiver
 from reference import legible
 
-from stpn_jax.figures import gaze, strips
+from stpn_jax.figures import attention_figure, images
 
 
-def look(title="wave", size=(72, 96), moves=True, boxes=()):
+def clip(title="wave", size=(72, 96), moves=True, boxes=()):
     height, width = size
     attention = np.zeros((4, 4))
     attention[0, 3] = 1
@@ -17,20 +17,20 @@ def look(title="wave", size=(72, 96), moves=True, boxes=()):
         flow[: height // 2, :, 0] = 3.0
     frame = np.full((*size, 3), 90, np.uint8)
     crop = (4, 16, 68, 80) if size == (72, 96) else (0, 0, height, width)
-    return gaze.Look(title, "clip", frame, attention, crop, flow, boxes)
+    return attention_figure.Clip(title, "clip", frame, attention, crop, flow, boxes)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 14])
 @pytest.mark.parametrize("size", [(72, 96), (256, 340), (72, 72)])
-def test_can_be_read_for_any_number_of_clips(count, size):
+def test_legible_for_any_number_of_clips(count, size):
     names = [(legible.NAMES * 2)[i] for i in range(count)]
-    legible.check(gaze.draw([look(name, size) for name in names], 3.0))
+    legible.check(attention_figure.draw([clip(name, size) for name in names], 3.0))
 
 
 def test_tint_box_and_arrows_are_in_their_own_image():
-    figure = gaze.draw([look(boxes=[(0.25, 0.5, 0.75, 1.0)])], limit=3.0)
+    figure = attention_figure.draw([clip(boxes=[(0.25, 0.5, 0.75, 1.0)])], limit=3.0)
     axes = figure.axes[0]
-    step = 96 + strips.GAP
+    step = 96 + images.GAP
     sheet = np.asarray(axes.images[0].get_array()).astype(int)
     bright = np.argwhere(sheet[:, step : step + 96].sum(-1) > 350)
     y, x = bright.mean(axis=0)
@@ -43,7 +43,7 @@ def test_tint_box_and_arrows_are_in_their_own_image():
     assert (arrows.U > 0).all() and not arrows.V.any()
 
 
-def test_a_clip_without_motion_says_so():
-    figure = gaze.draw([look(moves=False)], limit=3.0)
+def test_clip_without_motion_is_labelled():
+    figure = attention_figure.draw([clip(moves=False)], limit=3.0)
     assert [text.get_text() for text in figure.axes[0].texts] == ["hardly any motion"]
     legible.check(figure)

@@ -1,9 +1,10 @@
-"""What the drawings of a report share: the page's width, letters, colours, marks."""
+"""What all figures share: width, text sizes, colours, markers and PNG encoding."""
 
 import io
 import unicodedata
 import warnings
 from collections.abc import Iterable
+from typing import Literal
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -11,11 +12,11 @@ from matplotlib.backends import backend_agg
 from matplotlib.figure import Figure
 
 WIDTH = 7.2
-"""Inches: what A4 and letter paper have between their margins."""
+"""Inches between the margins of A4 and letter paper."""
 
 DPI = 150
 SMALL, MEDIUM = 8.0, 9.0
-"""Points of letters; nothing is smaller than SMALL."""
+"""Text sizes in points; figures of a report use nothing smaller than SMALL."""
 
 GRID, TEXT, FAINT = "#d0d0d0", "#222222", "#767676"
 
@@ -24,33 +25,52 @@ COLOURS = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#cc79a7", "#0
 
 BLUE, GREEN, VERMILLION = COLOURS[0], COLOURS[2], COLOURS[3]
 
-MARKS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">")
-"""Of series in their order, so that no two are told apart by colour alone."""
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">")
+"""Of series in their order, so that colour alone never distinguishes two series."""
 
 
-def new(height: float, width: float = WIDTH) -> Figure:
-    """An empty figure of this size in inches that lays itself out."""
-    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+def new(
+    height: float,
+    width: float = WIDTH,
+    dpi: int = DPI,
+    layout: Literal["constrained", "none"] = "constrained",
+) -> Figure:
+    """An empty figure of this size in inches."""
+    figure = Figure(figsize=(width, height), dpi=dpi, layout=layout)
     backend_agg.FigureCanvasAgg(figure)
     return figure
 
 
-def png(figure: Figure, dpi: int = DPI, tight: bool = False) -> bytes:
-    """The figure as a PNG file, cut to what is drawn if it is to be tight."""
+def png(figure: Figure, tight: bool = False) -> bytes:
+    """Encodes a figure as PNG; `tight` crops the margins."""
     buffer = io.BytesIO()
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph")  # Drawn as a box, which is enough.
-        box = "tight" if tight else None
-        figure.savefig(buffer, format="png", dpi=dpi, bbox_inches=box)
+        warnings.filterwarnings("ignore", "Glyph")  # Missing glyphs become boxes.
+        figure.savefig(
+            buffer, format="png", dpi="figure", bbox_inches="tight" if tight else None
+        )
     return buffer.getvalue()
 
 
-def plain(axes: Axes, grid: str = "both") -> None:
-    """Small letters, no box, faint lines behind the data."""
+def series(index: int) -> tuple[str, str]:
+    """Colour and marker of a series; the first seventy pairs are distinct."""
+    return COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
+
+
+def simplify(axes: Axes, grid: Literal["both", "x"] = "both") -> None:
+    """Small labels, no box, faint grid lines behind the data."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=SMALL, color=FAINT)
-    axes.grid(True, axis=grid, color=GRID, linewidth=0.5)  # type: ignore[arg-type]
+    axes.grid(True, axis=grid, color=GRID, linewidth=0.5)
     axes.set_axisbelow(True)
+
+
+def title(
+    axes: Axes, text: str, letters: int, size: float = MEDIUM, **options: object
+) -> None:
+    """Sets a title on the left, shortened to so many letters."""
+    options = {"loc": "left", "parse_math": False} | options
+    axes.set_title(short(text, letters), fontsize=size, **options)  # type: ignore[arg-type]
 
 
 def legend(
@@ -76,7 +96,7 @@ def legend(
 
 
 def short(name: str, letters: int) -> str:
-    """A name that fits into so many letters; wide ones count twice."""
+    """Shortens a name to so many letters; wide (East Asian) letters count twice."""
     name = " ".join(name.encode(errors="replace").decode().split())
     widths = [2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in name]
     if sum(widths) <= letters:

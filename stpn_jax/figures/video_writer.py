@@ -1,4 +1,4 @@
-"""Frames as an .mp4 file that browsers play."""
+"""Writes frames as an .mp4 file that browsers play."""
 
 import fractions
 import itertools
@@ -11,10 +11,10 @@ from etils import epath
 from jaxtyping import UInt8
 
 _CODECS = ("libx264", "mpeg4")
-"""The first that FFmpeg was built with; all browsers play H.264."""
+"""In order of preference: all browsers play H.264, but not every FFmpeg encodes it."""
 
-_FINEST = 1000
-"""Of the rate's denominator: FFmpeg's MPEG-4 allows no finer time."""
+_LARGEST_DENOMINATOR = 1000
+"""Of the frame rate; FFmpeg's MPEG-4 encoder allows no finer time base."""
 
 
 def write(
@@ -25,14 +25,14 @@ def write(
     Args:
         path: of the file.
         frames: RGB, at least one; all of the size of the first. An odd last row or
-            column is left out.
+            column of pixels is cropped.
         rate: frames a second.
     """
     codec = next(name for name in _CODECS if name in av.codecs_available)
     frames = iter(frames)
     first = next(frames)
     with av.open(str(path), "w", format="mp4") as container:
-        exact = fractions.Fraction(rate).limit_denominator(_FINEST)
+        exact = fractions.Fraction(rate).limit_denominator(_LARGEST_DENOMINATOR)
         stream = cast(av.VideoStream, container.add_stream(codec, rate=exact))
         stream.height, stream.width = (side // 2 * 2 for side in first.shape[:2])
         stream.pix_fmt = "yuv420p"
