@@ -102,9 +102,7 @@ class Desk:
             dict(zip(answer.labels, answer.probabilities.tolist(), strict=True)),
             overlay,
             pictures.flow(answer, self._classifier.model.preprocessing.bound),
-            _picture(prediction_figure.timeline(answer.parts))
-            if answer.parts
-            else None,
+            _timeline(answer),
             summary(answer),
         )
 
@@ -128,7 +126,10 @@ def summary(answer: Answer) -> str:
     return "; ".join([f"{os.path.basename(answer.video)}: {text}", *answer.warnings])
 
 
-def _picture(png: bytes) -> np.ndarray:
+def _timeline(answer: Answer) -> np.ndarray | None:
+    if not answer.parts:
+        return None
+    png = prediction_figure.timeline(answer.parts)
     pixels = matplotlib.image.imread(io.BytesIO(png))
     return np.round(255 * pixels[..., :3]).astype(np.uint8)
 

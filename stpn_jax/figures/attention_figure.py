@@ -55,7 +55,7 @@ def draw(clips: Sequence[Clip], limit: float) -> Figure:
     height = width * strips[0].shape[0] / strips[0].shape[1]
     step = height + _TITLE_INCHES
     page = step * rows + _LEGEND_INCHES + _MARGIN_INCHES
-    figure = style.new(page, layout="none")
+    figure = style.new(page, layout=None)
     for index, (clip, strip) in enumerate(zip(clips, strips, strict=True)):
         row, column = divmod(index, _COLUMNS)
         left = _MARGIN_INCHES + column * (width + _GAP_INCHES)

@@ -57,7 +57,7 @@ def draw(title: str, rows: Sequence[Row], limit: float) -> bytes:
     image_inches = max(_NARROWEST_INCHES, _ROW_INCHES * width / height)
     page_width = _TEXT_INCHES + image_inches + 2 * _MARGIN_INCHES
     page_height = _HEAD_INCHES + _ROW_INCHES * len(rows) + 2 * _MARGIN_INCHES
-    figure = style.new(page_height, page_width, dpi=120, layout="none")
+    figure = style.new(page_height, page_width, dpi=120, layout=None)
     x, y = _MARGIN_INCHES / page_width, _MARGIN_INCHES / page_height
     figure.subplots_adjust(x, y, 1 - x, 1 - y, wspace=0, hspace=0.06)
     head, *grid = figure.subplots(
@@ -68,7 +68,7 @@ def draw(title: str, rows: Sequence[Row], limit: float) -> bytes:
     ).tolist()
     for axes in itertools.chain(head, *grid):
         axes.set_axis_off()
-    _draw_head(*head, title, limit)
+    _draw_head(head, title, limit)
     for (text, image), row, strip in zip(grid, rows, strips, strict=True):
         _describe(text, row)
         image.imshow(strip, aspect="equal")
@@ -76,7 +76,8 @@ def draw(title: str, rows: Sequence[Row], limit: float) -> bytes:
     return style.png(figure)
 
 
-def _draw_head(left: Axes, right: Axes, title: str, limit: float) -> None:
+def _draw_head(head: Sequence[Axes], title: str, limit: float) -> None:
+    left, right = head
     left.text(0, 0.5, title, fontsize=11, weight="bold", va="center", parse_math=False)
     right.imshow(images.colour_wheel(301), extent=(-1, 1, 1, -1))
     right.set_xlim(-1.9, 7.5)

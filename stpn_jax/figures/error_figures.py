@@ -2,7 +2,7 @@
 
 import textwrap
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import matplotlib
 import numpy as np
@@ -50,7 +50,7 @@ def confusion_matrix(counts: Int[np.ndarray, "n n"], names: Sequence[str]) -> Fi
 def _write_counts(
     axes: Axes, counts: Int[np.ndarray, "n n"], shares: Float[np.ndarray, "n n"]
 ) -> None:
-    centred = {"ha": "center", "va": "center", "fontsize": style.SMALL}
+    centred: Any = {"ha": "center", "va": "center", "fontsize": style.SMALL}
     for y, x in np.argwhere(counts):
         colour = "black" if shares[y, x] > 0.5 else "white"
         axes.text(x, y, str(counts[y, x]), color=colour, **centred)

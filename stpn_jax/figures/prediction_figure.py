@@ -85,7 +85,7 @@ def timeline(parts: Sequence[tuple[float, float, str, float]]) -> bytes:
     """
     labels = list(dict.fromkeys(label for _, _, label, _ in parts))
     height = 1.4 + 0.25 * ((len(labels) + 3) // 4)
-    figure = style.new(height, width=10.0, dpi=110, layout="none")
+    figure = style.new(height, width=10.0, dpi=110, layout=None)
     axes = figure.subplots()
     handles = {}
     for start, end, label, probability in parts:

@@ -33,7 +33,7 @@ def new(
     height: float,
     width: float = WIDTH,
     dpi: int = DPI,
-    layout: Literal["constrained", "none"] = "constrained",
+    layout: Literal["constrained"] | None = "constrained",
 ) -> Figure:
     """An empty figure of this size in inches."""
     figure = Figure(figsize=(width, height), dpi=dpi, layout=layout)

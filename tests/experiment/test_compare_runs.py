@@ -1,4 +1,4 @@
-"""Comparing runs from their files: names, refusals, and what is written."""
+"""Comparing runs: tables, picture, names, and runs that cannot be compared."""
 
 import csv
 import dataclasses
@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from reference import legible
 
 from stpn_jax.evaluation import intervals
 from stpn_jax.experiment import compare, run_dir
@@ -15,7 +16,7 @@ META = {"classes": ["a", "b", "c"], "size": [40, 40], "videos": "of the whole se
 
 
 def run(folder, seed=0, meta=None, **changed):
-    """A workdir as a test leaves it."""
+    """A workdir with scores."""
     rng = np.random.default_rng(seed)
     labels = np.arange(30) % 3
     folder.mkdir(parents=True)
@@ -31,7 +32,7 @@ def run(folder, seed=0, meta=None, **changed):
     return str(folder)
 
 
-def test_tables_numbers_and_picture_are_written(tmp_path):
+def test_markdown_numbers_and_picture_are_written(tmp_path):
     runs = [run(tmp_path / "one", 0), run(tmp_path / "two", 1)]
     text = compare.write(runs, tmp_path / "out")
     assert text == (tmp_path / "out" / "compare.md").read_text()
@@ -72,7 +73,7 @@ def test_runs_of_the_same_videos_may_be_prepared_in_two_ways(tmp_path):
         ({"digest": np.array("others")}, "the same names but other contents"),
     ],
 )
-def test_other_test_videos_are_refused_with_the_difference(tmp_path, changed, message):
+def test_other_test_videos_are_rejected_with_the_difference(tmp_path, changed, message):
     runs = [run(tmp_path / "one"), run(tmp_path / "two", **changed)]
     with pytest.raises(UsageError, match=message) as error:
         compare.write(runs, tmp_path / "out")
@@ -80,7 +81,7 @@ def test_other_test_videos_are_refused_with_the_difference(tmp_path, changed, me
     assert not (tmp_path / "out").exists()
 
 
-def test_one_run_and_a_folder_without_a_test_are_refused(tmp_path):
+def test_one_run_and_untested_folders_are_rejected(tmp_path):
     one = run(tmp_path / "one")
     with pytest.raises(UsageError, match="expected two"):
         compare.write([one], tmp_path / "out")
@@ -100,11 +101,11 @@ def test_one_run_and_a_folder_without_a_test_are_refused(tmp_path):
         (["runs/a", "runs/a"], ["1: runs/a", "2: runs/a"]),
     ],
 )
-def test_names_are_the_ends_that_tell_paths_apart(folders, names):
+def test_short_names_are_the_shortest_distinct_ends(folders, names):
     assert compare.short_names(folders) == names
 
 
-def test_what_was_tested_has_every_field(tmp_path):
+def test_read_tested_has_every_field(tmp_path):
     run(tmp_path / "one")
     tested = run_dir.read_tested(tmp_path / "one")
     assert list(tested.probabilities) == ["pyramid"]
@@ -117,7 +118,7 @@ def test_what_was_tested_has_every_field(tmp_path):
 
 
 @pytest.mark.parametrize("content", (b"", b"PK cut short", None))
-def test_lost_scores_are_told_and_the_run_counts_as_not_tested(tmp_path, content):
+def test_lost_scores_are_reported_and_the_run_counts_as_untested(tmp_path, content):
     folder = tmp_path / "one"
     run(folder)
     assert not run_dir.is_tested(folder)  # Its table is missing.
@@ -130,3 +131,61 @@ def test_lost_scores_are_told_and_the_run_counts_as_not_tested(tmp_path, content
     assert not run_dir.is_tested(folder)
     with pytest.raises(UsageError, match=r"scores\.npz: no scores of a test"):
         run_dir.read_tested(folder)
+
+
+RUNS = ["one", "two", "a|b <run>"]
+
+
+@pytest.fixture(scope="module")
+def rows():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(4, size=60)
+    right = rng.random((4, 60)) < 0.6
+    runs = [
+        {"spatial": right[0], "pyramid": right[1]},
+        {"spatial": right[0], "pyramid": right[2]},
+        {"pyramid": right[3]},
+    ]
+    return intervals.compare(runs, labels)
+
+
+def test_cells_have_value_and_interval_in_percent(rows):
+    table = compare.table(RUNS, rows)
+    assert table.header == ("row", *RUNS)
+    accuracy = rows["pyramid"][1].accuracy
+    value, low, high = (100 * end for end in accuracy)
+    assert table.rows[1][2] == f"{value:.1f} [{low:.1f}, {high:.1f}]"
+    assert table.rows[0][3] == "-"
+
+
+def test_differences_are_to_the_first_run_where_it_has_the_row(rows):
+    lines = compare.differences(RUNS, rows).rows
+    assert [line[:2] for line in lines] == [
+        ("spatial", "two"),
+        ("pyramid", "two"),
+        ("pyramid", "a|b <run>"),
+    ]
+    assert lines[0][2] == "+0.0 [+0.0, +0.0]" and lines[0][-1] == "1"
+    test = rows["pyramid"][2].test
+    assert lines[2][3:5] == (test.only_second, test.only_first)
+
+
+def test_numbers_are_unrounded(rows):
+    numbers = compare.numbers(RUNS, rows)
+    assert all(len(row) == len(numbers.header) for row in numbers.rows)
+    by_place = {row[:2]: row[2:] for row in numbers.rows}
+    cell = rows["pyramid"][1]
+    found = by_place["pyramid", "two"]
+    assert found == (*cell.accuracy, *cell.difference, *cell.test)
+    assert by_place["pyramid", "one"][3:] == ("",) * 6
+
+
+def test_picture_has_a_dot_and_an_interval_for_every_cell(rows):
+    figure = compare.draw(RUNS, rows)
+    legible.check(figure)
+    containers = figure.axes[0].containers
+    assert [one.get_label() for one in containers] == RUNS
+    for index, container in enumerate(containers):
+        cells = [cells[index] for cells in rows.values()]
+        expected = [np.nan if c is None else 100 * c.accuracy.value for c in cells]
+        np.testing.assert_allclose(container.lines[0].get_xdata(), expected)

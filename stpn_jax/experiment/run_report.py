@@ -1,10 +1,9 @@
-"""The report of a run: what its networks learned and where they fail, as one page."""
+"""Writes the report of a run: what its networks learned and where they fail."""
 
 import importlib.metadata
 import platform
 import traceback
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import jax
 import numpy as np
@@ -15,11 +14,17 @@ from stpn_jax.config import StageConfig
 from stpn_jax.evaluation import attention_share
 from stpn_jax.evaluation.metrics import Metrics
 from stpn_jax.experiment import collect_outputs, evaluate, initialize, run_dir, setup
-from stpn_jax.experiment.collect_outputs import Observed
+from stpn_jax.experiment.collect_outputs import Collected
 from stpn_jax.experiment.setup import Experiment
-from stpn_jax.figures import gaze
+from stpn_jax.figures import attention_figure
 from stpn_jax.input_pipeline import augmentation, snippets
-from stpn_jax.report import about, attention, cases, features, page, results, training
+from stpn_jax.report import (
+    accuracy_section,
+    attention_section,
+    error_section,
+    learning_section,
+    page,
+)
 from stpn_jax.train import logging
 from stpn_jax.utils import errors
 from stpn_jax.utils.errors import UsageError
@@ -27,10 +32,8 @@ from stpn_jax.utils.errors import UsageError
 Boxes = Mapping[tuple[str, int], Sequence[attention_share.Box]]
 read_boxes = attention_share.read
 
-LOOKS = 14
-"""Clips whose attention is drawn."""
-
-_FRAMES = 4  # of a case
+_ATTENTION_CLIPS = 14
+_CASE_FRAMES = 4
 _LIBRARIES = (
     "stpn-jax",
     "jax",
@@ -49,15 +52,17 @@ _PANELS = {
     "attended": "spatial, attended",
     "fused": "pyramid",
 }
+"""Feature -> title of its t-SNE panel."""
 
 
-def attempt(experiment: Experiment, marked: Boxes) -> None:
-    """Writes the report of a run whose results are there; a failure is only told.
+def attempt(experiment: Experiment, boxes: Boxes) -> None:
+    """Writes the report after a test; a failure is printed, since the results remain.
 
-    That the disk is full passes: the door tells it.
+    Raises:
+        OSError: the disk is full.
     """
     try:
-        write(experiment, marked)
+        write(experiment, boxes)
     except Exception as error:
         if errors.is_full_disk(error):
             raise
@@ -69,16 +74,14 @@ def attempt(experiment: Experiment, marked: Boxes) -> None:
         )
 
 
-def write(
-    experiment: Experiment, marked: Boxes, out: epath.PathLike = ""
-) -> epath.Path:
-    """Looks at the test videos with the trained networks and writes the page.
+def write(experiment: Experiment, boxes: Boxes, out: epath.PathLike = "") -> epath.Path:
+    """Runs the trained networks on some test videos and writes the page.
 
     All hosts take part; the first one draws and writes.
 
     Args:
         experiment: whose stages are trained and tested.
-        marked: boxes by video and frame that the attention is compared with, if any.
+        boxes: by video and frame, to compare the attention with; may be empty.
         out: folder; by default one in the workdir.
 
     Returns:
@@ -94,32 +97,32 @@ def write(
     out = epath.Path(out or directory / run_dir.REPORT)
     chosen = collect_outputs.choose(_labels(experiment), experiment.config.seed)
     videos = experiment.split.test[chosen]
-    last = experiment.config.stages[-1]
-    seen = {
-        stage.name: collect_outputs.observe(experiment, stage, videos)
-        for stage in observed_stages(experiment)
-    }
+    outputs = [
+        collect_outputs.collect(experiment, stage, videos)
+        for stage in stages_to_run(experiment)
+    ]
     if not parallel.is_first_host():
         return out / page.INDEX
     rows = run_dir.read_results(directory)
     scores = run_dir.read_tested(directory).probabilities
+    predicted = scores[experiment.config.stages[-1].name][chosen].argmax(axis=1)
     return page.write(
         out,
         f"Report of {'/'.join(directory.parts[-2:])}",
         _subtitle(experiment, rows),
         [
             *_accuracy(experiment, rows, scores),
-            changed_cases(experiment, scores),
-            *_attention(experiment, seen[last.name], scores[last.name][chosen], marked),
-            _features(experiment, seen, chosen),
-            *_training(experiment),
-            _about(experiment),
+            cases(experiment, scores),
+            *_attention(experiment, outputs[-1], predicted, boxes),
+            _features(experiment, outputs, chosen),
+            *_learning(experiment),
+            _versions(experiment),
         ],
     )
 
 
-def observed_stages(experiment: Experiment) -> list[StageConfig]:
-    """The last stage, and the spatial stream that Figure 5 begins with."""
+def stages_to_run(experiment: Experiment) -> list[StageConfig]:
+    """The last stage, and before it the spatial stream that Figure 5 begins with."""
     *others, last = experiment.config.stages
     return [*[one for one in others if one.network == "spatial"][:1], last]
 
@@ -135,7 +138,7 @@ def main_row(experiment: Experiment) -> str:
 
 
 def baseline(experiment: Experiment) -> str:
-    """The row of the two-stream baseline, if the run has both streams."""
+    """The row of the two-stream baseline; empty unless the run has both streams."""
     blank = {stage.name: np.zeros(0) for stage in experiment.config.stages}
     return next(iter(evaluate.two_stream_averages(experiment.config, blank)), "")
 
@@ -158,119 +161,118 @@ def _accuracy(
 ) -> list[page.Section]:
     labels, row = _labels(experiment), main_row(experiment)
     right = {name: scores[name].argmax(axis=1) == labels for name in rows}
-    classes = experiment.dataset.meta.classes
+    counts, classes = np.array(rows[row].confusion), experiment.dataset.meta.classes
     return [
-        results.accuracy(rows, right, labels, baseline(experiment)),
-        results.confusions(row, rows[row], classes),
+        accuracy_section.accuracy(rows, right, labels, baseline(experiment)),
+        error_section.confusions(row, counts, classes),
     ]
 
 
-def changed_cases(
-    experiment: Experiment, scores: Mapping[str, np.ndarray]
-) -> page.Section:
-    """What the main row mends of the baseline, and what it makes worse."""
+def cases(experiment: Experiment, scores: Mapping[str, np.ndarray]) -> page.Section:
+    """What the main row gets right that the baseline does not, and the reverse."""
     row, average = main_row(experiment), baseline(experiment)
     if not average or row == average:
         missing = "no stage fuses two streams" if average else "it has not both streams"
-        return page.Section(
-            cases.TITLE,
-            [f"Left out: the run has nothing to set against a baseline; {missing}."],
-        )
+        reason = f"Left out: the run has no baseline to compare with; {missing}."
+        return page.Section(error_section.CASES, [reason])
     dataset, test = experiment.dataset, experiment.split.test
 
     def frames(place: int) -> np.ndarray:
         video = int(test[place])
         last = int(dataset.num_frames[video]) - 1
-        shares = (np.arange(_FRAMES) + 0.5) / _FRAMES
+        shares = (np.arange(_CASE_FRAMES) + 0.5) / _CASE_FRAMES
         return snippets.frames(dataset, video, (shares * last).astype(int).tolist())
 
-    return cases.section(
-        cases.Answers(average, scores[average]),
-        cases.Answers(row, scores[row]),
-        cases.Videos(
-            [dataset.names[v] for v in test], _labels(experiment), dataset.meta.classes
-        ),
-        frames,
+    names = [dataset.names[video] for video in test]
+    return error_section.cases(
+        error_section.Predictions(average, scores[average]),
+        error_section.Predictions(row, scores[row]),
+        error_section.Videos(names, _labels(experiment), dataset.meta.classes, frames),
     )
 
 
 def _attention(
-    experiment: Experiment, seen: Observed, scores: np.ndarray, marked: Boxes
+    experiment: Experiment, outputs: Collected, predicted: np.ndarray, boxes: Boxes
 ) -> list[page.Section]:
-    if seen.attention is None:
+    if outputs.attention is None:
         last = experiment.config.stages[-1].name
         reason = f"Left out: the network of the stage {last} has no attention."
-        return [page.Section(attention.TITLE, [reason])]
-    labels = experiment.dataset.labels[[moment.video for moment in seen.moments]]
-    shown = in_rounds(labels)[:LOOKS]
-    answers = scores.argmax(axis=1)
-    looks = [_look(experiment, seen, i, answers[i], marked) for i in shown]
-    lengths = [np.linalg.norm(look.flow, axis=-1) for look in looks]
+        return [page.Section(attention_section.CLIPS, [reason])]
+    labels = experiment.dataset.labels[[one.video for one in outputs.moments]]
+    clips = [
+        _clip(experiment, outputs, i, predicted[i], boxes)
+        for i in in_rounds(labels)[:_ATTENTION_CLIPS]
+    ]
+    lengths = [np.linalg.norm(clip.flow, axis=-1) for clip in clips]
     limit = max(float(np.percentile(lengths, 98)), 1.0)
-    sections = [attention.section(looks, limit)]
-    if marked:
-        sections.append(_inside(experiment, seen, marked))
+    sections = [attention_section.clips(clips, limit)]
+    if boxes:
+        sections.append(_inside(experiment, outputs, boxes))
     return sections
 
 
 def in_rounds(labels: np.ndarray) -> list[int]:
-    """Places with the first one of every class first, then the second ones."""
-    turns = [int(np.sum(labels[:i] == label)) for i, label in enumerate(labels)]
+    """Indices with the first one of every class first, then the second ones."""
+    turns = error_section.earlier(labels)
     return sorted(range(len(labels)), key=lambda i: (turns[i], labels[i]))
 
 
-def _look(
-    experiment: Experiment, seen: Observed, i: int, answer: int, marked: Boxes
-) -> gaze.Look:
-    dataset, moment = experiment.dataset, seen.moments[i]
-    classes, label = dataset.meta.classes, dataset.labels[moment.video]
-    wrong = "" if answer == label else f", taken for {classes[answer]}"
-    assert seen.attention is not None
-    return gaze.Look(
+def _clip(
+    experiment: Experiment, outputs: Collected, i: int, predicted: int, boxes: Boxes
+) -> attention_figure.Clip:
+    dataset, video = experiment.dataset, outputs.moments[i].video
+    centre, classes = outputs.moments[i].centre, dataset.meta.classes
+    label, name = dataset.labels[video], dataset.names[video]
+    wrong = "" if predicted == label else f", taken for {classes[predicted]}"
+    assert outputs.attention is not None
+    return attention_figure.Clip(
         classes[label] + wrong,
-        dataset.names[moment.video],
-        snippets.frames(dataset, moment.video, [moment.centre])[0],
-        seen.attention[i],
+        name,
+        snippets.frames(dataset, video, [centre])[0],
+        outputs.attention[i],
         _crop(experiment),
-        snippets.displacement(dataset, moment.video, moment.centre),
-        marked.get((dataset.names[moment.video], moment.centre), ()),
+        snippets.displacement(dataset, video, centre),
+        boxes.get((name, centre), ()),
     )
 
 
 def _crop(experiment: Experiment) -> tuple[int, int, int, int]:
-    """What the networks saw of a frame, in pixels."""
+    """The central crop in pixels of the frame."""
     side = experiment.config.data.input_size
-    (view,) = augmentation.test_views(experiment.dataset.meta.size, side, 1)
-    return view[:4]
+    (crop,) = augmentation.test_views(experiment.dataset.meta.size, side, 1)
+    return crop[:4]
 
 
-def _inside(experiment: Experiment, seen: Observed, marked: Boxes) -> page.Section:
+def _inside(experiment: Experiment, outputs: Collected, boxes: Boxes) -> page.Section:
     dataset = experiment.dataset
     width, height = dataset.meta.size
     y0, x0, y1, x1 = _crop(experiment)
     crop = (y0 / height, x0 / width, y1 / height, x1 / width)
-    assert seen.attention is not None
+    assert outputs.attention is not None
     measured = []
-    for moment, weights in zip(seen.moments, seen.attention, strict=True):
+    for moment, weights in zip(outputs.moments, outputs.attention, strict=True):
         name, label = dataset.names[moment.video], dataset.labels[moment.video]
-        if found := marked.get((name, moment.centre)):
+        if found := boxes.get((name, moment.centre)):
             share = attention_share.share(weights, found, crop)
             group = dataset.groups[moment.video]
-            one = attention.Measured(name, dataset.meta.classes[label], group, share)
+            one = attention_section.Measured(
+                name, dataset.meta.classes[label], group, share
+            )
             measured.append(one)
     if not measured:
-        reason = "Left out: the file of boxes has none of the frames looked at."
-        return page.Section(attention.INSIDE, [reason])
-    return attention.inside(measured)
+        reason = "Left out: the box file has no box in the frames that were used."
+        return page.Section(attention_section.INSIDE, [reason])
+    return attention_section.inside(measured)
 
 
 def _features(
-    experiment: Experiment, seen: Mapping[str, Observed], chosen: np.ndarray
+    experiment: Experiment, outputs: Sequence[Collected], chosen: np.ndarray
 ) -> page.Section:
-    dataset, test = experiment.dataset, experiment.split.test
-    last = experiment.config.stages[-1]
-    first = next(iter(seen.values())).features
-    found = seen[last.name].features
+    dataset, first, found = (
+        experiment.dataset,
+        outputs[0].features,
+        outputs[-1].features,
+    )
     shown = {"spatial stream": first["spatial"]} if "spatial" in first else {}
     is_fused = "fused" in found or "attended" in found
     shown |= {
@@ -278,40 +280,43 @@ def _features(
         for name, title in _PANELS.items()
         if name in found and not (is_fused and name == "temporal")
     }
-    return features.section(
+    return learning_section.features(
         shown,
-        [dataset.names[v] for v in test[chosen]],
+        [dataset.names[video] for video in experiment.split.test[chosen]],
         _labels(experiment)[chosen],
         dataset.meta.classes,
         experiment.config.seed,
     )
 
 
-def _training(experiment: Experiment) -> list[page.Section]:
+def _learning(experiment: Experiment) -> list[page.Section]:
     stages = {
         stage.name: logging.read(experiment.folder(stage))
         for stage in experiment.config.stages
     }
-    return [training.learning(stages), training.throughput(stages)]
+    return [learning_section.curves(stages), learning_section.throughput(stages)]
 
 
-def _about(experiment: Experiment) -> page.Section:
-    weights = {
-        stage.name: path.read_text()
-        for stage in experiment.config.stages
-        if (path := experiment.folder(stage) / run_dir.WEIGHTS).exists()
-    }
+def _versions(experiment: Experiment) -> page.Section:
+    stages = experiment.config.stages
     config = (experiment.directory / run_dir.CONFIG).read_text()
-    stages = {
+    blocks: list[page.Block] = [page.Listing("config", config)]
+    for stage in stages:
+        weights = experiment.folder(stage) / run_dir.WEIGHTS
+        if weights.exists():
+            summary = f"weights of {stage.name}"
+            blocks.append(page.Listing(summary, weights.read_text()))
+    found = {
         f"stage {stage.name}": str(initialize.find_selected(experiment, stage))
-        for stage in experiment.config.stages
-    }
-    return about.section(config, weights, stages | versions())
+        for stage in stages
+    } | versions()
+    table = page.Numbers(("what", "version or value"), list(found.items()))
+    return page.Section("Config and versions", [*blocks, table])
 
 
 def versions() -> dict[str, str]:
-    """Of what the report was made with, and on what."""
-    found: dict[str, Any] = {"Python": platform.python_version()}
+    """Versions of the libraries, the system and the devices."""
+    found = {"Python": platform.python_version()}
     for name in _LIBRARIES:
         try:
             found[name] = importlib.metadata.version(name)

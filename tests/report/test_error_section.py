@@ -1,42 +1,44 @@
-"""Which clips are mended, worse or hard, and that all are told of."""
+"""Confusions; which clips are mended, worse or hard."""
 
 import numpy as np
 from reference import legible
 
-from stpn_jax.report import cases
+from stpn_jax.report import error_section
 from stpn_jax.report.page import Picture
 
 CLASSES = legible.NAMES[:3]
 LABELS = np.array([0, 0, 0, 1, 1, 2])
 
 
-def answers(row, truths):
+def predictions(row, truths):
     """Probabilities whose true class has these values; the next class has the rest."""
     probabilities = np.zeros((len(LABELS), 3))
     every = np.arange(len(LABELS))
     probabilities[every, LABELS] = truths
     probabilities[every, (LABELS + 1) % 3] = 1 - np.array(truths)
-    return cases.Answers(row, probabilities)
+    return error_section.Predictions(row, probabilities)
 
 
-BEFORE = answers("average", [0.1, 0.2, 0.9, 0.4, 0.8, 0.3])
-NOW = answers("pyramid", [0.6, 0.9, 0.2, 0.9, 0.9, 0.4])
-VIDEOS = cases.Videos([f"clip {i}" for i in range(6)], LABELS, CLASSES)
+BEFORE = predictions("average", [0.1, 0.2, 0.9, 0.4, 0.8, 0.3])
+NOW = predictions("pyramid", [0.6, 0.9, 0.2, 0.9, 0.9, 0.4])
 
 
 def frames(place):
     return np.full((4, 20, 30, 3), 10 * place, np.uint8)
 
 
-def test_cases_are_told_apart_and_ordered_in_rounds_over_the_classes():
-    kinds = cases.select(BEFORE.probabilities, NOW.probabilities, LABELS)
-    assert kinds["mended"].tolist() == [1, 3, 0]  # Class 0 twice: last.
-    assert kinds["worse"].tolist() == [2]
-    assert kinds["hard"].tolist() == [5]
+VIDEOS = error_section.Videos([f"clip {i}" for i in range(6)], LABELS, CLASSES, frames)
 
 
-def test_every_kind_is_drawn_counted_and_written():
-    section = cases.section(BEFORE, NOW, VIDEOS, frames)
+def test_cases_are_ordered_in_rounds_over_the_classes():
+    kinds = error_section.select(BEFORE.probabilities, NOW.probabilities, LABELS)
+    assert kinds["mended"] == [1, 3, 0]  # Class 0 twice: last.
+    assert kinds["worse"] == [2]
+    assert kinds["hard"] == [5]
+
+
+def test_every_kind_has_a_count_a_picture_and_numbers():
+    section = error_section.cases(BEFORE, NOW, VIDEOS)
     table, *pictures = section.blocks
     assert [row[1] for row in table.rows] == [1, 3, 1, 1]
     assert [one.name for one in pictures] == [
@@ -55,7 +57,15 @@ def test_every_kind_is_drawn_counted_and_written():
     assert (np.asarray(shown.get_array())[:20, :30] == 20).all()
 
 
-def test_kinds_without_a_video_are_sentences():
-    section = cases.section(NOW, NOW, VIDEOS, frames)
+def test_kinds_without_a_video_are_mentioned():
+    section = error_section.cases(NOW, NOW, VIDEOS)
     assert sum(isinstance(block, Picture) for block in section.blocks) == 1
     assert "No test video is wrong before, right now." in section.blocks
+
+
+def test_the_most_frequent_confusions_come_first():
+    counts = np.array([[5, 2, 0], [0, 3, 4], [0, 0, 0]])
+    table = error_section.confusions("pyramid", counts, ["a", "b", "c"]).blocks[-1]
+    assert table.rows == [("b", "c", 4), ("a", "b", 2)]
+    perfect = error_section.confusions("pyramid", np.diag([2, 1]), ["a", "b"])
+    assert perfect.blocks[-1] == "No test video is confused with another class."

@@ -1,11 +1,11 @@
-"""The report at the end of a run cannot lose the run, and knows what it is about."""
+"""The report of a run: its rows, its failures, the order of its clips."""
 
 import types
 
 import numpy as np
 import pytest
 
-from stpn_jax.experiment import report
+from stpn_jax.experiment import run_report
 
 STAGES = {
     "spatial": ("spatial", ()),
@@ -16,7 +16,7 @@ STAGES = {
 
 
 def experiment(*names):
-    """As much of one as tells the rows."""
+    """A stand-in with just the stages."""
     stages = [
         types.SimpleNamespace(name=name, network=STAGES[name][0], init=STAGES[name][1])
         for name in names
@@ -25,7 +25,7 @@ def experiment(*names):
 
 
 @pytest.mark.parametrize(
-    ("stages", "row", "average", "observed"),
+    ("stages", "row", "average", "used"),
     [
         (("spatial",), "spatial", False, ["spatial"]),
         (("temporal", "paths"), "paths", False, ["paths"]),
@@ -34,11 +34,11 @@ def experiment(*names):
         (("spatial", "temporal", "pyramid"), "pyramid", True, ["spatial", "pyramid"]),
     ],
 )  # fmt: skip
-def test_each_kind_of_run_has_its_row_and_its_baseline(stages, row, average, observed):
+def test_main_row_baseline_and_stages_of_each_kind_of_run(stages, row, average, used):
     made = experiment(*stages)
-    assert report.main_row(made) == row
-    assert bool(report.baseline(made)) == average
-    assert [stage.name for stage in report.observed_stages(made)] == observed
+    assert run_report.main_row(made) == row
+    assert bool(run_report.baseline(made)) == average
+    assert [stage.name for stage in run_report.stages_to_run(made)] == used
 
 
 def test_a_run_without_fusion_has_no_cases_and_says_why():
@@ -46,16 +46,16 @@ def test_a_run_without_fusion_has_no_cases_and_says_why():
         (("spatial",), "not both streams"),
         (("spatial", "temporal"), "no stage fuses"),
     ):
-        section = report.changed_cases(experiment(*stages), {})
+        section = run_report.cases(experiment(*stages), {})
         assert len(section.blocks) == 1 and reason in section.blocks[0]
 
 
-def test_a_failing_report_is_told_and_no_more(monkeypatch, capsys):
+def test_a_failing_report_is_printed_and_not_raised(monkeypatch, capsys):
     def fail(*_):
         raise ValueError("no ink")
 
-    monkeypatch.setattr(report, "write", fail)
-    report.attempt(experiment("spatial"), {})
+    monkeypatch.setattr(run_report, "write", fail)
+    run_report.attempt(experiment("spatial"), {})
     printed = capsys.readouterr()
     assert "the report failed (no ink); the results are written" in printed.out
     assert "ValueError" in printed.err
@@ -63,10 +63,10 @@ def test_a_failing_report_is_told_and_no_more(monkeypatch, capsys):
 
 def test_clips_are_shown_in_rounds_over_the_classes():
     labels = np.array([1, 1, 0, 2, 0, 1])
-    assert report.in_rounds(labels) == [2, 0, 3, 4, 1, 5]
+    assert run_report.in_rounds(labels) == [2, 0, 3, 4, 1, 5]
 
 
-def test_versions_are_told_of_every_library():
-    found = report.versions()
+def test_every_library_has_a_version():
+    found = run_report.versions()
     assert found["jax"].count(".") == 2 and "devices" in found
     assert all(isinstance(value, str) and value for value in found.values())
