@@ -17,7 +17,8 @@ from stpn_jax.experiment import collect_outputs, evaluate, initialize, run_dir, 
 from stpn_jax.experiment.collect_outputs import Collected
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.figures import attention_figure
-from stpn_jax.input_pipeline import augmentation, snippets
+from stpn_jax.input_pipeline import augmentation, sampling, snippets
+from stpn_jax.records import records
 from stpn_jax.report import (
     accuracy_section,
     attention_section,
@@ -185,8 +186,7 @@ def cases(experiment: Experiment, scores: Mapping[str, np.ndarray]) -> page.Sect
 
     names = [dataset.names[video] for video in test]
     return error_section.cases(
-        error_section.Predictions(average, scores[average]),
-        error_section.Predictions(row, scores[row]),
+        {average: scores[average], row: scores[row]},
         error_section.Videos(names, _labels(experiment), dataset.meta.classes, frames),
     )
 
@@ -198,67 +198,56 @@ def _attention(
         last = experiment.config.stages[-1].name
         reason = f"Left out: the network of the stage {last} has no attention."
         return [page.Section(attention_section.CLIPS, [reason])]
-    labels = experiment.dataset.labels[[one.video for one in outputs.moments]]
-    clips = [
-        _clip(experiment, outputs, i, predicted[i], boxes)
-        for i in in_rounds(labels)[:_ATTENTION_CLIPS]
-    ]
+    dataset, side = experiment.dataset, experiment.config.data.input_size
+    (view,) = augmentation.test_views(dataset.meta.size, side, 1)
+    found = list(zip(outputs.moments, outputs.attention, strict=True))
+    clips = []
+    for i in in_rounds(dataset.labels[[one.video for one in outputs.moments]]):
+        (moment, weights), wrong = found[i], int(predicted[i])
+        name, label = dataset.names[moment.video], dataset.labels[moment.video]
+        taken = "" if wrong == label else f", taken for {dataset.meta.classes[wrong]}"
+        clip = attention_figure.Clip(
+            dataset.meta.classes[label] + taken,
+            name,
+            snippets.frames(dataset, moment.video, [moment.centre])[0],
+            weights,
+            view[:4],
+            snippets.displacement(dataset, moment.video, moment.centre),
+            boxes.get((name, moment.centre), ()),
+        )
+        clips.append(clip)
     lengths = [np.linalg.norm(clip.flow, axis=-1) for clip in clips]
     limit = max(float(np.percentile(lengths, 98)), 1.0)
     sections = [attention_section.clips(clips, limit)]
-    if boxes:
-        sections.append(_inside(experiment, outputs, boxes))
-    return sections
+    return [*sections, _inside(dataset, found, view[:4], boxes)] if boxes else sections
 
 
 def in_rounds(labels: np.ndarray) -> list[int]:
-    """Indices with the first one of every class first, then the second ones."""
+    """Indices of clips to show: one of every class first, then the second ones."""
     turns = error_section.earlier(labels)
-    return sorted(range(len(labels)), key=lambda i: (turns[i], labels[i]))
+    order = sorted(range(len(labels)), key=lambda i: (turns[i], labels[i]))
+    return order[:_ATTENTION_CLIPS]
 
 
-def _clip(
-    experiment: Experiment, outputs: Collected, i: int, predicted: int, boxes: Boxes
-) -> attention_figure.Clip:
-    dataset, video = experiment.dataset, outputs.moments[i].video
-    centre, classes = outputs.moments[i].centre, dataset.meta.classes
-    label, name = dataset.labels[video], dataset.names[video]
-    wrong = "" if predicted == label else f", taken for {classes[predicted]}"
-    assert outputs.attention is not None
-    return attention_figure.Clip(
-        classes[label] + wrong,
-        name,
-        snippets.frames(dataset, video, [centre])[0],
-        outputs.attention[i],
-        _crop(experiment),
-        snippets.displacement(dataset, video, centre),
-        boxes.get((name, centre), ()),
-    )
-
-
-def _crop(experiment: Experiment) -> tuple[int, int, int, int]:
-    """The central crop in pixels of the frame."""
-    side = experiment.config.data.input_size
-    (crop,) = augmentation.test_views(experiment.dataset.meta.size, side, 1)
-    return crop[:4]
-
-
-def _inside(experiment: Experiment, outputs: Collected, boxes: Boxes) -> page.Section:
-    dataset = experiment.dataset
+def _inside(
+    dataset: records.Dataset,
+    found: Sequence[tuple[sampling.Moment, np.ndarray]],
+    crop: tuple[int, int, int, int],
+    boxes: Boxes,
+) -> page.Section:
     width, height = dataset.meta.size
-    y0, x0, y1, x1 = _crop(experiment)
-    crop = (y0 / height, x0 / width, y1 / height, x1 / width)
-    assert outputs.attention is not None
-    measured = []
-    for moment, weights in zip(outputs.moments, outputs.attention, strict=True):
-        name, label = dataset.names[moment.video], dataset.labels[moment.video]
-        if found := boxes.get((name, moment.centre)):
-            share = attention_share.share(weights, found, crop)
-            group = dataset.groups[moment.video]
-            one = attention_section.Measured(
-                name, dataset.meta.classes[label], group, share
-            )
-            measured.append(one)
+    y0, x0, y1, x1 = crop
+    seen = (y0 / height, x0 / width, y1 / height, x1 / width)
+    measured = [
+        attention_section.Measured(
+            dataset.names[moment.video],
+            dataset.meta.classes[dataset.labels[moment.video]],
+            dataset.groups[moment.video],
+            attention_share.share(weights, inside, seen),
+        )
+        for moment, weights in found
+        if (inside := boxes.get((dataset.names[moment.video], moment.centre)))
+    ]
     if not measured:
         reason = "Left out: the box file has no box in the frames that were used."
         return page.Section(attention_section.INSIDE, [reason])

@@ -1,13 +1,13 @@
 """The sections on errors: confusions, and the paper's Figures 3 and 4 (cases)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from stpn_jax.figures import error_figures
-from stpn_jax.report.page import Block, Numbers, Picture, Section
+from stpn_jax.report.page import Numbers, Picture, Section
 
 CASES = "Mended and worse (the paper's Figures 3 and 4)"
 
@@ -58,11 +58,8 @@ def _most_frequent(
     ]
 
 
-class Predictions(NamedTuple):
-    """A row of the results and its probabilities of the test videos."""
-
-    row: str
-    probabilities: Float[np.ndarray, "n classes"]
+Rows = Mapping[str, Float[np.ndarray, "n classes"]]
+"""Row of the results -> its probabilities; first the baseline, then the network."""
 
 
 class Videos(NamedTuple):
@@ -74,29 +71,28 @@ class Videos(NamedTuple):
     frames: Callable[[int], UInt8[np.ndarray, "t y x 3"]]
 
 
-def cases(before: Predictions, now: Predictions, videos: Videos) -> Section:
+def cases(rows: Rows, videos: Videos) -> Section:
     """Counts the cases of each kind and shows the clearest ones.
 
     Args:
-        before: of the baseline.
-        now: of the network that the report is about.
-        videos: in the order of the predictions.
+        rows: two of them, in the order of the videos.
+        videos: the test videos.
     """
-    kinds = select(before.probabilities, now.probabilities, videos.labels)
-    total = len(videos.labels)
+    (before, now), total = rows, len(videos.labels)
+    kinds = select(rows[before], rows[now], videos.labels)
     counts = {"right in both": total - sum(map(len, kinds.values()))}
     counts |= {f"{kind}: {_KINDS[kind]}": len(found) for kind, found in kinds.items()}
     table = Numbers(
-        (f"{now.row} against {before.row}", "videos", "share"),
+        (f"{now} against {before}", "videos", "share"),
         [(kind, count, f"{count / total:.1%}") for kind, count in counts.items()],
     )
-    blocks: list[Block] = [table]
-    for kind, found in kinds.items():
-        if found:
-            blocks.append(_picture(kind, found, (before, now), videos))
-        else:
-            blocks.append(f"No test video is {_KINDS[kind]}.")
-    return Section(CASES, blocks)
+    pictures = [
+        _picture(kind, found, rows, videos)
+        if found
+        else f"No test video is {_KINDS[kind]}."
+        for kind, found in kinds.items()
+    ]
+    return Section(CASES, [table, *pictures])
 
 
 def select(
@@ -133,12 +129,10 @@ def earlier(labels: Int[np.ndarray, "n"]) -> list[int]:
     return [int(np.sum(labels[:i] == label)) for i, label in enumerate(labels)]
 
 
-def _picture(
-    kind: str, found: Sequence[int], rows: Sequence[Predictions], videos: Videos
-) -> Picture:
+def _picture(kind: str, found: Sequence[int], rows: Rows, videos: Videos) -> Picture:
     clips = []
     for i in found[:_SHOWN]:
-        predicted = [_best(row.probabilities[i], videos.classes) for row in rows]
+        predicted = [_best(scores[i], videos.classes) for scores in rows.values()]
         truth = videos.classes[videos.labels[i]]
         clips.append(error_figures.Case(truth, videos.frames(i), predicted))
     caption = (
@@ -146,7 +140,7 @@ def _picture(
         "The class in blue above the frames is the truth; plain green bars with a tick "
         "are right, hatched red ones wrong; their length is the probability."
     )
-    figure = error_figures.cases([row.row for row in rows], clips)
+    figure = error_figures.cases(list(rows), clips)
     return Picture(f"cases_{kind}", figure, caption, _numbers(found, rows, videos))
 
 
@@ -157,20 +151,17 @@ def _best(
     return [classes[i] for i in best], probabilities[best].tolist()
 
 
-def _numbers(
-    found: Sequence[int], rows: Sequence[Predictions], videos: Videos
-) -> Numbers:
+def _numbers(found: Sequence[int], rows: Rows, videos: Videos) -> Numbers:
     """All videos of a kind, also those that are not shown."""
     header = ["video", "truth"]
     for row in rows:
-        header += [f"answer of {row.row}", "its probability", "that of the truth"]
+        header += [f"answer of {row}", "its probability", "that of the truth"]
     lines = []
     for video in found:
         truth = videos.labels[video]
         line: list[object] = [videos.names[video], videos.classes[truth]]
-        for row in rows:
-            values = row.probabilities[video]
-            best = int(values.argmax())
-            line += [videos.classes[best], float(values[best]), float(values[truth])]
+        for scores in rows.values():
+            best = int(scores[video].argmax())
+            line += [videos.classes[best], *scores[video, [best, truth]].tolist()]
         lines.append(line)
     return Numbers(header, lines)

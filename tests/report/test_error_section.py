@@ -10,17 +10,17 @@ CLASSES = legible.NAMES[:3]
 LABELS = np.array([0, 0, 0, 1, 1, 2])
 
 
-def predictions(row, truths):
+def predictions(truths):
     """Probabilities whose true class has these values; the next class has the rest."""
     probabilities = np.zeros((len(LABELS), 3))
     every = np.arange(len(LABELS))
     probabilities[every, LABELS] = truths
     probabilities[every, (LABELS + 1) % 3] = 1 - np.array(truths)
-    return error_section.Predictions(row, probabilities)
+    return probabilities
 
 
-BEFORE = predictions("average", [0.1, 0.2, 0.9, 0.4, 0.8, 0.3])
-NOW = predictions("pyramid", [0.6, 0.9, 0.2, 0.9, 0.9, 0.4])
+BEFORE = predictions([0.1, 0.2, 0.9, 0.4, 0.8, 0.3])
+NOW = predictions([0.6, 0.9, 0.2, 0.9, 0.9, 0.4])
 
 
 def frames(place):
@@ -31,14 +31,14 @@ VIDEOS = error_section.Videos([f"clip {i}" for i in range(6)], LABELS, CLASSES, 
 
 
 def test_cases_are_ordered_in_rounds_over_the_classes():
-    kinds = error_section.select(BEFORE.probabilities, NOW.probabilities, LABELS)
+    kinds = error_section.select(BEFORE, NOW, LABELS)
     assert kinds["mended"] == [1, 3, 0]  # Class 0 twice: last.
     assert kinds["worse"] == [2]
     assert kinds["hard"] == [5]
 
 
 def test_every_kind_has_a_count_a_picture_and_numbers():
-    section = error_section.cases(BEFORE, NOW, VIDEOS)
+    section = error_section.cases({"average": BEFORE, "pyramid": NOW}, VIDEOS)
     table, *pictures = section.blocks
     assert [row[1] for row in table.rows] == [1, 3, 1, 1]
     assert [one.name for one in pictures] == [
@@ -58,7 +58,7 @@ def test_every_kind_has_a_count_a_picture_and_numbers():
 
 
 def test_kinds_without_a_video_are_mentioned():
-    section = error_section.cases(NOW, NOW, VIDEOS)
+    section = error_section.cases({"average": NOW, "pyramid": NOW}, VIDEOS)
     assert sum(isinstance(block, Picture) for block in section.blocks) == 1
     assert "No test video is wrong before, right now." in section.blocks
 
