@@ -47,6 +47,7 @@ def compute(
     """
     predicted = probabilities.argmax(axis=1)
     right = predicted == labels
+    (mean,) = intervals.class_means(right[None].astype(float), labels)
     confusion = np.zeros((len(classes), len(classes)), np.int64)
     np.add.at(confusion, (labels, predicted), 1)
     totals = confusion.sum(axis=1)
@@ -57,7 +58,7 @@ def compute(
     }
     best = np.argsort(-probabilities, axis=1, kind="stable")[:, :5]
     return Metrics(
-        mean_class_accuracy=float(intervals.class_means(right[None] * 1.0, labels)[0]),
+        mean_class_accuracy=float(mean),
         top1=float(np.mean(right)),
         top5=float(np.mean((best == labels[:, None]).any(axis=1))),
         per_class=per_class,
@@ -67,11 +68,11 @@ def compute(
 
 
 def _by_group(per_class: dict[str, float], groups: dict[str, str]) -> dict[str, float]:
-    members: dict[str, list[float]] = {}
-    for name, accuracy in per_class.items():
-        if name in groups:
-            members.setdefault(groups[name], []).append(accuracy)
-    return {name: float(np.mean(members[name])) for name in sorted(members)}
+    members = {
+        group: [per_class[name] for name in per_class if groups.get(name) == group]
+        for group in sorted(set(groups.values()))
+    }
+    return {group: float(np.mean(found)) for group, found in members.items() if found}
 
 
 def results_table(rows: Mapping[str, Metrics]) -> str:

@@ -1,4 +1,4 @@
-"""The test protocol: softmax scores averaged over snippets and views (section 4.7)."""
+"""The test protocol: softmax scores averaged over snippets and crops (section 4.7)."""
 
 from collections.abc import Callable, Iterable
 from typing import Any

@@ -23,12 +23,12 @@ class Collected:
     """Outputs for one snippet and the central crop of each video.
 
     Attributes:
-        moments: sampling positions of the snippets.
+        positions: sampling positions of the snippets.
         features: by name.
         attention: over the grid of the crop; None without attention.
     """
 
-    moments: list[sampling.Moment]
+    positions: list[sampling.Moment]
     features: dict[str, Float[np.ndarray, "n _"]]
     attention: Float[np.ndarray, "n h w"] | None
 
@@ -74,8 +74,8 @@ def collect(
     # A video is on one host, and its values are zero on the others.
     found = {name: parallel.sum_over_hosts(found[name]) for name in sorted(found)}
     attention = found.pop("attention", None)
-    moments = [snippet.moment for snippet in batching.test_plan(*plan)]
-    return Collected(moments, found, attention)
+    positions = [snippet.moment for snippet in batching.test_plan(*plan)]
+    return Collected(positions, found, attention)
 
 
 def _make_step(experiment: Experiment, stage: StageConfig) -> Any:

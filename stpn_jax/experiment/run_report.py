@@ -200,20 +200,20 @@ def _attention(
         return [page.Section(attention_section.CLIPS, [reason])]
     dataset, side = experiment.dataset, experiment.config.data.input_size
     (view,) = augmentation.test_views(dataset.meta.size, side, 1)
-    found = list(zip(outputs.moments, outputs.attention, strict=True))
+    found = list(zip(outputs.positions, outputs.attention, strict=True))
     clips = []
-    for i in in_rounds(dataset.labels[[one.video for one in outputs.moments]]):
-        (moment, weights), wrong = found[i], int(predicted[i])
-        name, label = dataset.names[moment.video], dataset.labels[moment.video]
-        taken = "" if wrong == label else f", taken for {dataset.meta.classes[wrong]}"
+    for i in in_rounds(dataset.labels[[one.video for one in outputs.positions]]):
+        (position, weights), guess = found[i], int(predicted[i])
+        name, label = dataset.names[position.video], dataset.labels[position.video]
+        taken = "" if guess == label else f", taken for {dataset.meta.classes[guess]}"
         clip = attention_figure.Clip(
             dataset.meta.classes[label] + taken,
             name,
-            snippets.frames(dataset, moment.video, [moment.centre])[0],
+            snippets.frames(dataset, position.video, [position.centre])[0],
             weights,
             view[:4],
-            snippets.displacement(dataset, moment.video, moment.centre),
-            boxes.get((name, moment.centre), ()),
+            snippets.displacement(dataset, position.video, position.centre),
+            boxes.get((name, position.centre), ()),
         )
         clips.append(clip)
     lengths = [np.linalg.norm(clip.flow, axis=-1) for clip in clips]
@@ -240,13 +240,13 @@ def _inside(
     seen = (y0 / height, x0 / width, y1 / height, x1 / width)
     measured = [
         attention_section.Measured(
-            dataset.names[moment.video],
-            dataset.meta.classes[dataset.labels[moment.video]],
-            dataset.groups[moment.video],
+            dataset.names[position.video],
+            dataset.meta.classes[dataset.labels[position.video]],
+            dataset.groups[position.video],
             attention_share.share(weights, inside, seen),
         )
-        for moment, weights in found
-        if (inside := boxes.get((dataset.names[moment.video], moment.centre)))
+        for position, weights in found
+        if (inside := boxes.get((dataset.names[position.video], position.centre)))
     ]
     if not measured:
         reason = "Left out: the box file has no box in the frames that were used."

@@ -56,8 +56,8 @@ def bars(
     """
     lines = range(len(labels))
     colours = colours or [_FIRST_BAR] + [_BAR] * (len(labels) - 1)
-    drawn = axes.barh(lines, probabilities, color=colours, height=0.45)
-    for bar, hatch in zip(drawn, hatches, strict=False):
+    patches = axes.barh(lines, probabilities, color=colours, height=0.45)
+    for bar, hatch in zip(patches, hatches, strict=False):
         bar.set(hatch=hatch, edgecolor="white", linewidth=0)
     for line, label, probability in zip(lines, labels, probabilities, strict=True):
         for x, text, side in (0, label, "left"), (1, f"{probability:.1%}", "right"):

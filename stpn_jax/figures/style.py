@@ -81,7 +81,7 @@ def legend(
     for one in axes:
         for handle, label in zip(*one.get_legend_handles_labels(), strict=True):
             handles.setdefault(label, handle)
-    drawn = figure.legend(
+    made = figure.legend(
         list(handles.values()),
         list(handles),
         loc="outside lower left" if below else "outside upper left",
@@ -91,7 +91,7 @@ def legend(
         columnspacing=1.2,
         handletextpad=0.4,
     )
-    for text in drawn.get_texts():
+    for text in made.get_texts():
         text.set_parse_math(False)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from stpn_jax.figures import error_figures
-from stpn_jax.report.page import Numbers, Picture, Section
+from stpn_jax.report.page import Block, Numbers, Picture, Section
 
 CASES = "Mended and worse (the paper's Figures 3 and 4)"
 
@@ -29,8 +29,8 @@ def confusions(
         counts: of test videos, true class by predicted class.
         classes: names by label.
     """
-    lines = zip(classes, counts.tolist(), strict=True)
-    numbers = Numbers(("truth", *classes), [(name, *line) for name, line in lines])
+    lines = [(one, *line) for one, line in zip(classes, counts.tolist(), strict=True)]
+    numbers = Numbers(("truth", *classes), lines)
     caption = f"Test videos of each class by the class that the row {row} predicts."
     if empty := int((counts.sum(axis=1) == 0).sum()):
         caption += f" Classes without test videos stay white: {empty}."
@@ -86,13 +86,11 @@ def cases(rows: Rows, videos: Videos) -> Section:
         (f"{now} against {before}", "videos", "share"),
         [(kind, count, f"{count / total:.1%}") for kind, count in counts.items()],
     )
-    pictures = [
-        _picture(kind, found, rows, videos)
-        if found
-        else f"No test video is {_KINDS[kind]}."
-        for kind, found in kinds.items()
-    ]
-    return Section(CASES, [table, *pictures])
+    blocks: list[Block] = [table]
+    for kind, found in kinds.items():
+        missing = f"No test video is {_KINDS[kind]}."
+        blocks.append(_picture(kind, found, rows, videos) if found else missing)
+    return Section(CASES, blocks)
 
 
 def select(
