@@ -18,11 +18,10 @@ import jax
 import tqdm
 from etils import epath
 
-from stpn_jax import pictures
 from stpn_jax.api import Classifier
 from stpn_jax.export import contract
+from stpn_jax.inference import pictures, video_sources
 from stpn_jax.inference import predictions as reporting
-from stpn_jax.inference import video_sources
 from stpn_jax.inference.predictions import Answer, Failure
 from stpn_jax.utils import compilation_cache, errors
 from stpn_jax.utils.errors import Parser, UsageError

@@ -45,9 +45,9 @@ ARROWS: dict[str, set[str]] = {
         "video",
     },
     "api": {"export", "inference", "video"},
-    "app": {"api", "figures", "inference", "pictures"},
-    "pictures": {"figures", "inference"},
-    "predict": {"api", "export", "inference", "pictures", "video"},
+    "inference.pictures": {"figures", "inference"},
+    "app": {"api", "figures", "inference"},
+    "predict": {"api", "export", "inference", "video"},
     "config_flag": {"config"},
     "main": {"cluster", "config_flag", "experiment", "parallel"},
     "experiment": {

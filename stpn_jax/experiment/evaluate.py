@@ -39,7 +39,7 @@ def evaluate(experiment: Experiment, again: bool = True) -> dict[str, scores.Met
     if parallel.is_first_host():
         tested = {one.name: initialize.find_selected(experiment, one) for one in stages}
         notes = [f"{name}: {checkpoint}" for name, checkpoint in tested.items()]
-        table = "\n".join([scores.table(results), *notes, ""])
+        table = "\n".join([scores.results_table(results), *notes, ""])
         run_dir.write_results(
             experiment.directory,
             {name: dataclasses.asdict(metrics) for name, metrics in results.items()},
@@ -104,8 +104,7 @@ def score(
     """Class probabilities of these videos, one row each."""
     batches = _batches(experiment, stage, variables, videos, evaluation)
     count, classes = len(experiment.dataset.names), len(experiment.dataset.meta.classes)
-    summed = protocol.score(forward, variables, batches, count, classes)
-    return summed.probabilities(videos)
+    return protocol.score(forward, variables, batches, count, classes)[videos]
 
 
 def _batches(
