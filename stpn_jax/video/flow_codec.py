@@ -15,9 +15,6 @@ from stpn_jax.ops import tvl1
 BOUND = 20.0
 """Displacement in pixels that becomes 255; its negative becomes 0 (TSN)."""
 
-_PAIRS = {"cpu": 16}
-_PAIRS_OF_ACCELERATOR = 64
-
 
 def quantise(
     flow: Float[Array, "*n y x 2"], bound: float = BOUND
@@ -41,7 +38,7 @@ def dequantise(
 
 def chunk() -> int:
     """Pairs of frames of one call, so that one compiled program serves every video."""
-    return _PAIRS.get(jax.default_backend(), _PAIRS_OF_ACCELERATOR)
+    return 16 if jax.default_backend() == "cpu" else 64
 
 
 def compute(
@@ -57,7 +54,7 @@ def compute(
         bound: see BOUND.
 
     Returns:
-        x displacement first.
+        codes of the displacement, x first.
     """
     parameters = parameters or tvl1.Parameters()
     grey = np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames])
