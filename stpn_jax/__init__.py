@@ -7,7 +7,7 @@ video files --data.video--> frames --data.flow (ops.tvl1)--> frames and flow
     > classifier--> Outputs
   --train.loss, train.step--> TrainState --train.loop (stages)--> checkpoint
   --evaluation.protocol--> scores, tables --report--> a page of pictures
-  --export--> artifact --inference--> Answer --api, predict, app--> top-5, attention
+  --export--> artifact --inference--> Prediction --api, predict, app--> top-5, attention
 """
 
 from typing import TYPE_CHECKING, Any

@@ -10,23 +10,23 @@ from jaxtyping import Float, Int, UInt8
 from stpn_jax.figures import answer as drawing
 from stpn_jax.figures import film, flow_wheel, overlay
 from stpn_jax.inference import video_sources
-from stpn_jax.inference.predictions import Answer, Attention
+from stpn_jax.inference.predictions import Attention, Prediction
 
 
-def draw(title: str, answer: Answer) -> bytes:
+def draw(title: str, answer: Prediction) -> bytes:
     """The most likely classes beside the frame with its attention, as a PNG file."""
     return drawing.draw(
         title, answer.labels, answer.probabilities.tolist(), overlaid(answer)
     )
 
 
-def overlaid(answer: Answer) -> UInt8[np.ndarray, "y x 3"]:
+def overlaid(answer: Prediction) -> UInt8[np.ndarray, "y x 3"]:
     """The frame that was looked at, tinted by its attention."""
     seen = answer.attention
     return overlay.blend(seen.frame, seen.maps[seen.shown], seen.box)
 
 
-def flow(answer: Answer, bound: float) -> UInt8[np.ndarray, "y x 3"] | None:
+def flow(answer: Prediction, bound: float) -> UInt8[np.ndarray, "y x 3"] | None:
     """The flow from the frame that was looked at to the next, as colours.
 
     Args:
@@ -44,7 +44,7 @@ def flow(answer: Answer, bound: float) -> UInt8[np.ndarray, "y x 3"] | None:
     return flow_wheel.colours(motion, max(1.0, float(np.quantile(lengths, 0.9))))
 
 
-def write_overlay(path: epath.PathLike, answer: Answer, given: Any) -> None:
+def write_overlay(path: epath.PathLike, answer: Prediction, given: Any) -> None:
     """Writes the whole video with its attention as an .mp4 file.
 
     Args:

@@ -28,7 +28,7 @@ class Observed:
         attention: over the grid of the crop; None without attention.
     """
 
-    moments: list[sampling.Moment]
+    moments: list[sampling.SamplingPosition]
     features: dict[str, Float[np.ndarray, "n _"]]
     attention: Float[np.ndarray, "n h w"] | None
 
@@ -70,7 +70,7 @@ def observe(
     # A video is on one host, and its row is zero on the others.
     found = {name: parallel.sum_over_hosts(found[name]) for name in sorted(found)}
     attention = found.pop(_ATTENTION, None)
-    moments = [snippet.moment for snippet in batching.test_plan(*plan)]
+    moments = [snippet.position for snippet in batching.test_plan(*plan)]
     return Observed(moments, found, attention)
 
 

@@ -240,7 +240,7 @@ def _look(
 def _crop(experiment: Experiment) -> tuple[int, int, int, int]:
     """What the networks saw of a frame, in pixels."""
     side = experiment.config.data.input_size
-    (view,) = augmentation.test_views(experiment.dataset.meta.size, side, 1)
+    (view,) = augmentation.test_crops(experiment.dataset.meta.size, side, 1)
     return view[:4]
 
 

@@ -1,4 +1,4 @@
-"""What an artifact's programs take and give, and the names of its files.
+"""An artifact's contract: arguments and results of its programs, names of its files.
 
 Two kinds of program, each with float32 and with bfloat16 activations, over the same
 float32 weights:
@@ -7,8 +7,8 @@ float32 weights:
     frames    (weights, frames)               -> the same; TV-L1 is part of it
 
 `rgb`, `flow`, `box` and `flip` are laid out as in arrays.Batch. `frames` are as many
-consecutive frames as one snippet spans with the largest spacing of its paths; of them
-the central crop is looked at.
+consecutive frames as one snippet spans with the largest spacing of its paths, of which
+the program takes the central crop.
 """
 
 import dataclasses
@@ -28,12 +28,12 @@ WEIGHTS, DESCRIPTION, CARD = "weights.npz", "artifact.json", "model_card.md"
 
 Features = Mapping[str, Array]
 Program = Callable[..., tuple[Array, Array, Features]]
-"""Gives probabilities [b classes], attention [b h w] and features {name: [b d]}."""
+"""Returns probabilities [b classes], attention [b h w] and features {name: [b d]}."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Preprocessing:
-    """From a video file to the programs' arguments.
+    """From a video to the programs' arguments.
 
     Attributes:
         size: width and height to which frames are resized before the flow.
@@ -43,11 +43,11 @@ class Preprocessing:
         flow_length: L, consecutive flows of a path.
         tau: smallest and largest spacing of the paths' centres, in frames.
         bound: displacement in pixels that the largest flow code stands for.
-        flow: parameters of TV-L1 by name; empty where the network was trained on flow
-            that another program had computed.
+        flow: parameters of TV-L1 by name; empty where another program computed the
+            flow of the training videos.
         snippets: snippets a video, averaged.
-        views: crops and mirror images a snippet, averaged.
-        seed: draws tau.
+        views: crops, mirrored ones included, of a snippet, averaged.
+        seed: of the random tau.
         span: t, consecutive frames that the program from frames takes.
     """
 
@@ -96,13 +96,11 @@ ARGUMENTS = {"snippets": snippet_arguments, "frames": frame_arguments}
 
 
 def describe(kind: str, settings: Preprocessing) -> dict[str, Any]:
-    """The arguments of a kind of program, as artifact.json tells them."""
+    """The arguments of a kind of program, for artifact.json."""
     return {
         name: {
             "dtype": str(one.dtype),
-            "shape": [
-                side if isinstance(side, int) else str(side) for side in one.shape
-            ],
+            "shape": ["b", *one.shape[1:]],
             "meaning": _MEANING[name],
         }
         for name, one in ARGUMENTS[kind](settings).items()
