@@ -176,14 +176,14 @@ def in_torch(
     peer(*stack([inference.Sample(*blank(used), False)]))  # Its first call is slower.
     clock = [time.perf_counter()]
     frames = decoding.decode(path, used.size)
-    positions = inference.positions(used, len(frames), used.snippets)
+    plans = inference.plans(used, len(frames), used.snippets)
     clock.append(time.perf_counter())
-    flows = opencv_flows(used, positions, frames)
+    flows = opencv_flows(used, plans, frames)
     clock.append(time.perf_counter())
     samples = [
         sample
-        for position in positions
-        for sample in inference.samples(used, position, frames, flows)
+        for plan in plans
+        for sample in inference.samples(used, plan, frames, flows)
     ]
     size = inference.batch_size(len(samples), many=False)  # As ours.
     found = [
@@ -197,13 +197,13 @@ def in_torch(
 
 
 def opencv_flows(
-    used: contract.Preprocessing, positions: list, frames: np.ndarray
+    used: contract.Preprocessing, plans: list, frames: np.ndarray
 ) -> inference.Flows:
     """The flows that the snippets read, by OpenCV, as codes."""
     method = cv2.optflow.DualTVL1OpticalFlow_create()
     grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
     flows = {}
-    for i in inference.needed_indices(used, positions, len(frames)).tolist():
+    for i in inference.needed_flows(plans).tolist():
         found = method.calc(grey[i], grey[i + 1], None)
         code = np.round(255 * (found + used.bound) / (2 * used.bound))
         flows[i] = np.clip(code, 0, 255).astype(np.uint8).transpose(2, 0, 1)

@@ -64,7 +64,7 @@ def networks(experiment: Experiment, stage: StageConfig) -> dict[str, nn.Module]
     """The stage's network with each dtype of activations; its variables fit all."""
     made = {}
     for dtype in contract.DTYPES:
-        model = dataclasses.replace(experiment.config.model, dtype=dtype)
+        model = dataclasses.replace(experiment.config.model, dtype=dtype)  # type: ignore[arg-type]
         config = dataclasses.replace(experiment.config, model=model)
         other = dataclasses.replace(experiment, config=config)
         made[dtype] = setup.build_network(other, stage, training=False)
@@ -154,10 +154,8 @@ def programs(
 ) -> dict[str, dict[str, contract.Program]]:
     """Every program of an artifact, by kind and dtype.
 
-    Args:
-        networks: with attention, by the dtype of their activations; all take the same
-            variables.
-        preprocessing: from a video to their input.
+    The networks, by the dtype of their activations, have attention, and all take the
+    same variables.
     """
     snippets = {name: from_snippets(network) for name, network in networks.items()}
     frames = {name: from_frames(one, preprocessing) for name, one in snippets.items()}
@@ -186,9 +184,7 @@ def from_frames(
 ) -> contract.Program:
     """(variables, frames) -> the same, by TV-L1 and the central crop.
 
-    Args:
-        snippets: the program that it ends with.
-        settings: gives the frames of one snippet with the largest tau.
+    The frames are those of one snippet with the largest tau.
     """
     shape = sampling.SnippetShape(
         settings.frames, settings.paths, settings.flow_length, settings.tau

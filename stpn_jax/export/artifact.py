@@ -104,8 +104,7 @@ def _load(folder: epath.Path, description: Mapping[str, Any], dtype: str) -> Art
         name: _read_checked(folder / name, description["files"][name])
         for name in (*names.values(), contract.WEIGHTS)
     }
-    _check_platform(folder, description["platforms"])
-    _check_convention(folder, description)
+    _check_runs_here(folder, description)
     labels = tuple(description["labels"])
     fields = description["preprocessing"]
     tuples = {name: tuple(fields[name]) for name in ("size", "tau")}
@@ -123,7 +122,7 @@ def _load(folder: epath.Path, description: Mapping[str, Any], dtype: str) -> Art
 def _kinds(folder: epath.Path, description: Mapping[str, Any], dtype: str) -> list[str]:
     """The kinds of programs that the artifact has in a dtype."""
     known = description["programs"]
-    kinds = [kind for kind in contract.ARGUMENTS if dtype in known.get(kind, ())]
+    kinds = [kind for kind in contract.KINDS if dtype in known.get(kind, ())]
     if "snippets" not in kinds:
         found = ", ".join(known.get("snippets", ())) or "none"
         raise UsageError(f"{folder}: has no {dtype} program, but {found}")
@@ -182,7 +181,7 @@ def _check_shapes(
     preprocessing: Preprocessing,
 ) -> None:
     """Raises ValueError unless the description is of this program."""
-    expected = [x.shape[1:] for x in contract.ARGUMENTS[kind](preprocessing).values()]
+    expected = [x.shape[1:] for x in contract.arguments(preprocessing)[kind].values()]
     found = [x.shape[1:] for x in exported.in_avals[-len(expected) :]]
     if found != expected:
         raise ValueError(f"the program takes {found}, the preprocessing {expected}")
@@ -191,16 +190,13 @@ def _check_shapes(
         raise ValueError(f"the program has {classes} classes, not {len(labels)}")
 
 
-def _check_platform(folder: epath.Path, platforms: Sequence[str]) -> None:
-    here = jax.export.default_export_platform()
+def _check_runs_here(folder: epath.Path, description: Mapping[str, Any]) -> None:
+    here, platforms = jax.export.default_export_platform(), description["platforms"]
     if here not in platforms:
         raise UsageError(
             f"{folder}: lowered for {', '.join(platforms)}, this device is {here}; set "
             "JAX_PLATFORMS=cpu to run on the processor"
         )
-
-
-def _check_convention(folder: epath.Path, description: Mapping[str, Any]) -> None:
     oldest = jax.export.minimum_supported_calling_convention_version
     newest = jax.export.maximum_supported_calling_convention_version
     found = description["calling_convention"]

@@ -23,6 +23,7 @@ from stpn_jax.arrays import Array
 
 FORMAT = 2
 PLATFORMS = ("cpu", "cuda", "tpu")
+KINDS = ("snippets", "frames")
 DTYPES = ("float32", "bfloat16")
 WEIGHTS, DESCRIPTION, CARD = "weights.npz", "artifact.json", "model_card.md"
 
@@ -70,40 +71,25 @@ def program_file(kind: str, dtype: str) -> str:
     return f"{kind}_{dtype}.bin"
 
 
-def snippet_arguments(settings: Preprocessing) -> dict[str, jax.ShapeDtypeStruct]:
-    """Shapes of rgb, flow, box and flip with a symbolic batch."""
+def arguments(
+    settings: Preprocessing,
+) -> dict[str, dict[str, jax.ShapeDtypeStruct]]:
+    """Kind of program -> its arguments after the weights, with a symbolic batch."""
     (b,) = jax.export.symbolic_shape("b")
     side = (settings.input_size, settings.input_size)
     channels = 2 * settings.flow_length
-    return {
-        "rgb": jax.ShapeDtypeStruct((b, settings.frames, 3, *side), np.uint8),
-        "flow": jax.ShapeDtypeStruct((b, settings.paths, channels, *side), np.uint8),
-        "box": jax.ShapeDtypeStruct((b, 4), np.float32),
-        "flip": jax.ShapeDtypeStruct((b,), np.bool_),
-    }
-
-
-def frame_arguments(settings: Preprocessing) -> dict[str, jax.ShapeDtypeStruct]:
-    """Shape of the consecutive frames with a symbolic batch."""
-    (b,) = jax.export.symbolic_shape("b")
     width, height = settings.size
-    shape = (b, settings.span, 3, height, width)
-    return {"frames": jax.ShapeDtypeStruct(shape, np.uint8)}
-
-
-ARGUMENTS = {"snippets": snippet_arguments, "frames": frame_arguments}
-"""Kind of program -> shapes of its arguments after the weights, by name."""
-
-
-def describe(kind: str, settings: Preprocessing) -> dict[str, Any]:
-    """The arguments of a kind of program, for artifact.json."""
+    frames = (b, settings.span, 3, height, width)
     return {
-        name: {
-            "dtype": str(one.dtype),
-            "shape": ["b", *one.shape[1:]],
-            "meaning": _MEANING[name],
-        }
-        for name, one in ARGUMENTS[kind](settings).items()
+        "snippets": {
+            "rgb": jax.ShapeDtypeStruct((b, settings.frames, 3, *side), np.uint8),
+            "flow": jax.ShapeDtypeStruct(
+                (b, settings.paths, channels, *side), np.uint8
+            ),
+            "box": jax.ShapeDtypeStruct((b, 4), np.float32),
+            "flip": jax.ShapeDtypeStruct((b,), np.bool_),
+        },
+        "frames": {"frames": jax.ShapeDtypeStruct(frames, np.uint8)},
     }
 
 
@@ -114,3 +100,15 @@ _MEANING = {
     "flip": "whether to mirror left to right",
     "frames": "consecutive RGB frames, channels first, resized to size",
 }
+
+
+def describe(kind: str, settings: Preprocessing) -> dict[str, Any]:
+    """The arguments of a kind of program, for artifact.json."""
+    return {
+        name: {
+            "dtype": str(one.dtype),
+            "shape": ["b", *one.shape[1:]],
+            "meaning": _MEANING[name],
+        }
+        for name, one in arguments(settings)[kind].items()
+    }

@@ -30,7 +30,7 @@ def write(
 
     Args:
         directory: made if absent; an artifact in it is replaced.
-        programs: by kind (a key of contract.ARGUMENTS) and dtype, each called with the
+        programs: by kind (see contract.KINDS) and dtype, each called with the
             variables first, without side effects.
         variables: the programs' pytree of arrays.
         labels: class names in the order of the probabilities.
@@ -43,9 +43,10 @@ def write(
     """
     weights, rebuild = flatten(variables)
     shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), weights)
+    arguments = contract.arguments(preprocessing)
     exported = {
         contract.program_file(kind, dtype): _lower(
-            program, rebuild, shapes, contract.ARGUMENTS[kind](preprocessing)
+            program, rebuild, shapes, arguments[kind]
         )
         for kind, dtypes in programs.items()
         for dtype, program in dtypes.items()

@@ -62,11 +62,8 @@ def predict(
 ) -> Iterator[Prediction | Failure]:
     """One prediction a video, in order; a bad video does not stop the others.
 
-    Args:
-        model: the network.
-        videos: paths or arrays, taken one at a time.
-        options: how they are classified.
-        many: whether videos may share a batch on an accelerator.
+    Videos are paths or arrays, taken one at a time; if many, they may share a batch on
+    an accelerator.
     """
     settings = model.preprocessing
     count = (options.snippets or settings.snippets) * settings.views
@@ -87,28 +84,14 @@ def predict(
 
 
 @dataclasses.dataclass
-class _CellSum:
-    """Probabilities of a cell, summed over its samples."""
-
-    start: int
-    stop: int
-    total: Any = 0.0
-    count: int = 0
-
-
-@dataclasses.dataclass
 class Collector:
     """Collects the results of one video, in any order, into its prediction.
 
     Attributes:
-        video: its name.
         central: number of the crop whose attention is shown.
         box: that crop in pixels: y0 x0 y1 x1.
-        timings: seconds spent so far.
         reason: why there will be no prediction; empty unless it failed.
         closed: whether all its samples are queued.
-        rate: frames a second.
-        warnings: damage found in the file.
     """
 
     video: str
@@ -121,8 +104,9 @@ class Collector:
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """No results yet."""
-        self._cells: list[_CellSum] = []
+        """Prepares for the first cell."""
+        self._spans: list[tuple[int, int]] = []
+        self._probabilities: list[list[np.ndarray]] = []
         self._features: dict[str, np.ndarray] = {}
         self._maps: dict[int, np.ndarray] = {}
         self._centres: list[int] = []
@@ -132,7 +116,8 @@ class Collector:
 
     def begin_cell(self, start: int, stop: int) -> None:
         """The next snippets lie between these frames."""
-        self._cells.append(_CellSum(start, stop))
+        self._spans.append((start, stop))
+        self._probabilities.append([])
 
     def begin_snippet(
         self,
@@ -151,14 +136,13 @@ class Collector:
 
     def receiver(self, crop: int) -> samples.Receiver:
         """Takes the result of a crop of the snippet that was begun last."""
-        cell, snippet = self._cells[-1], len(self._centres) - 1
+        cell, snippet = self._probabilities[-1], len(self._centres) - 1
         self._awaited += 1
 
         def receive(result: samples.Result) -> None:
             self._awaited -= 1
             self.timings.network += result.seconds
-            cell.total = cell.total + result.probabilities
-            cell.count += 1
+            cell.append(result.probabilities)
             for name, vector in result.features.items():
                 self._features[name] = self._features.get(name, 0) + vector
             if crop == self.central:
@@ -176,8 +160,8 @@ class Collector:
         if self.reason:
             return Failure(self.video, self.reason)
         cells = [
-            timeline.ScoredCell(one.start, one.stop, np.asarray(one.total / one.count))
-            for one in self._cells
+            timeline.ScoredCell(*span, np.mean(found, axis=0))
+            for span, found in zip(self._spans, self._probabilities, strict=True)
         ]
         distribution = np.average(
             [cell.probabilities for cell in cells],
@@ -185,7 +169,7 @@ class Collector:
             weights=[cell.stop - cell.start for cell in cells],
         )
         best = np.argsort(-distribution, kind="stable")[:top_k]
-        count = sum(cell.count for cell in self._cells)
+        count = sum(map(len, self._probabilities))
         return Prediction(
             video=self.video,
             labels=tuple(labels[i] for i in best),
@@ -253,16 +237,16 @@ def _cell_samples(
     model: artifact.Artifact, cell: timeline.Cell, count: int, collector: Collector
 ) -> Iterator[Queued]:
     settings = model.preprocessing
-    positions = samples.positions(settings, len(cell.frames), count)
+    plans = samples.plans(settings, len(cell.frames), count)
     started = time.perf_counter()
-    flows = samples.needed_flows(settings, positions, cell.frames)
+    flows = samples.compute_flows(settings, plans, cell.frames)
     collector.timings.flow += time.perf_counter() - started
     collector.begin_cell(cell.start, cell.start + len(cell.frames))
-    for position in positions:
-        centre = position.centre
+    for plan in plans:
+        centre = plan.centre
         motion = flows.get(min(centre, len(cell.frames) - 2))
         collector.begin_snippet(cell.start + centre, cell.frames[centre], motion)
-        crops = samples.samples(settings, position, cell.frames, flows)
+        crops = samples.samples(settings, plan, cell.frames, flows)
         for crop, sample in enumerate(crops):
             yield sample, collector.receiver(crop)
 

@@ -16,13 +16,7 @@ _LONGEST_NAME = 100
 
 @dataclasses.dataclass
 class Timings:
-    """Seconds spent on a prediction.
-
-    Attributes:
-        decode: reading and resizing frames.
-        flow: TV-L1.
-        network: everything after that.
-    """
+    """Seconds spent: reading and resizing frames, TV-L1, and everything after."""
 
     decode: float = 0.0
     flow: float = 0.0

@@ -19,17 +19,19 @@ Flows = dict[int, UInt8[np.ndarray, "2 y x"]]
 
 
 class Sample(NamedTuple):
-    """One snippet in one crop.
-
-    Attributes:
-        rgb: cropped frames.
-        flow: cropped flow stacks.
-        flip: whether it is mirrored.
-    """
+    """Frames and flow stacks of one snippet in one crop, and whether to mirror it."""
 
     rgb: UInt8[np.ndarray, "f 3 y x"]
     flow: UInt8[np.ndarray, "k c y x"]
     flip: bool
+
+
+class Plan(NamedTuple):
+    """What one snippet reads of a cell: centre, indices of its frames, flow stacks."""
+
+    centre: int
+    frames: Int[np.ndarray, "f"]
+    stacks: sampling.FlowStacks
 
 
 def shape(settings: contract.Preprocessing) -> sampling.SnippetShape:
@@ -39,19 +41,29 @@ def shape(settings: contract.Preprocessing) -> sampling.SnippetShape:
     )
 
 
-def positions(
-    settings: contract.Preprocessing, num_frames: int, count: int
-) -> list[sampling.SamplingPosition]:
-    """Sampling positions, evenly over the cell (section 4.7).
+def plans(settings: contract.Preprocessing, num_frames: int, count: int) -> list[Plan]:
+    """Snippets, evenly over a cell (section 4.7).
 
     Raises:
         VideoError: a single frame for a network that needs flow.
     """
     if settings.paths and num_frames < 2:
         raise decoding.VideoError("a single frame has no motion; expected 2 or more")
-    return sampling.test_positions(
-        0, num_frames, shape(settings), count, "even", settings.seed
+    own = shape(settings)
+    positions = sampling.test_positions(
+        0, num_frames, own, count, "even", settings.seed
     )
+    return [plan(one, own, num_frames) for one in positions]
+
+
+def plan(
+    position: sampling.SamplingPosition, shape: sampling.SnippetShape, num_frames: int
+) -> Plan:
+    """What the snippet at a position reads."""
+    _, centre, tau = position
+    frames = sampling.frame_indices(centre, tau, shape, num_frames)
+    flows = sampling.flow_indices(centre, tau, shape, num_frames - 1)
+    return Plan(centre, frames, sampling.flow_stacks(flows))
 
 
 def crops(settings: contract.Preprocessing) -> list[augmentation.Crop]:
@@ -65,19 +77,18 @@ def central_crop(settings: contract.Preprocessing) -> int:
     return crops(settings).index(central)
 
 
-def needed_flows(
+def needed_flows(chosen: Sequence[Plan]) -> Int[np.ndarray, "n"]:
+    """Indices of the flows that the snippets read, each once, increasing."""
+    return np.unique(np.concatenate([one.stacks.needed for one in chosen]))
+
+
+def compute_flows(
     settings: contract.Preprocessing,
-    chosen: Sequence[sampling.SamplingPosition],
+    chosen: Sequence[Plan],
     frames: UInt8[np.ndarray, "t y x 3"],
 ) -> Flows:
-    """The flows that the snippets read; no others are computed.
-
-    Args:
-        settings: of the network.
-        chosen: positions of the snippets.
-        frames: all frames of the cell.
-    """
-    needed = needed_indices(settings, chosen, len(frames))
+    """The flows that the snippets read of a cell's frames; no others are computed."""
+    needed = needed_flows(chosen)
     parameters = tvl1.Parameters(**settings.flow)
     flows: Flows = {}
     for run in np.split(needed, np.flatnonzero(np.diff(needed) > 1) + 1):
@@ -88,57 +99,24 @@ def needed_flows(
     return flows
 
 
-def needed_indices(
-    settings: contract.Preprocessing,
-    chosen: Sequence[sampling.SamplingPosition],
-    num_frames: int,
-) -> Int[np.ndarray, "n"]:
-    """Indices of the flows that the snippets read, each once, increasing."""
-    stacks = [_flow_stacks(settings, one, num_frames) for one in chosen]
-    return np.unique(np.concatenate([one.needed for one in stacks]))
-
-
 def samples(
     settings: contract.Preprocessing,
-    position: sampling.SamplingPosition,
+    plan: Plan,
     frames: UInt8[np.ndarray, "t y x 3"],
     flows: Flows,
 ) -> Iterator[Sample]:
     """One snippet in each crop, in their order."""
-    _, centre, tau = position
-    shown = sampling.frame_indices(centre, tau, shape(settings), len(frames))
-    rgb = frames[shown].transpose(0, 3, 1, 2)
+    rgb = frames[plan.frames].transpose(0, 3, 1, 2)
     width, height = settings.size
-    motion = np.zeros((0, 2 * settings.flow_length, height, width), np.uint8)
-    if settings.paths:
-        stacks = _flow_stacks(settings, position, len(frames))
-        codes = np.stack([flows[i] for i in stacks.needed.tolist()])
-        motion = np.asarray(stacks.assemble(codes))
+    codes = np.array([flows[i] for i in plan.stacks.needed.tolist()], np.uint8)
+    motion = plan.stacks.assemble(codes.reshape(-1, 2, height, width))
     for y0, x0, y1, x1, flip in crops(settings):
         crop = (..., slice(y0, y1), slice(x0, x1))
-        yield Sample(rgb[crop], motion[crop], flip)
-
-
-def _flow_stacks(
-    settings: contract.Preprocessing,
-    position: sampling.SamplingPosition,
-    num_frames: int,
-) -> sampling.FlowStacks:
-    _, centre, tau = position
-    return sampling.flow_stacks(
-        sampling.flow_indices(centre, tau, shape(settings), num_frames - 1)
-    )
+        yield Sample(rgb[crop], np.asarray(motion[crop]), flip)
 
 
 class Result(NamedTuple):
-    """The network's outputs for one sample.
-
-    Attributes:
-        probabilities: of the classes.
-        attention: over the grid of the crop.
-        features: vectors by name.
-        seconds: its share of the batch's time.
-    """
+    """The network's outputs for one sample, and its share of the batch's time."""
 
     probabilities: Float[np.ndarray, "classes"]
     attention: Float[np.ndarray, "h w"]
@@ -152,9 +130,7 @@ Receiver = Callable[[Result], None]
 def batch_size(samples: int, many: bool) -> int:
     """Samples of a batch, such that one program serves all and little is padded.
 
-    Args:
-        samples: of one video.
-        many: whether videos may share a batch, which speeds up accelerators alone.
+    If many, videos may share a batch, which speeds up accelerators alone.
     """
     is_cpu = jax.default_backend() == "cpu"
     most = 16 if is_cpu else 64

@@ -21,13 +21,7 @@ _MOST_FRAMES = 1500
 
 
 class Cell(NamedTuple):
-    """Consecutive frames of a video.
-
-    Attributes:
-        start: index of the first one.
-        frames: RGB.
-        alone: whether they are the whole video.
-    """
+    """RGB frames of a video from index `start` on; `alone` if they are all of it."""
 
     start: int
     frames: UInt8[np.ndarray, "t y x 3"]
@@ -35,12 +29,7 @@ class Cell(NamedTuple):
 
 
 def lengths(rate: float, window: float | None) -> tuple[int, int]:
-    """The most frames of a short video, and the frames of a cell of a longer one.
-
-    Args:
-        rate: frames a second.
-        window: seconds; by default as above.
-    """
+    """The most frames of a short video, and the frames of a cell of a longer one."""
 
     def frames(seconds: float) -> int:
         return int(min(max(2, round(seconds * rate)), _MOST_FRAMES))
@@ -84,13 +73,7 @@ def _released(items: list) -> Iterator:
 
 
 class ScoredCell(NamedTuple):
-    """A cell with the network's probabilities.
-
-    Attributes:
-        start: index of its first frame.
-        stop: index after its last one.
-        probabilities: of the classes.
-    """
+    """First frame of a cell, the one after its last, probabilities of the classes."""
 
     start: int
     stop: int
@@ -98,15 +81,7 @@ class ScoredCell(NamedTuple):
 
 
 class Window(NamedTuple):
-    """Two neighbouring cells.
-
-    Attributes:
-        start: in seconds.
-        end: in seconds.
-        label: the most likely class.
-        probability: of that class.
-        probabilities: of all classes, the mean of both cells.
-    """
+    """Two neighbouring cells: seconds, and the mean of both cells' probabilities."""
 
     start: float
     end: float
@@ -116,13 +91,10 @@ class Window(NamedTuple):
 
 
 class Segment(NamedTuple):
-    """A run of cells of one label.
+    """A run of cells of one label, in seconds.
 
-    Attributes:
-        start: in seconds.
-        end: in seconds.
-        label: the most likely class of each cell by the windows that it lies in.
-        probability: of that class, the mean over the cells.
+    The label of a cell is the most likely class by the windows that it lies in, and the
+    probability the mean of these over the cells.
     """
 
     start: float
@@ -134,13 +106,7 @@ class Segment(NamedTuple):
 def windows(
     cells: Sequence[ScoredCell], rate: float, labels: Sequence[str]
 ) -> tuple[Window, ...]:
-    """Each pair of neighbouring cells; none of a video that is one cell.
-
-    Args:
-        cells: of the whole video, in order.
-        rate: frames a second.
-        labels: of the classes.
-    """
+    """Each pair of neighbouring cells, in order; none of a video that is one cell."""
     found = []
     for one, other in itertools.pairwise(cells):
         mean = (one.probabilities + other.probabilities) / 2
@@ -153,7 +119,7 @@ def windows(
 def segments(
     cells: Sequence[ScoredCell], rate: float, labels: Sequence[str]
 ) -> tuple[Segment, ...]:
-    """Each run of one label, together the whole video; arguments as of `windows`."""
+    """Each run of one label, together the whole video; none if that is one cell."""
     if len(cells) < 2:
         return ()
     means = [window.probabilities for window in windows(cells, rate, labels)]

@@ -34,11 +34,7 @@ class Frames(decoding.Video):
 
 
 def open_source(given: Any, rate: float = DEFAULT_RATE) -> decoding.Video:
-    """Opens a video file, or an array of frames.
-
-    Args:
-        given: path of a video file, or RGB frames: uint8 [t y x 3].
-        rate: frames a second of an array.
+    """Opens a video file by its path, or an array of RGB frames: uint8 [t y x 3].
 
     Raises:
         VideoError: it is neither, or has no frames.
@@ -96,13 +92,8 @@ def read(
 ) -> Iterator[UInt8[np.ndarray, "y x 3"]]:
     """The frames, each resized to width and height as soon as it is decoded.
 
-    Args:
-        source: of the frames.
-        size: width and height.
-        limit: longest video allowed, in seconds.
-
     Raises:
-        VideoError: it cannot be read, or lasts longer.
+        VideoError: it cannot be read, or lasts longer than `limit` seconds.
     """
     for count, frame in enumerate(source):
         if not count and source.seconds > limit:

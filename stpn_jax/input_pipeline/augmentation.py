@@ -36,13 +36,9 @@ def train_crop(
     Height and width are two of the crop_sides at most max_distort apart in their list;
     the position is one of the 13 of `fixed_positions`, or uniform.
 
-    Args:
-        rng: source of randomness.
-        size: width and height of the record's frames, in pixels.
-        settings: crop_size, crop_scales, max_distort, corner_crops and flip.
-
     Raises:
-        UsageError: a crop is larger than the frame, or there is no scale.
+        UsageError: a crop is larger than frames of `size` (width, height), or none is
+            given.
     """
     sides = crop_sides(settings)
     if not sides or min(sides) < 1 or max(sides) > min(size):
@@ -71,11 +67,7 @@ def fixed_positions(room_y: int, room_x: int) -> list[tuple[int, int]]:
     """TSN's 13 crop positions (y, x): more_fix_crop of yjxiong/caffe.
 
     They are a grid of quarter steps: corners, centre, middles of the edges, and the
-    middles between centre and corners.
-
-    Args:
-        room_y: height of the frame less that of the crop, in pixels.
-        room_x: the same across.
+    middles between centre and corners. The room is the frame's side less the crop's.
     """
     y, x = room_y // 4, room_x // 4
     corners = [(0, 0), (0, 4), (4, 0), (4, 4), (2, 2)]
@@ -90,13 +82,10 @@ def test_crops(
     """The crops of the test protocol (section 4.7, after the two-stream method).
 
     Args:
-        size: width and height of the record's frames, in pixels.
+        size: width and height of the frames, in pixels.
         crop_side: side of the square crops, in pixels.
         count: 10 for the four corners and the centre, then the same mirrored; 2 for
             the centre and its mirror image; 1 for the centre.
-
-    Raises:
-        UsageError: the crop is larger than the frame.
     """
     room_y, room_x = size[1] - crop_side, size[0] - crop_side
     if min(room_y, room_x) < 0:

@@ -113,14 +113,11 @@ def train_batches(
         settings: crops, threads and prefetching.
         shape: of a snippet.
         batch: snippets a step, over all hosts.
-        seed: of all randomness.
-        start_step: first step; nothing else is needed to resume.
+        seed: with start_step, all that is needed to resume.
+        start_step: first step.
         stop_step: step to stop before.
         host: number of this host's share.
         hosts: number of shares; must divide batch.
-
-    Raises:
-        UsageError: as train_plan and snippets.assemble, or hosts does not divide batch.
     """
     share = _share(batch, host, hosts)
     side = max(augmentation.crop_sides(settings), default=0)
@@ -145,10 +142,6 @@ def test_batches(
 
     A batch has evaluation.batch snippets over all hosts, the crops of a snippet side by
     side; the last one is padded.
-
-    Raises:
-        UsageError: as test_plan and snippets.assemble, or hosts does not divide the
-            batch.
     """
     plan = test_plan(dataset, videos, settings, shape, evaluation)
     share = _share(evaluation.batch, host, hosts)

@@ -51,13 +51,7 @@ class SnippetShape:
 
 
 class SamplingPosition(NamedTuple):
-    """When in which clip a snippet is taken.
-
-    Attributes:
-        video: index of the clip in its data set.
-        centre: frame index.
-        tau: spacing of the paths' centres in frames, cut to what the clip allows.
-    """
+    """When in which clip a snippet is taken; tau is cut to what the clip allows."""
 
     video: int
     centre: int
@@ -102,16 +96,9 @@ def centre_range(tau: int, shape: SnippetShape, num_flows: int) -> tuple[int, in
 def flow_indices(
     centre: int, tau: int, shape: SnippetShape, num_flows: int
 ) -> Int[np.ndarray, "k t"]:
-    """Indices of the L flows of each of the K paths.
+    """Indices of the L flows of each of the K paths, around a centre frame.
 
-    Args:
-        centre: frame index of the snippet's centre.
-        tau: spacing of the paths' centres, in frames.
-        shape: gives K and L.
-        num_flows: flows of the clip, at least 1.
-
-    Returns:
-        Indices in 0 .. num_flows - 1; those outside the clip repeat its edge.
+    Indices beyond the clip repeat its edge. A clip has at least one flow.
     """
     tau = fitting_tau(tau, shape, num_flows)
     starts = centre + offsets(shape.paths, tau) - shape.flow_length // 2
@@ -151,14 +138,7 @@ def frame_indices(
 ) -> Int[np.ndarray, "f"]:
     """Indices of the f RGB frames: the centre, or with f = K the paths' centres.
 
-    Args:
-        centre: frame index of the snippet's centre.
-        tau: spacing of the frames.
-        shape: gives f.
-        num_frames: frames of the clip, at least 1.
-
-    Returns:
-        Indices in 0 .. num_frames - 1; those outside the clip repeat its edge.
+    Indices beyond the clip repeat its edge.
     """
     tau = fitting_tau(tau, shape, num_frames - 1)
     return np.clip(centre + offsets(shape.frames, tau), 0, num_frames - 1)
@@ -179,16 +159,10 @@ def test_positions(
     centres: Literal["random", "even"],
     seed: int,
 ) -> list[SamplingPosition]:
-    """The snippets of one clip in testing (section 4.7).
+    """The snippets of one clip in testing (section 4.7), seeded by (seed, video).
 
-    Args:
-        video: index of the clip; part of the seed.
-        num_frames: frames of the clip.
-        shape: of a snippet. Networks of other shapes get the same taus (before they
-            are cut) at the same shares of their own range of centres.
-        snippets: number of positions.
-        centres: `random`, or `even` for equal steps over the range that fits.
-        seed: of tau and the random centres.
+    Networks of other shapes get the same taus (before they are cut) at the same shares
+    of their own range of centres; `even` centres are equal steps over that range.
     """
     rng = np.random.default_rng([seed, video])
     shares = rng.random(snippets)

@@ -82,9 +82,6 @@ def assemble(
         crops: samples a snippet.
         shape: of a snippet.
         side: of the square canvas in pixels; crops lie at its top left.
-
-    Raises:
-        UsageError: an image cannot be read; the message names its clip.
     """
     samples = count * crops
     channels = 2 * shape.flow_length

@@ -36,22 +36,13 @@ class Span(NamedTuple):
     size: int
 
 
-class Record(NamedTuple):
-    """One record: where its data start in the file, and the data."""
-
-    start: int
-    data: bytes
-
-
-def read_records(path: epath.PathLike, verify: bool = False) -> Iterator[Record]:
-    """The records of one file, in order.
-
-    Args:
-        path: a TFRecord file without compression.
-        verify: compare both checksums of every record.
+def read_records(
+    path: epath.PathLike, verify: bool = False
+) -> Iterator[tuple[int, bytes]]:
+    """The records of an uncompressed TFRecord file: where their data start, the data.
 
     Raises:
-        UsageError: the file ends inside a record, or a checksum differs.
+        UsageError: the file ends inside a record, or, if verified, a checksum differs.
     """
     path = epath.Path(path)
     start = 0
@@ -65,19 +56,17 @@ def read_records(path: epath.PathLike, verify: bool = False) -> Iterator[Record]
 
     with path.open("rb") as file:
         while header := file.read(_LENGTH.size + _CHECKSUM.size):
-            is_whole = len(header) == _LENGTH.size + _CHECKSUM.size
-            check(is_whole, "ends inside its header")
-            if verify:
-                length = header[: _LENGTH.size]
-                right = _has_checksum(length, header[_LENGTH.size :])
-                check(right, "has a wrong checksum of its length")
-            (size,) = _LENGTH.unpack_from(header)
+            length, checksum = header[: _LENGTH.size], header[_LENGTH.size :]
+            check(len(checksum) == _CHECKSUM.size, "ends inside its header")
+            is_right = not verify or _has_checksum(length, checksum)
+            check(is_right, "has a wrong checksum of its length")
+            (size,) = _LENGTH.unpack(length)
             body = file.read(size + _CHECKSUM.size)
-            check(len(body) == size + _CHECKSUM.size, "ends inside it")
-            data = body[:size]
-            if verify:
-                check(_has_checksum(data, body[size:]), "has a wrong checksum")
-            yield Record(start + len(header), data)
+            data, checksum = body[:size], body[size:]
+            check(len(checksum) == _CHECKSUM.size, "ends inside it")
+            is_right = not verify or _has_checksum(data, checksum)
+            check(is_right, "has a wrong checksum")
+            yield start + len(header), data
             start += len(header) + len(body)
 
 

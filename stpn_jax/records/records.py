@@ -52,7 +52,7 @@ class Meta:
         size: width and height of frames and flow in pixels.
         bound: displacement in pixels that is quantised to 255.
         splits: number of official splits.
-        flow: the parameters of TV-L1; empty where another program made the flow.
+        flow: parameters of TV-L1; empty where another program computed the flow.
         jpeg_quality: of frames and flow.
         version: of this schema.
     """
@@ -136,10 +136,8 @@ def write_index(
 ) -> None:
     """Writes index.npz and dataset.json beside finished TFRecord files.
 
-    dataset.json comes last: a data_dir that has it is complete.
-
     Args:
-        data_dir: folder above the shards.
+        data_dir: folder above the shards; complete once it has dataset.json.
         meta: of the records.
         shards: membership such as `train_none_test` -> its files.
         prepared: how the records were made.
@@ -167,12 +165,12 @@ def write_index(
 
 def _read_entries(path: epath.Path) -> Iterator[dict[str, Any]]:
     """What the index keeps of each record of a file."""
-    for record in byte_ranges.read_records(path, verify=True):
-        values: dict[str, Any] = byte_ranges.parse_example(record.data)
-        entry: dict[str, Any] = {"record": record.start}
+    for record, data in byte_ranges.read_records(path, verify=True):
+        values: dict[str, Any] = byte_ranges.parse_example(data)
+        entry: dict[str, Any] = {"record": record}
         for key in ("name", "group", "source"):
             ((start, size),) = values[key]
-            entry[key] = record.data[start : start + size].decode()
+            entry[key] = data[start : start + size].decode()
         entry |= {key: np.int32(values[key][0]) for key in ("label", "num_frames")}
         yield entry | {k: np.array(values[k], np.uint32).reshape(-1, 2) for k in IMAGES}
 
@@ -217,14 +215,28 @@ def open_dataset(
         )
     index = _load_index(data_dir, command)
     _check_shards(data_dir, index, command)
-    return _dataset(data_dir, meta, index)
+    shards = byte_ranges.Files([data_dir / str(shard) for shard in index["shards"]])
+
+    def ranges(key: str) -> byte_ranges.Ranges:
+        counts = index["num_frames"] - (key != "frames")
+        first = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
+        place = shards, index["shard"], index["record"]
+        return byte_ranges.Ranges(*place, first, spans=index[key])
+
+    return Dataset(
+        meta=meta,
+        names=tuple(map(str, index["name"])),
+        labels=index["label"],
+        groups=tuple(map(str, index["group"])),
+        sources=tuple(map(str, index["source"])),
+        membership=tuple(tuple(map(str, row)) for row in index["membership"]),
+        num_frames=index["num_frames"],
+        images={key: ranges(key) for key in IMAGES},
+    )
 
 
 def verify(data_dir: epath.PathLike) -> int:
-    """Compares every checksum of every record.
-
-    Returns:
-        the number of records.
+    """Compares every checksum of every record; returns the number of records.
 
     Raises:
         UsageError: there are none, or one is damaged; it names file and byte.
@@ -280,29 +292,3 @@ def _check_shards(
                 f"{path}: {found} bytes where {expected} are expected; delete "
                 f"{data_dir} and make it again with: {command}"
             )
-
-
-def _dataset(
-    data_dir: epath.Path, meta: Meta, index: Mapping[str, np.ndarray]
-) -> Dataset:
-    files = byte_ranges.Files([data_dir / str(shard) for shard in index["shards"]])
-    lengths = {key: index["num_frames"] - (key != "frames") for key in IMAGES}
-    return Dataset(
-        meta=meta,
-        names=tuple(map(str, index["name"])),
-        labels=index["label"],
-        groups=tuple(map(str, index["group"])),
-        sources=tuple(map(str, index["source"])),
-        membership=tuple(tuple(map(str, row)) for row in index["membership"]),
-        num_frames=index["num_frames"],
-        images={
-            key: byte_ranges.Ranges(
-                files=files,
-                file=index["shard"],
-                record=index["record"],
-                first=np.concatenate([[0], np.cumsum(lengths[key], dtype=np.int64)]),
-                spans=index[key],
-            )
-            for key in IMAGES
-        },
-    )

@@ -83,79 +83,69 @@ class Video:
     ) -> Iterator[Frame]:
         self.rate = float(_video_stream(container).average_rate or 0)
         self.seconds = (container.duration or 0) / av.time_base
-        decoding = _Decoding(container, length)
+        messages: list[str] = []  # Of FFmpeg: its only sign of most damage.
+        bad_packets = count = 0
         sizes = set()
-        for frame in decoding:
-            sizes.add((frame.width, frame.height))
-            pixels = _upright(frame)
-            if not any(self.size):
-                self.size = (pixels.shape[1], pixels.shape[0])
-            yield pixels
-        if not decoding.frames:
-            raise VideoError(
-                f"no frame of it can be decoded{_quote(decoding.messages)}"
-            )
-        if decoding.bad_packets or decoding.messages:
+        for frames, is_bad in _decode(container, length, messages):
+            bad_packets += is_bad
+            for frame in frames:
+                count += 1
+                sizes.add((frame.width, frame.height))
+                pixels = _upright(frame)
+                if not any(self.size):
+                    self.size = (pixels.shape[1], pixels.shape[0])
+                yield pixels
+        if not count:
+            raise VideoError(f"no frame of it can be decoded{_quote(messages)}")
+        if bad_packets or messages:
             self.warnings.append(
-                f"damaged or cut off: {decoding.bad_packets} bad packets, "
-                f"{decoding.frames} frames read{_quote(decoding.messages)}"
+                f"damaged or cut off: {bad_packets} bad packets, "
+                f"{count} frames read{_quote(messages)}"
             )
         if len(sizes) > 1:
             named = ", ".join(f"{width}x{height}" for width, height in sorted(sizes))
             self.warnings.append(f"its frames are of several sizes: {named}")
 
 
-class _Decoding:
-    """The frames of a container's video, and the errors met while decoding them.
+def _decode(
+    container: "av.container.InputContainer", length: int, messages: list[str]
+) -> Iterator[tuple[list[av.VideoFrame], bool]]:
+    """The frames of each packet, and whether FFmpeg calls them, or it, corrupt."""
+    stream = _video_stream(container)
+    codec = stream.codec_context
+    codec.thread_count = 1  # FFmpeg's messages come on the thread that decodes.
+    codec.options = {"max_pixels": str(_MOST_PIXELS)}
+    for packet in _packets(container.demux(stream), length, messages):
+        is_bad = packet is not None and packet.is_corrupt
+        frames: list[av.VideoFrame] = []
+        try:
+            with _logged_errors(messages):
+                frames = codec.decode(packet)
+        except av.FFmpegError:
+            is_bad = True
+        yield frames, is_bad or any(frame.is_corrupt for frame in frames)
 
-    Attributes:
-        frames: number of frames decoded.
-        bad_packets: number of packets that FFmpeg marks corrupt or cannot decode.
-        messages: errors that FFmpeg logs, its only sign of most damage.
-    """
 
-    def __init__(self, container: "av.container.InputContainer", length: int):
-        self.frames = self.bad_packets = 0
-        self.messages: list[str] = []
-        self._container, self._length = container, length
-
-    def __iter__(self) -> Iterator[av.VideoFrame]:
-        stream = _video_stream(self._container)
-        codec = stream.codec_context
-        codec.thread_count = 1  # FFmpeg's messages come on the thread that decodes.
-        codec.options = {"max_pixels": str(_MOST_PIXELS)}
-        for packet in self._packets(stream):
-            bad = packet is not None and packet.is_corrupt
-            frames: list[av.VideoFrame] = []
-            try:
-                with _logged_errors(self.messages):
-                    frames = codec.decode(packet)
-            except av.FFmpegError:
-                bad = True
-            bad |= any(frame.is_corrupt for frame in frames)
-            self.bad_packets += bad
-            self.frames += len(frames)
-            yield from frames
-
-    def _packets(self, stream: av.VideoStream) -> Iterator[av.Packet | None]:
-        """Packets up to the end or the first error, then None to flush the decoder."""
-        packets = self._container.demux(stream)
-        read = 0
-        while read <= _REREAD * self._length:
-            try:
-                with _logged_errors(self.messages):
-                    packet = next(packets, None)
-            except av.FFmpegError as error:
-                self.messages.append(str(error.strerror))
-                break
-            if packet is None:
-                break
-            read += packet.size + 1
-            if packet.size:  # An empty one would end the decoding.
-                yield packet
-        else:
-            self.messages.append("the file refers back to bytes already read")
-        yield None
+def _packets(
+    packets: Iterator[av.Packet], length: int, messages: list[str]
+) -> Iterator[av.Packet | None]:
+    """Packets up to the end or the first error, then None to flush the decoder."""
+    read = 0
+    while read <= _REREAD * length:
+        try:
+            with _logged_errors(messages):
+                packet = next(packets, None)
+        except av.FFmpegError as error:
+            messages.append(str(error.strerror))
+            break
+        if packet is None:
+            break
+        read += packet.size + 1
+        if packet.size:  # An empty one would end the decoding.
+            yield packet
+    else:
+        messages.append("the file refers back to bytes already read")
+    yield None
 
 
 @contextlib.contextmanager
@@ -220,7 +210,7 @@ def _video_stream(container: "av.container.InputContainer") -> av.VideoStream:
         raise VideoError("FFmpeg knows no decoder for its video")
     if codec.width * codec.height > _MOST_PIXELS:
         raise VideoError(
-            f"its frames are of {codec.width}x{codec.height} pixels as its header says"
+            f"its header declares frames of {codec.width}x{codec.height} pixels"
         )
     return streams[0]
 
@@ -256,15 +246,7 @@ def resize(frame: Frame, size: tuple[int, int]) -> UInt8[np.ndarray, "y2 x2 3"]:
 def decode(
     path: epath.PathLike, size: tuple[int, int] | None = None
 ) -> UInt8[np.ndarray, "t y x 3"]:
-    """All frames of a video file.
-
-    Args:
-        path: any file that FFmpeg can read.
-        size: width and height to resize to; by default those of the first frame.
-
-    Raises:
-        VideoError: nothing can be decoded.
-    """
+    """All frames of a video, in this width and height or those of the first frame."""
     video = Video(path)
     return np.stack([resize(frame, size or video.size) for frame in video])
 

@@ -29,11 +29,11 @@ def test_a_prediction_is_the_mean_over_snippets_and_crops(model):
     (found,) = predict(model, frames, snippets=3)
     settings = model.preprocessing
     small = np.stack([decoding.resize(frame, toy.SIZE) for frame in frames])
-    positions = samples.positions(settings, 20, 3)
-    flows = samples.needed_flows(settings, positions, small)
+    plans = samples.plans(settings, 20, 3)
+    flows = samples.compute_flows(settings, plans, small)
     shares, features, maps = [], [], []
-    for position in positions:
-        crops = list(samples.samples(settings, position, small, flows))
+    for plan in plans:
+        crops = list(samples.samples(settings, plan, small, flows))
         rgb, motion = (
             np.stack([c.rgb for c in crops]),
             np.stack([c.flow for c in crops]),
@@ -46,9 +46,9 @@ def test_a_prediction_is_the_mean_over_snippets_and_crops(model):
     np.testing.assert_allclose(found.distribution, np.mean(shares, 0), rtol=1e-5)
     np.testing.assert_allclose(found.features["fused"], np.mean(features, 0), rtol=1e-5)
     np.testing.assert_allclose(found.attention.maps, maps, rtol=1e-5)
-    assert found.attention.centres.tolist() == [m.centre for m in positions]
+    assert found.attention.centres.tolist() == [p.centre for p in plans]
     assert found.attention.shown == 1
-    np.testing.assert_array_equal(found.attention.frame, small[positions[1].centre])
+    np.testing.assert_array_equal(found.attention.frame, small[plans[1].centre])
     assert found.attention.box == (4, 8, 36, 40)
     assert found.labels[0] == "to the right" and found.num_frames == 20
     assert min(vars(found.timings).values()) > 0
@@ -96,7 +96,7 @@ def test_what_nobody_expected_is_a_reason_too(model, monkeypatch):
     def fail(*_):
         raise ZeroDivisionError("so\nit is")
 
-    monkeypatch.setattr(samples, "positions", fail)
+    monkeypatch.setattr(samples, "plans", fail)
     (found,) = predict(model, toy.pictures(toy.RED))
     assert found.reason == "ZeroDivisionError: so it is"
 

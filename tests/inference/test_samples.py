@@ -22,17 +22,19 @@ def frames():
     return np.stack([decoding.resize(frame, toy.SIZE) for frame in wide])
 
 
+def plan(centre, tau):
+    position = sampling.SamplingPosition(0, centre, tau)
+    return samples.plan(position, samples.shape(SETTINGS), 14)
+
+
 def test_flows_are_those_of_the_whole_video_and_no_others(frames, monkeypatch):
     whole = flow_codec.compute(frames, tvl1.Parameters(**toy.PARAMETERS))
     pairs, compute = [], flow_codec.compute
     monkeypatch.setattr(
         flow_codec, "compute", lambda f, *a: pairs.append(len(f) - 1) or compute(f, *a)
     )
-    positions = [
-        sampling.SamplingPosition(0, 2, 1),
-        sampling.SamplingPosition(0, 11, 1),
-    ]
-    found = samples.needed_flows(SETTINGS, positions, frames)
+    chosen = [plan(2, 1), plan(11, 1)]
+    found = samples.compute_flows(SETTINGS, chosen, frames)
     assert sorted(found) == [0, 1, 2, 3, 4, *range(8, 13)]
     assert pairs == [5, 5]
     for index, codes in found.items():
@@ -40,9 +42,9 @@ def test_flows_are_those_of_the_whole_video_and_no_others(frames, monkeypatch):
 
 
 def test_a_sample_is_the_crop_of_its_frames_and_flows(frames):
-    position = sampling.SamplingPosition(0, 7, 2)
-    flows = samples.needed_flows(SETTINGS, [position], frames)
-    found = list(samples.samples(SETTINGS, position, frames, flows))
+    one = plan(7, 2)
+    flows = samples.compute_flows(SETTINGS, [one], frames)
+    found = list(samples.samples(SETTINGS, one, frames, flows))
     assert len(found) == 10 and [s.flip for s in found] == [False] * 5 + [True] * 5
     corner, centre = found[0], found[4]
     np.testing.assert_array_equal(
@@ -61,18 +63,19 @@ def test_a_sample_is_the_crop_of_its_frames_and_flows(frames):
 def test_positions_are_those_of_testing():
     shape = sampling.SnippetShape(1, 3, 4, (1, 3))
     expected = sampling.test_positions(0, 50, shape, 7, "even", 0)
-    assert samples.positions(SETTINGS, 50, 7) == expected
+    found = samples.plans(SETTINGS, 50, 7)
+    assert [one.centre for one in found] == [one.centre for one in expected]
 
 
 def test_a_single_frame_has_no_motion():
     with pytest.raises(decoding.VideoError, match="single frame"):
-        samples.positions(SETTINGS, 1, 2)
+        samples.plans(SETTINGS, 1, 2)
     still = dataclasses.replace(SETTINGS, paths=0)
-    assert len(samples.positions(still, 1, 2)) == 2
+    assert len(samples.plans(still, 1, 2)) == 2
     frames = np.zeros((1, 40, 48, 3), np.uint8)
-    (position, _) = samples.positions(still, 1, 2)
-    assert samples.needed_flows(still, [position], frames) == {}
-    first = next(samples.samples(still, position, frames, {}))
+    (one, _) = samples.plans(still, 1, 2)
+    assert samples.compute_flows(still, [one], frames) == {}
+    first = next(samples.samples(still, one, frames, {}))
     assert first.flow.shape == (0, 8, 32, 32)
 
 

@@ -147,6 +147,6 @@ def test_values_beyond_float16_are_rejected(tmp_path):
         )
 
 
-def test_a_remote_folder_is_refused():
+def test_a_remote_folder_is_rejected():
     with pytest.raises(UsageError, match=r"gs://here/maps: .*local disk"):
         feature_store.open_or_make("gs://here/maps", COUNT, batches)
