@@ -122,7 +122,7 @@ class Collector:
     def begin_snippet(
         self,
         centre: int,
-        frame: UInt8[np.ndarray, "y x 3"],
+        frame: decoding.Frame,
         flow: UInt8[np.ndarray, "2 y x"] | None = None,
     ) -> None:
         """The next samples are the crops of a snippet with this centre frame."""
@@ -252,8 +252,8 @@ def _cell_samples(
 
 
 def _timed(
-    frames: Iterator[UInt8[np.ndarray, "y x 3"]], timings: Timings
-) -> Iterator[UInt8[np.ndarray, "y x 3"]]:
+    frames: Iterator[decoding.Frame], timings: Timings
+) -> Iterator[decoding.Frame]:
     """The frames, with the time that each takes added to `timings.decode`."""
     while True:
         started = time.perf_counter()

@@ -10,6 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from stpn_jax.video import decoding
+
 WHOLE_SECONDS = 30.0
 """A video up to this length is one cell, as in testing."""
 
@@ -37,9 +39,7 @@ def lengths(rate: float, window: float | None) -> tuple[int, int]:
     return frames(window or WHOLE_SECONDS), frames((window or WINDOW_SECONDS) / 2)
 
 
-def cut(
-    frames: Iterable[UInt8[np.ndarray, "y x 3"]], whole: int, step: int
-) -> Iterator[Cell]:
+def cut(frames: Iterable[decoding.Frame], whole: int, step: int) -> Iterator[Cell]:
     """Cells, of which no more than two are in memory.
 
     Args:

@@ -75,7 +75,7 @@ def _checked(pixels: np.ndarray) -> np.ndarray:
         )
     if not pixels.size:
         raise decoding.VideoError(
-            f"expected at least one frame and pixel, found {shape}"
+            f"expected one frame and pixel or more, found {shape}"
         )
     return pixels
 
@@ -89,7 +89,7 @@ def rate(source: decoding.Video) -> float:
 
 def read(
     source: decoding.Video, size: tuple[int, int], limit: float
-) -> Iterator[UInt8[np.ndarray, "y x 3"]]:
+) -> Iterator[decoding.Frame]:
     """The frames, each resized to width and height as soon as it is decoded.
 
     Raises:
@@ -150,20 +150,19 @@ def _below(folder: str) -> Iterator[str]:
 
 def _remote(address: str) -> list[str]:
     """The videos below a remote folder, or the address itself."""
+
+    def below(path: epath.Path) -> Iterator[str]:
+        if not path.is_dir():
+            yield str(path)
+            return
+        for inner in sorted(path.iterdir()):
+            if inner.is_dir() or _is_video(inner.name):
+                yield from below(inner)
+
     try:
-        return list(_below_remote(epath.Path(address)))
-    # Opening it later fails with the reason.
-    except Exception:
+        return list(below(epath.Path(address)))
+    except Exception:  # Opening it later fails with the reason.
         return [address]
-
-
-def _below_remote(path: epath.Path) -> Iterator[str]:
-    if not path.is_dir():
-        yield str(path)
-        return
-    for inner in sorted(path.iterdir()):
-        if inner.is_dir() or _is_video(inner.name):
-            yield from _below_remote(inner)
 
 
 def _is_video(name: str) -> bool:

@@ -47,8 +47,8 @@ def test_an_implausible_rate_is_ignored(said):
         (np.zeros((3, 4, 4)), "found float64 3x4x4"),
         (np.zeros((3, 4, 4, 3), np.float32), "found float32 3x4x4x3"),
         (np.zeros((3, 4, 4, 4), np.uint8), "found uint8 3x4x4x4"),
-        (np.zeros((0, 4, 4, 3), np.uint8), "at least one frame and pixel"),
-        (np.zeros((3, 0, 4, 3), np.uint8), "at least one frame and pixel"),
+        (np.zeros((0, 4, 4, 3), np.uint8), "one frame and pixel or more"),
+        (np.zeros((3, 0, 4, 3), np.uint8), "one frame and pixel or more"),
         (np.array(None), "found object"),
     ],
 )
