@@ -27,7 +27,7 @@ from stpn_jax.api import Classifier
 from stpn_jax.figures import prediction_figure
 from stpn_jax.inference import pictures, video_sources
 from stpn_jax.inference import predictions as reporting
-from stpn_jax.inference.predictions import Answer, Failure
+from stpn_jax.inference.predictions import Failure, Prediction
 from stpn_jax.utils import compilation_cache, errors
 from stpn_jax.utils.errors import UsageError
 
@@ -87,9 +87,9 @@ class Desk:
         with self._lock:
             self._prune()
             (found,) = self._classifier.stream([path], limit=self._limit)
-            return self._shown(found, path) if isinstance(found, Answer) else found
+            return self._shown(found, path) if isinstance(found, Prediction) else found
 
-    def _shown(self, answer: Answer, path: str) -> Shown:
+    def _shown(self, answer: Prediction, path: str) -> Shown:
         handle, overlay = tempfile.mkstemp(".mp4", dir=self.folder)
         os.close(handle)
         try:
@@ -117,7 +117,7 @@ class Desk:
             path.unlink(missing_ok=True)
 
 
-def summary(answer: Answer) -> str:
+def summary(answer: Prediction) -> str:
     """Length, time that it took and warnings, in one line of plain text."""
     seconds = answer.num_frames / answer.rate
     took = sum(vars(answer.timings).values())
@@ -126,7 +126,7 @@ def summary(answer: Answer) -> str:
     return "; ".join([f"{os.path.basename(answer.video)}: {text}", *answer.warnings])
 
 
-def _timeline(answer: Answer) -> np.ndarray | None:
+def _timeline(answer: Prediction) -> np.ndarray | None:
     if not answer.parts:
         return None
     png = prediction_figure.timeline(answer.parts)

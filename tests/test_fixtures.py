@@ -14,16 +14,16 @@ import jax
 import numpy as np
 import pytest
 from PIL import Image
+from stpn_jax.data import records
+from stpn_jax.study import __main__ as study_command
+from stpn_jax.study import answers, book, parts, trials
+from stpn_jax.study import tables as study_tables
 
 from configs import demo, folder, hmdb51, study, ucf101
 from stpn_jax import config as configs
 from stpn_jax import config_flag, predict, weights
-from stpn_jax.data import records
 from stpn_jax.experiment import initial, setup, training
 from stpn_jax.export import artifact
-from stpn_jax.study import __main__ as study_command
-from stpn_jax.study import answers, book, parts, trials
-from stpn_jax.study import tables as study_tables
 from stpn_jax.weights import __main__ as weights_command
 from stpn_jax.weights import own
 

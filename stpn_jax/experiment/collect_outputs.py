@@ -28,7 +28,7 @@ class Collected:
         attention: over the grid of the crop; None without attention.
     """
 
-    positions: list[sampling.Moment]
+    positions: list[sampling.SamplingPosition]
     features: dict[str, Float[np.ndarray, "n _"]]
     attention: Float[np.ndarray, "n h w"] | None
 
@@ -74,7 +74,7 @@ def collect(
     # A video is on one host, and its values are zero on the others.
     found = {name: parallel.sum_over_hosts(found[name]) for name in sorted(found)}
     attention = found.pop("attention", None)
-    positions = [snippet.moment for snippet in batching.test_plan(*plan)]
+    positions = [snippet.position for snippet in batching.test_plan(*plan)]
     return Collected(positions, found, attention)
 
 

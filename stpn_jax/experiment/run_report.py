@@ -199,7 +199,7 @@ def _attention(
         reason = f"Left out: the network of the stage {last} has no attention."
         return [page.Section(attention_section.CLIPS, [reason])]
     dataset, side = experiment.dataset, experiment.config.data.input_size
-    (view,) = augmentation.test_views(dataset.meta.size, side, 1)
+    (view,) = augmentation.test_crops(dataset.meta.size, side, 1)
     found = list(zip(outputs.positions, outputs.attention, strict=True))
     clips = []
     for i in in_rounds(dataset.labels[[one.video for one in outputs.positions]]):
@@ -231,7 +231,7 @@ def in_rounds(labels: np.ndarray) -> list[int]:
 
 def _inside(
     dataset: records.Dataset,
-    found: Sequence[tuple[sampling.Moment, np.ndarray]],
+    found: Sequence[tuple[sampling.SamplingPosition, np.ndarray]],
     crop: tuple[int, int, int, int],
     boxes: Boxes,
 ) -> page.Section:

@@ -132,8 +132,8 @@ def prepare_command(data: DataConfig) -> str:
 def _check_crops(config: Config, size: tuple[int, int]) -> None:
     """Raises UsageError now, not after a stage, if a crop is larger than the frames."""
     data = config.data
-    augmentation.train_view(np.random.default_rng(0), size, data)
-    augmentation.test_views(size, data.input_size, config.evaluation.views)
+    augmentation.train_crop(np.random.default_rng(0), size, data)
+    augmentation.test_crops(size, data.input_size, config.evaluation.views)
 
 
 def build_network(

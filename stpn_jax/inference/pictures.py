@@ -8,10 +8,10 @@ from jaxtyping import Float, Int, UInt8
 
 from stpn_jax.figures import images, prediction_figure, video_writer
 from stpn_jax.inference import video_sources
-from stpn_jax.inference.predictions import Answer
+from stpn_jax.inference.predictions import Prediction
 
 
-def draw(title: str, answer: Answer) -> bytes:
+def draw(title: str, answer: Prediction) -> bytes:
     """The most likely classes beside the frame with its attention, as a PNG file."""
     seen = answer.attention
     image = images.overlay(seen.frame, seen.maps[seen.shown], seen.box)
@@ -20,7 +20,7 @@ def draw(title: str, answer: Answer) -> bytes:
     )
 
 
-def flow(answer: Answer, bound: float) -> UInt8[np.ndarray, "y x 3"] | None:
+def flow(answer: Prediction, bound: float) -> UInt8[np.ndarray, "y x 3"] | None:
     """The flow from the shown frame to the next, as colours; None without flow.
 
     The fastest tenth of the pixels is fully saturated.
@@ -37,7 +37,7 @@ def flow(answer: Answer, bound: float) -> UInt8[np.ndarray, "y x 3"] | None:
     return images.flow_colours(motion, max(1.0, float(np.quantile(lengths, 0.9))))
 
 
-def write_overlay(path: epath.PathLike, answer: Answer, given: Any) -> None:
+def write_overlay(path: epath.PathLike, answer: Prediction, given: Any) -> None:
     """Writes the whole video with its attention as an .mp4 file.
 
     Args:

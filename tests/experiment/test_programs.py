@@ -177,7 +177,7 @@ def test_from_frames_alone_it_is_the_flow_and_then_the_network(folder):
     assert len(frames) == 2 * 3 + 4 + 1
     codes = flow_codec.compute(frames, tvl1.Parameters(**PREPROCESSING.flow))
     assert codes[:, 20, 24, 0].mean() > 135  # It moves to the right.
-    paths = sampling.flow_positions(5, 3, SHAPE, len(codes))
+    paths = sampling.flow_indices(5, 3, SHAPE, len(codes))
     crop = (..., slice(4, 36), slice(8, 40))
     motion = codes[paths].transpose(0, 1, 4, 2, 3).reshape(1, 3, 8, 40, 48)[crop]
     rgb = frames[5].transpose(2, 0, 1)[None, None][crop]

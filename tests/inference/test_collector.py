@@ -1,9 +1,10 @@
-"""An answer comes together from results in any order."""
+"""A prediction comes together from results in any order."""
 
 import numpy as np
 
-from stpn_jax.inference import predictions
-from stpn_jax.inference.batches import Result
+from stpn_jax.inference import engine
+from stpn_jax.inference.predictions import Failure
+from stpn_jax.inference.samples import Result
 
 LABELS = ("a", "b", "c")
 FRAME = np.zeros((4, 4, 3), np.uint8)
@@ -16,9 +17,7 @@ def result(*shares, mark=0.0):
 
 
 def collector():
-    return predictions.Collector(
-        "clip", views=2, central=1, box=(0, 0, 2, 2), rate=10.0
-    )
+    return engine.Collector("clip", central=1, box=(0, 0, 2, 2), rate=10.0)
 
 
 def test_results_may_come_late_and_in_any_order():
@@ -53,7 +52,7 @@ def test_a_reason_ends_it():
     one.reason = "cut off"
     assert one.complete
     receive(result(1, 0, 0))
-    assert one.finish(LABELS, 2) == predictions.Failure("clip", "cut off")
+    assert one.finish(LABELS, 2) == Failure("clip", "cut off")
 
 
 def test_few_frames_of_a_long_video_are_kept():
