@@ -1,5 +1,6 @@
 """Count sketch: a fixed projection of one signed entry per input (section 3.1)."""
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -52,19 +53,13 @@ def project(
     A CPU sums inputs where an accelerator multiplies by the scatter matrix: the same
     sums, each in the form that is faster on its platform.
     """
-
-    def segment_sum(x: Array, sketch: Sketch) -> Array:
-        signed = x.T * sketch.s[:, None].astype(jnp.float32)
-        return jax.ops.segment_sum(signed, sketch.h, num_segments=width).T
-
-    def matmul(x: Array, sketch: Sketch) -> Array:
-        # HIGHEST: a sketch in bfloat16 or TF32 would round the features it only moves.
-        matrix = scatter_matrix(sketch, width)
-        return jnp.dot(x, matrix, precision=jax.lax.Precision.HIGHEST)
-
     flat = x.reshape(-1, x.shape[-1]).astype(jnp.float32)
-    forms = {"cpu": segment_sum, "default": matmul}
-    sketched = jax.lax.platform_dependent(flat, sketch, **forms)
+    sketched = jax.lax.platform_dependent(
+        flat,
+        sketch,
+        cpu=functools.partial(_by_segment_sum, width=width),
+        default=functools.partial(_by_matmul, width=width),
+    )
     return sketched.reshape(*x.shape[:-1], width)
 
 
@@ -72,3 +67,14 @@ def project_back(y: Float[Array, "*n d"], sketch: Sketch) -> Float[Array, "*n c"
     """The transposed projection: each input's entry of the sketch, with its sign."""
     signs = jnp.asarray(sketch.s, jnp.float32)
     return jnp.take(y, sketch.h, axis=-1, mode="clip") * signs
+
+
+def _by_segment_sum(x: Array, sketch: Sketch, width: int) -> Array:
+    signed = x.T * sketch.s[:, None].astype(jnp.float32)
+    return jax.ops.segment_sum(signed, sketch.h, num_segments=width).T
+
+
+def _by_matmul(x: Array, sketch: Sketch, width: int) -> Array:
+    # HIGHEST: a sketch in bfloat16 or TF32 would round the features it only moves.
+    matrix = scatter_matrix(sketch, width)
+    return jnp.dot(x, matrix, precision=jax.lax.Precision.HIGHEST)
