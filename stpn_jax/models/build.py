@@ -12,7 +12,7 @@ from stpn_jax.models import backbones, baselines, layers, stpn
 from stpn_jax.models.backbones import base
 from stpn_jax.utils.errors import UsageError
 
-# The levels draw their sketches from (seed, level, pathway): all distinct.
+# A sketch's seed is (sketch_seed, level, pathway): all are distinct.
 TEMPORAL_LEVEL, ATTENTION_LEVEL, PYRAMID_LEVEL = 0, 1, 2
 
 

@@ -1,4 +1,4 @@
-"""Every backbone and every network: parameters counted, shapes of what comes out."""
+"""Every backbone and every network: parameter counts and shapes of the outputs."""
 
 import dataclasses
 import functools
@@ -15,7 +15,7 @@ from stpn_jax import config as configs
 from stpn_jax.models import backbones, build, fusion, stpn
 from stpn_jax.models.backbones import base
 
-# Parameters with a classifier of 1000 ImageNet classes, and the map of 224 pixels.
+# Parameters with a classifier of 1000 ImageNet classes, and the feature map's shape.
 CENSUS = {
     "tiny": (137_480, (28, 28, 64)),
     "bn_inception": (11_295_240, (7, 7, 1024)),
