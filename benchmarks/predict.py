@@ -29,7 +29,7 @@ from stpn_jax import config as configs
 from stpn_jax.experiment import export, initialize, setup
 from stpn_jax.export import contract, writer
 from stpn_jax.inference import samples as inference
-from stpn_jax.models import backbones, settings
+from stpn_jax.models import backbones
 from stpn_jax.models import build as networks
 from stpn_jax.ops import tvl1
 from stpn_jax.video import decoding
@@ -106,15 +106,12 @@ def build(
     parsed = configs.from_config_dict(config)
     stage = parsed.stages[-1]
     network = networks.build(
-        "pyramid",
-        settings.from_config(
-            parsed.model,
-            stage,
-            classes=CLASSES,
-            input_size=used.input_size,
-            resize=False,
-            axis_name=None,
-        ),
+        parsed.model,
+        stage,
+        classes=CLASSES,
+        input_size=used.input_size,
+        resize=False,
+        axis_name=None,
     )
     blank = setup.blank_batch(inference.shape(used), used.input_size)
     variables: dict[str, Any] = networks.initialise(network, blank, SEED)

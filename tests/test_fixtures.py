@@ -13,19 +13,20 @@ import zipfile
 import jax
 import numpy as np
 import pytest
+from etils import epath
 from PIL import Image
-from stpn_jax.data import records
-from stpn_jax.study import __main__ as study_command
-from stpn_jax.study import answers, book, parts, trials
-from stpn_jax.study import tables as study_tables
 
 from configs import demo, folder, hmdb51, study, ucf101
 from stpn_jax import config as configs
 from stpn_jax import config_flag, predict, weights
-from stpn_jax.experiment import initial, setup, training
+from stpn_jax.experiment import initialize, setup, train
 from stpn_jax.export import artifact
+from stpn_jax.records import records
 from stpn_jax.weights import __main__ as weights_command
 from stpn_jax.weights import own
+from studies import __main__ as studies_command
+from studies import planner, result_store
+from studies.tables import STUDIES
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 V1 = ROOT / "tests" / "fixtures" / "v1"
@@ -38,8 +39,8 @@ CONFIGS = {
 }
 PARTS = ("hmdb51", "ucf101", "made", "replicas")
 
-# Old names of fields are read; that they are old may be a warning.
-pytestmark = pytest.mark.filterwarnings("default::DeprecationWarning")
+# Earlier names of fields are read, with a warning.
+pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
 
 
 # What the tests need of the package: where something moves, it is renamed here alone.
@@ -55,14 +56,10 @@ def config_of_variant(name, variant):
 
 def configs_of_study(name):
     """Column of runs.json -> config of its run."""
-    part = parts.PARTS[name]
     return {
-        f"{comparison}: {answers.column(row.variant, result, *seed)}": config
-        for comparison, compared in part.comparisons.items()
-        for seed in study_tables.runs(compared)
-        for row in compared.table.rows
-        for config in [trials.load(part, row, seed)]
-        for result in row.results
+        f"{run.table}: {column}": run.config
+        for run in planner.plan_study(STUDIES[name], epath.Path("runs"), ())
+        for column in run.columns.values()
     }
 
 
@@ -70,7 +67,7 @@ def digest(config):
     """What runs.json has of a config."""
     nothing = types.SimpleNamespace(test=(), digest_of=lambda videos: "")
     opened = types.SimpleNamespace(config=config, dataset=nothing, split=nothing)
-    return book.facts_of(opened).config
+    return result_store.facts_of(opened).config
 
 
 def open_records(data_dir):
@@ -80,12 +77,12 @@ def open_records(data_dir):
 
 def resume(config, workdir):
     """As main does, without the page of pictures."""
-    training.train(setup.open_experiment(config, workdir, ""), report=False)
+    train.train(setup.open_experiment(config, workdir, ""), report=False)
 
 
 def flat_variables(path):
     """Of what --init_from takes: a stage's folder, its checkpoints, or a file."""
-    return own.flat(initial.restore(path))
+    return own.flat(initialize.restore_folder(path))
 
 
 def load_backbone(file, backbone, channels):
@@ -93,7 +90,9 @@ def load_backbone(file, backbone, channels):
 
 
 def write_tables(part, results, report):
-    study_command.main([part, "--tables", f"--results={results}", f"--report={report}"])
+    studies_command.main(
+        [part, "--tables", f"--results={results}", f"--report={report}"]
+    )
 
 
 # The tests.

@@ -12,7 +12,7 @@ from reference import snippets
 from configs import demo
 from stpn_jax import config as configs
 from stpn_jax import parallel
-from stpn_jax.models import build, settings
+from stpn_jax.models import build
 from stpn_jax.train import optimizer, state, step
 from studies.tables import PAPER
 
@@ -25,7 +25,7 @@ def row_config(row):
 
 
 def network(config, stage):
-    made = settings.from_config(
+    return build.build(
         config.model,
         stage,
         classes=CLASSES,
@@ -33,7 +33,6 @@ def network(config, stage):
         resize=False,
         axis_name=parallel.AXIS,
     )
-    return build.build(stage.network, made)
 
 
 def quickly_compiled(function):
@@ -43,7 +42,7 @@ def quickly_compiled(function):
 
 
 def random_variables(net, batch):
-    """In the place of networks.initialise, which takes minutes for all of them."""
+    """In place of build.initialise, which takes minutes for all of them."""
     rng = np.random.default_rng(0)
 
     def fill(path, leaf):

@@ -17,7 +17,7 @@ from stpn_jax.arrays import Batch
 from stpn_jax.experiment import export
 from stpn_jax.export import artifact, contract, writer
 from stpn_jax.input_pipeline import sampling
-from stpn_jax.models import build, settings
+from stpn_jax.models import build
 from stpn_jax.ops import tvl1
 from stpn_jax.train import step
 from stpn_jax.video import flow_codec
@@ -78,7 +78,7 @@ def install_alone(folder):
 
 
 def network(dtype="float32"):
-    made = settings.from_config(
+    return build.build(
         dataclasses.replace(CONFIG.model, dtype=dtype),
         STAGE,
         classes=len(LABELS),
@@ -86,7 +86,6 @@ def network(dtype="float32"):
         resize=False,
         axis_name=None,
     )
-    return build.build(STAGE.network, made)
 
 
 def batch(count):

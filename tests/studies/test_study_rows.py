@@ -5,7 +5,7 @@ import pytest
 from etils import epath
 from reference import snippets
 
-from stpn_jax.models import build, settings
+from stpn_jax.models import build
 from studies import planner
 from studies.tables import PAPER, ROWS, STUDIES
 
@@ -18,14 +18,13 @@ def test_every_row_builds(name):
     planned = planner.plan_study(STUDIES[name], epath.Path("runs"), TINY, seeds=1)
     distinct = {(one.config.model, one.config.stages[-1]) for one in planned}
     for model, stage in distinct:
-        made = settings.from_config(
+        net = build.build(
             model, stage, classes=CLASSES, input_size=SIDE, resize=False, axis_name=None
         )
         frames = 0 if stage.network == "temporal" else 1
         batch = snippets.batch(
             frames=frames, paths=stage.paths, side=SIDE, classes=CLASSES
         )
-        net = build.build(stage.network, made)
         shapes = jax.eval_shape(net.init, jax.random.key(0), batch)
         assert shapes["params"]["classifier"]["dense"]["bias"].shape == (CLASSES,)
 
