@@ -15,13 +15,20 @@ def get_config(dataset: str = "", data_dir: str = "") -> config_flag.ConfigDict:
     return config_flag.config_dict(configs.Config(data))
 
 
+def stage(**fields: object) -> config_flag.ConfigDict:
+    """One more stage, with the pyramid's fields where none are given."""
+    made = config_flag.stage_dict(configs.StageConfig(name="", init=()))
+    made.update(**fields)
+    return made
+
+
 def use_lite0(config: config_flag.ConfigDict) -> None:
     """EfficientNet-Lite0, whose ImageNet weights come with the installation.
 
     Its convolutions have no biases, so TSN's multipliers have little to act on.
     """
-    for stage in config.stages.values():
-        stage.lr_multipliers = ()
+    for one in config.stages.values():
+        one.lr_multipliers = ()
     config.model.backbone = "efficientnet_lite0"
     config.model.weights = "package:efficientnet-lite0"
 
@@ -64,10 +71,10 @@ def use_backbone(config: config_flag.ConfigDict, name: str) -> None:
     """
     config.model.backbone = name
     if name in WITHOUT_FIRST_BIAS:
-        for stage in config.stages.values():
-            stage.lr_multipliers = tuple(
+        for one in config.stages.values():
+            one.lr_multipliers = tuple(
                 rule
-                for rule in stage.lr_multipliers
+                for rule in one.lr_multipliers
                 if rule not in configs.FLOW_START[1:]
             )
     if config.model.weights != "none":

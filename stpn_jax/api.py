@@ -1,10 +1,12 @@
 """The Python API: predictions of an exported network for videos.
 
 classifier = stpn_jax.Classifier.load("artifact")
-answer = classifier.classify("video.mp4")
-print(answer.labels[0], answer.probabilities[0])
+prediction = classifier.classify("video.mp4")
+print(prediction.labels[0], prediction.probabilities[0])
 """
 
+import math
+import numbers
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, overload
@@ -16,7 +18,7 @@ from jaxtyping import Float, UInt8
 from stpn_jax.export import artifact
 from stpn_jax.inference import engine
 from stpn_jax.inference.engine import Options
-from stpn_jax.inference.predictions import Answer, Failure
+from stpn_jax.inference.predictions import Failure, Prediction
 from stpn_jax.utils.errors import UsageError
 from stpn_jax.video.decoding import VideoError
 
@@ -52,7 +54,7 @@ class Classifier:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Class names in the order of `Answer.distribution`."""
+        """Class names in the order of `Prediction.distribution`."""
         return self.model.labels
 
     @property
@@ -61,12 +63,12 @@ class Classifier:
         return self.model.card
 
     @overload
-    def classify(self, videos: Given, **options: Any) -> Answer: ...
+    def classify(self, videos: Given, **options: Any) -> Prediction: ...
     @overload
-    def classify(self, videos: Iterable[Given], **options: Any) -> list[Answer]: ...
+    def classify(self, videos: Iterable[Given], **options: Any) -> list[Prediction]: ...
     def classify(
         self, videos: Given | Iterable[Given], **options: Any
-    ) -> Answer | list[Answer]:
+    ) -> Prediction | list[Prediction]:
         """Predicts a video, or each of several.
 
         Long videos are split into windows and get a timeline.
@@ -83,15 +85,15 @@ class Classifier:
         many = _is_many(videos)
         given: Any = videos if many else [videos]
         found = []
-        for answer in engine.answers(self.model, given, _checked(options), many):
-            if isinstance(answer, Failure):
-                raise VideoError(f"{answer.video}: {answer.reason}")
-            found.append(answer)
+        for prediction in engine.predict(self.model, given, _checked(options), many):
+            if isinstance(prediction, Failure):
+                raise VideoError(f"{prediction.video}: {prediction.reason}")
+            found.append(prediction)
         return found if many else found[0]
 
     def stream(
         self, videos: Iterable[Given], **options: Any
-    ) -> Iterator[Answer | Failure]:
+    ) -> Iterator[Prediction | Failure]:
         """Predicts any number of videos, in order, without loading all at once.
 
         Args:
@@ -99,12 +101,12 @@ class Classifier:
             **options: as of `classify`.
 
         Yields:
-            An Answer, or a Failure with the reason, for each video.
+            An Prediction, or a Failure with the reason, for each video.
 
         Raises:
             UsageError: an option is wrong.
         """
-        return engine.answers(self.model, videos, _checked(options))
+        return engine.predict(self.model, videos, _checked(options))
 
     def features(
         self, videos: Given | Iterable[Given], **options: Any
@@ -114,9 +116,9 @@ class Classifier:
         They are averages over snippets and views; arguments are those of `classify`.
         """
         found = self.classify(videos, **options)
-        if isinstance(found, Answer):
+        if isinstance(found, Prediction):
             return found.features
-        return [answer.features for answer in found]
+        return [prediction.features for prediction in found]
 
     def warm_up(self) -> None:
         """Compiles what `classify` needs, so that the first video is fast."""
@@ -138,23 +140,14 @@ def _checked(options: dict[str, Any]) -> Options:
     if unknown:
         known = ", ".join(Options.__dataclass_fields__)
         raise UsageError(f"{min(unknown)}: no such option; known are {known}")
-    checked: dict[str, Any] = {
-        name: (_whole if name in ("top_k", "snippets") else _above_zero)(name, value)
-        for name, value in options.items()
-        if value is not None
-    }
-    return Options(**checked)
+    return Options(**{n: _number(n, v) for n, v in options.items() if v is not None})
 
 
-def _whole(name: str, value: Any) -> int:
-    is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not (is_whole and value >= 1):
-        raise UsageError(f"{name} = {value!r}: expected a whole number from 1")
-    return int(value)
-
-
-def _above_zero(name: str, value: Any) -> float:
-    is_number = isinstance(value, int | float | np.number)
-    if not (is_number and 0 < value < float("inf")):
-        raise UsageError(f"{name} = {value!r}: expected a number above 0")
-    return float(value)
+def _number(name: str, value: Any) -> int | float:
+    is_whole = name in ("top_k", "snippets")
+    kind = numbers.Integral if is_whole else numbers.Real
+    is_number = isinstance(value, kind) and not isinstance(value, bool)
+    if not (is_number and 0 < value < math.inf):
+        expected = "a whole number from 1" if is_whole else "a number above 0"
+        raise UsageError(f"{name} = {value!r}: expected {expected}")
+    return int(value) if is_whole else float(value)

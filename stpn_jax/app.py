@@ -22,48 +22,33 @@ from typing import Any
 
 import matplotlib.image
 import numpy as np
+from jaxtyping import UInt8
 
-from stpn_jax import pictures
 from stpn_jax.api import Classifier
-from stpn_jax.figures import timeline
+from stpn_jax.figures import prediction_figure
+from stpn_jax.inference import pictures, video_sources
 from stpn_jax.inference import predictions as reporting
-from stpn_jax.inference import video_sources
-from stpn_jax.inference.predictions import Answer, Failure
+from stpn_jax.inference.predictions import Failure, Prediction
 from stpn_jax.utils import compilation_cache, errors
 from stpn_jax.utils.errors import Parser, UsageError
 
-_KEPT_SECONDS = 600
-"""How long what the page shows is kept."""
-
-_QUEUE = 16
-"""Requests that may wait; one is processed at a time."""
+_KEPT_SECONDS = 600  # Of what the page shows.
+_QUEUE = 16  # Requests that may wait; one is processed at a time.
 
 
 @dataclasses.dataclass(frozen=True)
 class Shown:
-    """What the page shows of a prediction.
+    """What the page shows of a prediction."""
 
-    Attributes:
-        shares: probability by label.
-        overlay: path of the video with its attention.
-        flow: the flow at the frame whose attention is shown, as colours.
-        timeline: a picture of the parts of a long video.
-        summary: the rest, as text.
-    """
-
-    shares: dict[str, float]
-    overlay: str | None
-    flow: np.ndarray | None
-    timeline: np.ndarray | None
+    shares: dict[str, float]  # Probability by label.
+    overlay: str | None  # Path of the video with its attention.
+    flow: UInt8[np.ndarray, "y x 3"] | None  # At the frame shown, as colours.
+    timeline: UInt8[np.ndarray, "y x 3"] | None  # The parts of a long video.
     summary: str
 
 
-class Desk:
-    """Predicts one video at a time and deletes its files.
-
-    Attributes:
-        folder: of uploads and of what is shown; nothing outside of it is deleted.
-    """
+class Service:
+    """Predicts one video at a time and deletes files of `folder`, none elsewhere."""
 
     def __init__(
         self, classifier: Classifier, folder: pathlib.Path, limit_seconds: float
@@ -76,32 +61,33 @@ class Desk:
     def upload(self, path: str) -> Shown | Failure:
         """Predicts an upload and deletes it."""
         try:
-            return self.answer(path)
+            return self.predict(path)
         finally:
             self._delete(pathlib.Path(path))
 
-    def answer(self, path: str) -> Shown | Failure:
+    def predict(self, path: str) -> Shown | Failure:
         """Predicts a video; only what is shown stays in the folder."""
         with self._lock:
             self._prune()
             (found,) = self._classifier.stream([path], limit=self._limit)
-            return self._shown(found, path) if isinstance(found, Answer) else found
+            return self._shown(found, path) if isinstance(found, Prediction) else found
 
-    def _shown(self, answer: Answer, path: str) -> Shown:
+    def _shown(self, prediction: Prediction, path: str) -> Shown:
         handle, overlay = tempfile.mkstemp(".mp4", dir=self.folder)
         os.close(handle)
         try:
-            pictures.write_overlay(overlay, answer, path)
+            pictures.write_overlay(overlay, prediction, path)
         except BaseException:
             os.unlink(overlay)
             raise
         self._made.append((time.monotonic(), pathlib.Path(overlay)))
+        shares = zip(prediction.labels, prediction.probabilities.tolist(), strict=True)
         return Shown(
-            dict(zip(answer.labels, answer.probabilities.tolist(), strict=True)),
+            dict(shares),
             overlay,
-            pictures.flow(answer, self._classifier.model.preprocessing.bound),
-            _picture(timeline.draw(answer.parts)) if answer.parts else None,
-            summary(answer),
+            pictures.flow(prediction, self._classifier.model.preprocessing.bound),
+            _timeline(prediction),
+            summary(prediction),
         )
 
     def _prune(self) -> None:
@@ -115,43 +101,44 @@ class Desk:
             path.unlink(missing_ok=True)
 
 
-def summary(answer: Answer) -> str:
+def summary(prediction: Prediction) -> str:
     """Length, processing time and warnings, in one line of plain text."""
-    seconds = answer.num_frames / answer.rate
-    took = sum(vars(answer.timings).values())
-    spent = ", ".join(f"{k} {v:.1f}" for k, v in vars(answer.timings).items())
-    text = f"{seconds:.1f} s of video; answered in {took:.1f} s ({spent})"
-    return "; ".join([f"{os.path.basename(answer.video)}: {text}", *answer.warnings])
+    seconds = prediction.num_frames / prediction.rate
+    took = sum(vars(prediction.timings).values())
+    spent = ", ".join(f"{k} {v:.1f}" for k, v in vars(prediction.timings).items())
+    name = os.path.basename(prediction.video)
+    text = f"{name}: {seconds:.1f} s of video; processed in {took:.1f} s ({spent})"
+    return "; ".join([text, *prediction.warnings])
 
 
-def _picture(png: bytes) -> np.ndarray:
+def _timeline(prediction: Prediction) -> np.ndarray | None:
+    if not prediction.parts:
+        return None
+    png = prediction_figure.timeline(prediction.parts)
     pixels = matplotlib.image.imread(io.BytesIO(png))
     return np.round(255 * pixels[..., :3]).astype(np.uint8)
 
 
-def page(desk: Desk, samples: dict[str, str]) -> Any:
+def page(service: Service, samples: dict[str, str]) -> Any:
     """The page in Gradio's terms; samples are paths of videos by name."""
     import gradio
 
     def uploaded(path: str | None) -> list[Any]:
-        found = desk.upload(path) if path else Failure("", "no file arrived")
+        found = service.upload(path) if path else Failure("", "no file arrived")
         return [None, *_values(found)]
 
     def picked(name: str | None) -> list[Any]:
         if name not in samples:
             return _values(Failure(str(name), "there is no such sample"))
-        return _values(desk.answer(samples[name]))
+        return _values(service.predict(samples[name]))
 
     with gradio.Blocks(
         title="stpn_jax", analytics_enabled=False, delete_cache=(60, _KEPT_SECONDS)
     ) as blocks:
         gradio.Markdown("# What happens in this video?")
         upload, sample, outputs = _components(sorted(samples))
-        private: dict[str, Any] = {
-            "api_visibility": "private",
-            "concurrency_limit": 1,
-            "concurrency_id": "network",
-        }
+        private: dict[str, Any] = {"api_visibility": "private"}
+        private |= {"concurrency_limit": 1, "concurrency_id": "network"}
         upload.upload(uploaded, upload, [upload, *outputs], **private)
         sample.input(picked, sample, outputs, **private)
     return blocks.queue(max_size=_QUEUE, api_open=False)
@@ -200,7 +187,7 @@ def _values(found: Shown | Failure) -> list[Any]:
 
     if isinstance(found, Failure):
         name = os.path.basename(found.video)
-        found = Shown({}, None, None, None, f"no answer for {name}: {found.reason}")
+        found = Shown({}, None, None, None, f"no prediction for {name}: {found.reason}")
     drawn = gradio.update(value=found.timeline, visible=found.timeline is not None)
     return [found.shares, found.overlay, found.flow, drawn, found.summary]
 
@@ -223,9 +210,9 @@ def _serve(options: argparse.Namespace) -> None:
     classifier.warm_up()
     with tempfile.TemporaryDirectory(prefix="stpn_jax_app_") as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder
-        desk = Desk(classifier, pathlib.Path(folder), options.limit_seconds)
+        service = Service(classifier, pathlib.Path(folder), options.limit_seconds)
         try:
-            page(desk, samples).launch(
+            page(service, samples).launch(
                 server_name=options.host,
                 server_port=options.port,
                 max_file_size=f"{options.limit_megabytes}mb",
@@ -241,11 +228,7 @@ def _serve(options: argparse.Namespace) -> None:
 
 
 def find_samples(folder: str) -> dict[str, str]:
-    """Videos below a folder by their name; none without a folder.
-
-    Raises:
-        UsageError: there is no video.
-    """
+    """Videos below a folder by their name; UsageError if it has none."""
     if not folder:
         return {}
     videos, empty = video_sources.find_videos([folder])

@@ -43,13 +43,18 @@ class ConfigDict(ml_collections.ConfigDict):
 
 def config_dict(config: Config) -> ConfigDict:
     """A config as config files change it: nested, its stages by their names."""
-    stages = {stage.name: _nested(stage) for stage in config.stages}
-    for stage in stages.values():
-        del stage["name"]
     names = [field.name for field in dataclasses.fields(config)]
     fields = {name: _nested(getattr(config, name)) for name in names}
+    stages = {stage.name: stage_dict(stage) for stage in config.stages}
     fields["stages"] = ConfigDict(stages, sort_keys=False)
     return ConfigDict(fields, sort_keys=False)
+
+
+def stage_dict(stage: configs.StageConfig) -> ConfigDict:
+    """A stage as config files have it; its name is its key among the stages."""
+    fields: ConfigDict = _nested(stage)
+    del fields["name"]
+    return fields
 
 
 def _nested(value: Any) -> Any:

@@ -8,6 +8,7 @@ writes them to files, --pictures and --overlay draw the attention.
 
 import argparse
 import json
+import math
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -17,18 +18,16 @@ import jax
 import tqdm
 from etils import epath
 
-from stpn_jax import pictures
 from stpn_jax.api import Classifier
 from stpn_jax.export import contract
+from stpn_jax.inference import pictures, video_sources
 from stpn_jax.inference import predictions as reporting
-from stpn_jax.inference import video_sources
-from stpn_jax.inference.predictions import Answer, Failure
+from stpn_jax.inference.predictions import Failure, Prediction
 from stpn_jax.utils import compilation_cache, errors
 from stpn_jax.utils.errors import Parser
 from stpn_jax.video import decoding
 
-TERMINATED = 128 + signal.SIGTERM
-"""Exit status, as shells have it."""
+TERMINATED = 128 + signal.SIGTERM  # Exit status, as shells have it.
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,10 +53,7 @@ def _main(arguments: Sequence[str] | None) -> int:
 
 
 def run(classifier: Classifier, options: argparse.Namespace) -> int:
-    """Predicts each video and writes its files; a bad video does not stop the others.
-
-    Returns 0 if all videos were read, else 1.
-    """
+    """Predicts each video and writes its files; returns 0 if all were read, else 1."""
     if options.out:
         epath.Path(options.out).mkdir(parents=True, exist_ok=True)
     videos, empty = video_sources.find_videos(options.videos)
@@ -66,7 +62,7 @@ def run(classifier: Classifier, options: argparse.Namespace) -> int:
     _log(_plan(classifier, len(videos)))
     failed = len(empty)
     names = reporting.unique_names(videos)
-    answers = classifier.stream(
+    predictions = classifier.stream(
         videos,
         top_k=options.top_k,
         snippets=options.snippets,
@@ -74,8 +70,8 @@ def run(classifier: Classifier, options: argparse.Namespace) -> int:
         limit=60 * options.limit_minutes,
     )
     with tqdm.tqdm(total=len(videos), unit="video", disable=None, leave=False) as bar:
-        for answer, path, name in zip(answers, videos, names, strict=True):
-            report = _finish(answer, path, name, options)
+        for prediction, path, name in zip(predictions, videos, names, strict=True):
+            report = _finish(prediction, path, name, options)
             _print(report)
             failed += "error" in report
             bar.update()
@@ -85,14 +81,14 @@ def run(classifier: Classifier, options: argparse.Namespace) -> int:
 
 
 def _finish(
-    answer: Answer | Failure, path: str, name: str, options: argparse.Namespace
+    prediction: Prediction | Failure, path: str, name: str, options: argparse.Namespace
 ) -> dict[str, Any]:
     """Writes the files of a video; returns its report."""
     out = epath.Path(options.out or ".")
-    report = reporting.as_json(answer)
-    if isinstance(answer, Answer):
+    report = reporting.as_json(prediction)
+    if isinstance(prediction, Prediction):
         try:
-            report |= _draw(answer, path, out / name, options)
+            report |= _draw(prediction, path, out / name, options)
         except decoding.VideoError as error:  # The file has changed since.
             report = reporting.as_json(Failure(path, str(error)))
     if options.out:
@@ -102,18 +98,18 @@ def _finish(
 
 
 def _draw(
-    answer: Answer, path: str, place: epath.Path, options: argparse.Namespace
+    prediction: Prediction, path: str, place: epath.Path, options: argparse.Namespace
 ) -> dict[str, str]:
     """Writes the requested pictures; returns their paths."""
     written = {}
     if options.pictures:
-        picture = pictures.draw(place.name, answer)
+        picture = pictures.draw(place.name, prediction)
         file = place.parent / f"{place.name}.png"
         save(file, lambda draft: draft.write_bytes(picture))
         written["picture"] = str(file)
     if options.overlay:
         file = place.parent / f"{place.name}.mp4"
-        save(file, lambda draft: pictures.write_overlay(draft, answer, path))
+        save(file, lambda draft: pictures.write_overlay(draft, prediction, path))
         written["overlay"] = str(file)
     return written
 
@@ -161,10 +157,16 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--out", help="folder for a .json a video, and for pictures [predictions]")
     add("--pictures", action="store_true", help="also a .png: bars and attention")
     add("--overlay", action="store_true", help="also an .mp4: attention on the video")
-    add("--top_k", type=_whole, default=5, help="classes to report [5]")
-    add("--snippets", type=_whole, help="a video, and half a window [as evaluated; 2]")
-    add("--window", type=_above_zero, help="seconds; longer videos get a timeline")
-    add("--limit_minutes", type=_above_zero, default=240.0, help="of a video [240]")
+    add("--top_k", type=_positive(int), default=5, help="classes to report [5]")
+    add(
+        "--snippets",
+        type=_positive(int),
+        help="a video, and half a window [as evaluated; 2]",
+    )
+    add("--window", type=_positive(float), help="seconds; longer videos get a timeline")
+    add(
+        "--limit_minutes", type=_positive(float), default=240.0, help="of a video [240]"
+    )
     add("--fast", action="store_true", help="fast flow, 1 view, at most 3 snippets")
     add("--dtype", choices=contract.DTYPES, default="float32", help="of activations")
     options = parser.parse_args(arguments)
@@ -173,20 +175,19 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-def _whole(text: str) -> int:
-    if not (text.isdecimal() and int(text)):
-        raise argparse.ArgumentTypeError(f"expected 1 or more, found {text!r}")
-    return int(text)
+def _positive(convert: Callable[[str], Any]) -> Callable[[str], Any]:
+    """A type of argparse."""
 
+    def parse(text: str) -> Any:
+        try:
+            value = convert(text)
+        except ValueError:
+            value = 0
+        if not 0 < value < math.inf:
+            raise argparse.ArgumentTypeError(f"expected a number above 0, not {text!r}")
+        return value
 
-def _above_zero(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"expected a number above 0, found {text!r}")
-    return value
+    return parse
 
 
 if __name__ == "__main__":

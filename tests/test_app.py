@@ -29,52 +29,52 @@ def model(tmp_path_factory):
 
 
 @pytest.fixture
-def desk(model, tmp_path):
+def service(model, tmp_path):
     (tmp_path / "uploads").mkdir()
     classifier = stpn_jax.Classifier.load(model)
-    return app.Desk(classifier, tmp_path / "uploads", LIMIT_SECONDS)
+    return app.Service(classifier, tmp_path / "uploads", LIMIT_SECONDS)
 
 
-def test_an_upload_is_predicted_and_deleted(desk):
-    path = toy.write_three_parts(desk.folder / "three.mp4", seconds=36, rate=5)
-    shown = desk.upload(path)
+def test_an_upload_is_predicted_and_deleted(service):
+    path = toy.write_three_parts(service.folder / "three.mp4", seconds=36, rate=5)
+    shown = service.upload(path)
     assert set(shown.shares) == set(toy.LABELS)
     assert shown.flow.shape == (40, 48, 3) and shown.timeline.ndim == 3
-    assert shown.summary.startswith("three.mp4: 36.0 s of video; answered in ")
-    assert [str(path) for path in desk.folder.iterdir()] == [shown.overlay]
+    assert shown.summary.startswith("three.mp4: 36.0 s of video; processed in ")
+    assert [str(path) for path in service.folder.iterdir()] == [shown.overlay]
 
 
-def test_an_unreadable_upload_is_deleted_too(desk, monkeypatch):
-    bad = desk.folder / "bad.mp4"
+def test_an_unreadable_upload_is_deleted_too(service, monkeypatch):
+    bad = service.folder / "bad.mp4"
     bad.write_text("no video")
-    assert desk.upload(str(bad)) == Failure(str(bad), "FFmpeg finds no video in it")
-    long = toy.write_three_parts(desk.folder / "long.mp4", seconds=60, rate=2)
-    assert "too long: 60 s" in desk.upload(long).reason
+    assert service.upload(str(bad)) == Failure(str(bad), "FFmpeg finds no video in it")
+    long = toy.write_three_parts(service.folder / "long.mp4", seconds=60, rate=2)
+    assert "too long: 60 s" in service.upload(long).reason
 
     def fail(*_):
         raise RuntimeError("disk full")
 
     monkeypatch.setattr(app.pictures, "write_overlay", fail)
     with pytest.raises(RuntimeError):
-        desk.upload(toy.write_clip(desk.folder / "good.mp4"))
-    assert not list(desk.folder.iterdir())
+        service.upload(toy.write_clip(service.folder / "good.mp4"))
+    assert not list(service.folder.iterdir())
 
 
-def test_nothing_outside_its_folder_is_deleted(desk, tmp_path):
+def test_nothing_outside_its_folder_is_deleted(service, tmp_path):
     outside = pathlib.Path(toy.write_clip(tmp_path / "mine.mp4"))
-    link = desk.folder / "link.mp4"
+    link = service.folder / "link.mp4"
     link.symlink_to(outside)
-    for path in (outside, desk.folder / ".." / "mine.mp4", link):
-        desk.upload(str(path))
+    for path in (outside, service.folder / ".." / "mine.mp4", link):
+        service.upload(str(path))
     assert outside.exists()
 
 
-def test_what_was_shown_is_deleted_after_a_while(desk, monkeypatch, tmp_path):
+def test_what_was_shown_is_deleted_after_a_while(service, monkeypatch, tmp_path):
     clip = toy.write_clip(tmp_path / "clip.mp4")
-    first = desk.answer(clip).overlay
+    first = service.predict(clip).overlay
     monkeypatch.setattr(app, "_KEPT_SECONDS", -1)
-    second = desk.answer(clip).overlay
-    assert [str(path) for path in desk.folder.iterdir()] == [second] != [first]
+    second = service.predict(clip).overlay
+    assert [str(path) for path in service.folder.iterdir()] == [second] != [first]
     assert os.path.exists(clip)
 
 
@@ -221,7 +221,7 @@ def test_hostile_uploads_are_rejected_and_deleted(served, tmp_path):
         content = path.read_bytes()
         upload = {"name": name, "mimeType": "video/mp4", "buffer": content}
         said = served.answer(upload)
-        assert said.startswith("no answer for ") or str(path) in maybe, said
+        assert said.startswith("no prediction for ") or str(path) in maybe, said
         assert hostile.SECRET not in said
         count += 1
     assert count > 60

@@ -10,7 +10,7 @@ from stpn_jax import parallel
 from stpn_jax.arrays import AnyBatch
 from stpn_jax.config import Config, EvaluationConfig, StageConfig
 from stpn_jax.evaluation import metrics as scores
-from stpn_jax.evaluation import protocol, tables
+from stpn_jax.evaluation import protocol
 from stpn_jax.experiment import feature_cache, initialize, run_dir, setup
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.input_pipeline import batching
@@ -39,7 +39,7 @@ def evaluate(experiment: Experiment, again: bool = True) -> dict[str, scores.Met
     if parallel.is_first_host():
         tested = {one.name: initialize.find_selected(experiment, one) for one in stages}
         notes = [f"{name}: {checkpoint}" for name, checkpoint in tested.items()]
-        table = "\n".join([tables.results(results), *notes, ""])
+        table = "\n".join([scores.results_table(results), *notes, ""])
         run_dir.write_results(
             experiment.directory,
             {name: dataclasses.asdict(metrics) for name, metrics in results.items()},
@@ -104,8 +104,7 @@ def score(
     """Class probabilities of these videos, one row each."""
     batches = _batches(experiment, stage, variables, videos, evaluation)
     count, classes = len(experiment.dataset.names), len(experiment.dataset.meta.classes)
-    summed = protocol.score(forward, variables, batches, count, classes)
-    return summed.probabilities(videos)
+    return protocol.score(forward, variables, batches, count, classes)[videos]
 
 
 def _batches(
@@ -148,7 +147,7 @@ def two_stream_averages(
     spatial = [stage.name for stage in config.stages if stage.network == "spatial"]
     temporal = [stage.name for stage in config.stages if stage.network == "temporal"]
     return {
-        f"average of {a} and {b}": (rows[a] + rows[b]) / 2
+        scores.result_name(a, b): (rows[a] + rows[b]) / 2
         for a in spatial
         for b in temporal
     }

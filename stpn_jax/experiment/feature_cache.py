@@ -7,6 +7,7 @@ them.
 """
 
 import dataclasses
+import functools
 import hashlib
 import json
 import math
@@ -24,7 +25,6 @@ from stpn_jax.config import EvaluationConfig, StageConfig
 from stpn_jax.experiment import initialize, setup
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.input_pipeline import batching, feature_store
-from stpn_jax.models.maps import Streams
 from stpn_jax.utils.errors import UsageError
 
 MAPS = "maps"
@@ -125,8 +125,9 @@ def maps_of(
     experiment: Experiment, stage: StageConfig, variables: Any, batch: Any
 ) -> MapBatch:
     """Shapes of a batch's maps, from those of variables and pixels."""
-    made = setup.make_settings(experiment, stage, training=False)
-    found: MapBatch = jax.eval_shape(Streams(made).apply, variables, batch)
+    network = setup.build_network(experiment, stage, training=False)
+    forward = functools.partial(network.apply, method="feature_maps")
+    found: MapBatch = jax.eval_shape(forward, variables, batch)
     return found
 
 
@@ -155,8 +156,11 @@ class _Maps:
 
     def forward(self) -> Any:
         """Mapped (variables, sharded pixels) -> sharded maps."""
-        made = setup.make_settings(self.experiment, self.stage, training=self.training)
-        return parallel.map_forward(Streams(made).apply)
+        network = setup.build_network(
+            self.experiment, self.stage, training=self.training
+        )
+        forward = functools.partial(network.apply, method="feature_maps")
+        return parallel.map_forward(forward)
 
     def streams(self) -> initialize.Variables:
         """Variables of the streams alone."""

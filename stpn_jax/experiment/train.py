@@ -15,8 +15,14 @@ from etils import epath
 from stpn_jax import parallel
 from stpn_jax.arrays import AnyBatch
 from stpn_jax.config import StageConfig
-from stpn_jax.experiment import evaluate, feature_cache, initialize, run_dir, setup
-from stpn_jax.experiment import report as reporting
+from stpn_jax.experiment import (
+    evaluate,
+    feature_cache,
+    initialize,
+    run_dir,
+    run_report,
+    setup,
+)
 from stpn_jax.experiment.initialize import Variables
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.input_pipeline import batching, sampling
@@ -27,7 +33,7 @@ from stpn_jax.utils import locks
 def train(
     experiment: Experiment,
     profile: bool = False,
-    boxes: reporting.Boxes | None = None,
+    boxes: run_report.Boxes | None = None,
     report: bool = True,
 ) -> None:
     """A forecast; the stages in order, each from where it stopped; a test, a report.
@@ -55,7 +61,7 @@ def train(
         evaluate.evaluate(experiment, again=False)
     is_told = is_tested and (experiment.directory / run_dir.PAGE).exists()
     if report and not is_told:
-        reporting.attempt(experiment, boxes or {})
+        run_report.attempt(experiment, boxes or {})
     run_dir.print_files(experiment.directory)
 
 

@@ -168,7 +168,7 @@ def write_contact_sheets(
 ) -> Iterator[epath.Path]:
     """Draws clips; several sheets get a number in the name. Yields each file."""
     # Imported here: preparation uses this module without drawing.
-    from stpn_jax.figures import contact_sheet, flow_wheel
+    from stpn_jax.figures import contact_sheet, images
 
     meta = dataset.meta
     width, height = meta.size
@@ -186,7 +186,7 @@ def write_contact_sheets(
                 meta.classes[dataset.labels[video]],
                 _details(dataset, video, one),
                 one.frames,
-                flow_wheel.colours(u, limit),
+                images.flow_colours(u, limit),
             )
             for video, one, u in zip(page, samples, flows, strict=True)
         ]

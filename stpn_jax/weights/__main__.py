@@ -9,6 +9,7 @@ TARGET ends in .npz or .safetensors; names, types and values stay as they are.
 """
 
 import argparse
+import functools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -26,21 +27,13 @@ SIDE = 64
 
 
 class Reading(NamedTuple):
-    """A file read as one backbone.
-
-    Attributes:
-        backbone: key of BACKBONES.
-        layout: name of the layout, or own.LAYOUT.
-        tree: collections of variables; empty if they cannot be converted.
-        misfits: unknown, missing, extra and misshapen tensors; all empty if it fits.
-        stream: of an exported network, else empty.
-    """
+    """A file read as one backbone."""
 
     backbone: str
     layout: str
-    tree: dict[str, Any]
-    misfits: dict[str, list[str]]
-    stream: str = ""
+    tree: dict[str, Any]  # Collections of variables; empty if not convertible.
+    misfits: dict[str, list[str]]  # Names by kind; all empty if the file fits.
+    stream: str = ""  # Of an exported network.
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -53,14 +46,12 @@ def _run(argv: Sequence[str] | None) -> int:
         prog="python -m stpn_jax.weights", description=__doc__.splitlines()[0]
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    command = commands.add_parser("inspect", help="what a file is and what it fits")
-    command.add_argument("file", metavar="FILE", help="a path or package:NAME")
-    command.add_argument(
-        "--tensors", action="store_true", help="list all names, shapes and types"
-    )
-    command = commands.add_parser("convert", help="the same tensors in another file")
-    command.add_argument("file", metavar="FILE", help="a path or package:NAME")
-    command.add_argument("target", metavar="TARGET", help=".npz or .safetensors")
+    add = commands.add_parser("inspect", help="what a file is and fits").add_argument
+    add("file", metavar="FILE", help="a path or package:NAME")
+    add("--tensors", action="store_true", help="list all names, shapes and types")
+    add = commands.add_parser("convert", help="to another format").add_argument
+    add("file", metavar="FILE", help="a path or package:NAME")
+    add("target", metavar="TARGET", help=".npz or .safetensors")
     options = parser.parse_args(argv)
     if options.command == "convert":
         return convert(options.file, options.target)
@@ -68,11 +59,7 @@ def _run(argv: Sequence[str] | None) -> int:
 
 
 def inspect(weights: str, list_tensors: bool = False) -> int:
-    """Prints a report on a weight file: a path or `package:NAME`.
-
-    Returns:
-        0 if a backbone fits completely, else 2.
-    """
+    """Prints a report; returns 0 if a backbone fits completely, else 2."""
     file = formats.read(source.locate(weights))
     print("\n".join(_identity(file)))
     if list_tensors:
@@ -99,14 +86,15 @@ def convert(weights: str, target: str) -> int:
 
 
 def _identity(file: formats.WeightFile) -> list[str]:
-    types = Counter(str(tensor.dtype) for tensor in file.tensors.values())
+    tensors = file.tensors.values()
+    types = Counter(str(tensor.dtype) for tensor in tensors)
+    counts = ", ".join(f"{count} {name}" for name, count in types.items())
+    total = sum(tensor.size for tensor in tensors)
     return [
         f"file: {file.path}",
         f"format: {file.format}, {file.size:,} bytes",
         f"sha256: {file.checksum}",
-        f"tensors: {len(file.tensors)} "
-        f"({', '.join(f'{count} {name}' for name, count in types.items())}), "
-        f"{sum(tensor.size for tensor in file.tensors.values()):,} numbers",
+        f"tensors: {len(tensors)} ({counts}), {total:,} numbers",
     ]
 
 
@@ -163,10 +151,8 @@ def _template(row: Backbone, count: int, tree: dict[str, Any]) -> dict[str, Any]
 
 
 def _dense(inputs: int, outputs: int) -> dict[str, Any]:
-    return {
-        "kernel": jax.ShapeDtypeStruct((inputs, outputs), jnp.float32),
-        "bias": jax.ShapeDtypeStruct((outputs,), jnp.float32),
-    }
+    struct = functools.partial(jax.ShapeDtypeStruct, dtype=jnp.float32)
+    return {"kernel": struct((inputs, outputs)), "bias": struct((outputs,))}
 
 
 def _classes(classifier: dict[str, Any]) -> int:
@@ -204,14 +190,8 @@ def _nearest(readings: list[Reading], file: formats.WeightFile) -> list[str]:
         names = assign.first(file.tensors)
         return [f"fits: nothing; no backbone has any of {names}"]
     nearest = min(readings, key=lambda one: sum(map(len, one.misfits.values())))
-    return [
-        f"fits: nothing; nearest is {nearest.backbone} ({nearest.layout})",
-        *(
-            f"  {k}: {assign.first(names)}"
-            for k, names in nearest.misfits.items()
-            if names
-        ),
-    ]
+    kinds = [f"  {k}: {assign.first(n)}" for k, n in nearest.misfits.items() if n]
+    return [f"fits: nothing; nearest is {nearest.backbone} ({nearest.layout})", *kinds]
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ def fit(
         source: the file, for error messages.
 
     Raises:
-        UsageError: none of these is possible.
+        UsageError: for other numbers of channels.
     """
     found = kernel.shape[2]
     if found == channels:

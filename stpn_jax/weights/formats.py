@@ -19,37 +19,22 @@ Tensors = Mapping[str, np.ndarray]
 
 
 class Format(NamedTuple):
-    """A kind of file.
-
-    Attributes:
-        suffixes: of such files.
-        read: from the bytes of a file to its tensors; may raise any Exception.
-        origin: what writes such files, for the message about a damaged one.
-        write: from tensors to the bytes of a file; None if we only read the format.
-    """
+    """A kind of file; `read` may raise any Exception on bad content."""
 
     suffixes: tuple[str, ...]
     read: Callable[[bytes], dict[str, np.ndarray]]
-    origin: str
-    write: Callable[[Tensors], bytes] | None = None
+    origin: str  # What writes such files, for the message about a damaged one.
+    write: Callable[[Tensors], bytes] | None = None  # None: only read.
 
 
 @dataclasses.dataclass(frozen=True)
 class WeightFile:
-    """A file's tensors and what identifies it.
-
-    Attributes:
-        path: for messages.
-        format: a key of FORMATS.
-        size: in bytes.
-        checksum: SHA-256 of the content, hex.
-        tensors: by the file's own names; all numeric and finite.
-    """
+    """A file's tensors by its own names, all finite numbers, and what identifies it."""
 
     path: str
-    format: str
-    size: int
-    checksum: str
+    format: str  # A key of FORMATS.
+    size: int  # In bytes.
+    checksum: str  # SHA-256 of the content, hex.
     tensors: dict[str, np.ndarray]
 
 
@@ -106,8 +91,8 @@ def _format(path: epath.Path) -> str:
     known = _by_suffix()
     if path.suffix.lower() not in known:
         raise UsageError(
-            f"{path}: {path.suffix or '(none)'} is no suffix of weight files, which are "
-            f"{', '.join(known)}; rename the file by its format"
+            f"{path}: weight files end in {', '.join(known)}, not in "
+            f"{path.suffix or '(nothing)'}; rename the file by its format"
         )
     return known[path.suffix.lower()]
 

