@@ -143,7 +143,7 @@ def _checked(options: dict[str, Any]) -> Options:
     return Options(**{n: _number(n, v) for n, v in options.items() if v is not None})
 
 
-def _number(name: str, value: Any) -> int | float:
+def _number(name: str, value: Any) -> Any:
     is_whole = name in ("top_k", "snippets")
     kind = numbers.Integral if is_whole else numbers.Real
     is_number = isinstance(value, kind) and not isinstance(value, bool)

@@ -132,7 +132,8 @@ def _compare(backbone: str, tree: dict[str, Any]) -> dict[str, list[str]]:
 def _input_channels(backbone: str, tree: dict[str, Any]) -> int | None:
     params = tree.get("params", {})
     path = channels.first_kernel(backbone, params)
-    return path and traverse_util.flatten_dict(params, sep="/")[path].shape[2]
+    flat = traverse_util.flatten_dict(params, sep="/")
+    return flat[path].shape[2] if path else None
 
 
 def _template(row: Backbone, count: int, tree: dict[str, Any]) -> dict[str, Any]:

@@ -125,8 +125,8 @@ KERAS_1_2 = (r"(?:_W_1|/kernel)(?::0)?", r"(?:_b_1|/bias)(?::0)?")
 KERAS_3 = ("/vars/0", "/vars/1")
 
 # What follows a batch norm's name for its variables in this order.
-NORM = ("params/{}/scale", "params/{}/bias")
-NORM += ("batch_stats/{}/mean", "batch_stats/{}/var")
+_SCALE, _STATS = "params/{}/", "batch_stats/{}/"
+NORM = (f"{_SCALE}scale", f"{_SCALE}bias", f"{_STATS}mean", f"{_STATS}var")
 TORCH_NORM = (r"\.weight", r"\.bias", r"\.running_mean", r"\.running_var")
 CAFFE_NORM = ("/0", "/1", "/2", "/3")
 

@@ -48,9 +48,6 @@ def streams(file: formats.WeightFile) -> dict[str, dict[str, Any]]:
 
     Of an exported network (params/spatial/backbone/...) only the backbones are taken. A
     backbone alone has params/... and batch_stats/..., maybe hidden/..., classifier/...
-
-    Raises:
-        UsageError: a name is both an array's and a folder's.
     """
     found: dict[str, dict[str, np.ndarray]] = {}
     for name, tensor in file.tensors.items():

@@ -55,8 +55,8 @@ def read(data: bytes) -> dict[str, np.ndarray]:
     The pickle inside may name only tensors, storages and OrderedDict; any other name is
     rejected before it is imported, so no code of the file runs.
 
-    It may be wrapped in a dict under `state_dict` or `model`. The arrays are contiguous,
-    and their names lack the prefix of DataParallel.
+    It may be wrapped in a dict under `state_dict` or `model`. Arrays are contiguous and
+    their names without the prefix of DataParallel.
 
     Raises:
         Exception: of many kinds, if the content is damaged, something else, or holds
