@@ -10,7 +10,7 @@ from etils import epath
 
 from stpn_jax import cluster, config_flag, parallel
 from stpn_jax.experiment import compare, evaluate, export, report, run_dir, setup, train
-from stpn_jax.utils import compilation_cache, errors, files
+from stpn_jax.utils import compilation_cache, errors
 from stpn_jax.utils.errors import UsageError
 
 # What a full disk does not cost, by --mode.
@@ -69,7 +69,7 @@ def main(arguments: list[str]) -> None:
     logging.set_verbosity(logging.FATAL)  # What Orbax logs as errors, it raises.
     if _MODE.value == "compare":
         out = _OUT.value or "comparison"
-        with files.disk_errors_told(out, "nothing is lost"):
+        with errors.disk_errors(out, "nothing is lost"):
             print(compare.write(_RUNS.value, out) + f"\nwritten to {out}")
         return
     config = config_flag.config()
@@ -87,7 +87,7 @@ def main(arguments: list[str]) -> None:
         _INIT_FROM.value if _MODE.value == "train" else None,
         _STREAMS.value,
     )
-    with files.disk_errors_told(_written_to(experiment), _KEPT[_MODE.value]):
+    with errors.disk_errors(_written_to(experiment), _KEPT[_MODE.value]):
         _act(experiment)
 
 

@@ -17,7 +17,6 @@ from stpn_jax.config import Config
 from stpn_jax.evaluation import paper, tables
 from stpn_jax.experiment import run_dir, setup, train
 from stpn_jax.utils import compilation_cache, errors
-from stpn_jax.utils import files as disk
 from stpn_jax.utils.errors import UsageError
 
 
@@ -52,7 +51,7 @@ def main(arguments: Sequence[str]) -> None:
     logging.set_verbosity(logging.FATAL)  # What Orbax logs as errors, it raises.
     for index, run in enumerate(chosen, 1):
         print(f"\n== [{index}/{len(chosen)}] {run.row.variant}: {run.directory}")
-        with disk.disk_errors_told(root, "finished rows and checkpoints are kept"):
+        with errors.disk_errors(root, "finished rows and checkpoints are kept"):
             opened = setup.open_experiment(run.config, run.directory, "", run.streams)
             train.train(opened)
             text = write(options.table, runs, root)

@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from stpn_jax.utils import errors, files
+from stpn_jax.utils import errors
 from stpn_jax.utils.errors import Parser, UsageError
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def _run(options: argparse.Namespace) -> None:
     if verify:
         from stpn_jax.records import records
 
-        with files.disk_errors_told(options.data_dir, "nothing is lost"):
+        with errors.disk_errors(options.data_dir, "nothing is lost"):
             count = records.verify(options.data_dir)
         _say(f"{options.data_dir}: the checksums of all {count} records are right")
 
@@ -65,7 +65,7 @@ def _inspect(data_dir: str, out: str, clips: int, seed: int) -> None:
     from stpn_jax.prepare import inspection
     from stpn_jax.records import records
 
-    with files.disk_errors_told(data_dir, "nothing is lost"):
+    with errors.disk_errors(data_dir, "nothing is lost"):
         dataset = records.open_dataset(data_dir)
         for line in inspection.counts(dataset):
             _say(line)
@@ -77,7 +77,7 @@ def _inspect(data_dir: str, out: str, clips: int, seed: int) -> None:
         for doubt in inspection.doubts(dataset, measures):
             _say(f"LOOK: {doubt}")
     path = epath.Path(out or epath.Path(data_dir) / "contact_sheet.png")
-    with files.disk_errors_told(path.parent, "nothing is lost"):
+    with errors.disk_errors(path.parent, "nothing is lost"):
         _draw(dataset, inspection.choose(dataset, clips, seed), path)
 
 
