@@ -22,17 +22,12 @@ _SCORE = "score"
 class Checkpoints:
     """The checkpoints of one training run in one folder.
 
-    Every process calls save; one copy of the replicated arrays is written, behind the
-    training's back and renamed into place when it is whole.
+    Every process calls save; one copy of the replicated arrays is written, in the
+    background, and renamed into place when it is whole.
     """
 
     def __init__(self, directory: epath.PathLike, keep: int):
-        """Opens the folder, made if it is not there.
-
-        Args:
-            directory: of the checkpoints.
-            keep: how many of the newest are kept; so is the one of the best score.
-        """
+        """Opens or makes the folder; keeps the newest and the one of the best score."""
         self._directory = files.absolute(directory)
         policies = [
             checkpoint_managers.LatestN(keep),
@@ -56,47 +51,43 @@ class Checkpoints:
 
         Args:
             step: names the checkpoint.
-            variables: what a network is made of.
-            progress: what training needs besides to go on.
+            variables: of the network.
+            progress: what training needs besides to resume.
             score: on the validation part, if it was measured.
         """
-        variables, progress = _global((variables, progress))
-        items = {
-            _VARIABLES: ocp.args.StandardSave(variables),
-            _PROGRESS: ocp.args.StandardSave(progress),
-        }
+        items = {_VARIABLES: variables, _PROGRESS: progress}
+        saved = {name: ocp.args.StandardSave(_global(items[name])) for name in items}
         # Orbax warns where a checkpoint has no metrics at all.
         metrics = {} if score is None else {_SCORE: score}
-        self._manager.save(step, args=ocp.args.Composite(**items), metrics=metrics)
+        self._manager.save(step, args=ocp.args.Composite(**saved), metrics=metrics)
 
     def restore(self, variables: Any, progress: Any) -> tuple[Any, Any]:
         """The newest whole checkpoint, like the arguments in structure and types.
 
-        It comes as NumPy arrays, on whatever devices and hosts it was saved. A damaged
-        one is passed over with a line that says so, and put aside.
+        It comes as NumPy arrays, whatever devices and hosts saved it. Damaged
+        checkpoints are reported, put aside and passed over.
 
         Raises:
-            UsageError: if all are damaged.
+            UsageError: all are damaged.
         """
-        wanted = jax.tree.map(_on_host, (variables, progress))
-        items = ocp.args.Composite(
-            **{
-                _VARIABLES: ocp.args.StandardRestore(wanted[0]),
-                _PROGRESS: ocp.args.StandardRestore(wanted[1]),
-            }
-        )
-        damaged: list[tuple[int, UsageError]] = []
+        items = {_VARIABLES: variables, _PROGRESS: progress}
+        wanted = {
+            name: ocp.args.StandardRestore(jax.tree.map(_on_host, items[name]))
+            for name in items
+        }
+        asked = ocp.args.Composite(**wanted)
+        damaged: dict[int, UsageError] = {}
         for step in sorted(self._manager.all_steps(), reverse=True):
             try:
-                with _damage_told(self._directory / str(step)):
-                    restored = self._manager.restore(step, args=items)
+                with _damage_reported(self._directory / str(step)):
+                    found = self._manager.restore(step, args=asked)
             except UsageError as error:
-                damaged.append((step, error))
+                damaged[step] = error
                 continue
-            for newer, cause in damaged:
-                self._put_aside(newer, f"{cause.__cause__!r}", step)
-            return restored[_VARIABLES], restored[_PROGRESS]
-        raise damaged[0][1]
+            for newer, error in damaged.items():
+                self._put_aside(newer, repr(error.__cause__), step)
+            return found[_VARIABLES], found[_PROGRESS]
+        raise next(iter(damaged.values()))
 
     def _put_aside(self, step: int, reason: str, instead: int) -> None:
         """Renames a damaged checkpoint, so that its step can be saved again."""
@@ -109,7 +100,7 @@ class Checkpoints:
             short = reason.splitlines()[0][:80]
             print(
                 f"{path}: this checkpoint cannot be read ({short}); it is now {aside}, "
-                f"and training goes on from step {instead}",
+                f"and training resumes from step {instead}",
                 flush=True,
             )
         self._manager.reload()
@@ -132,10 +123,7 @@ def newest_step(directory: epath.PathLike) -> int | None:
 
 
 def best_step(directory: epath.PathLike) -> tuple[int, float] | None:
-    """Step and score of a folder's best checkpoint; the later of two that are equal.
-
-    Gives None where no checkpoint has a score.
-    """
+    """Step and score of a folder's best checkpoint, the later of equals; or None."""
     path = files.absolute(directory)
     if newest_step(path) is None:
         return None
@@ -151,14 +139,10 @@ def best_step(directory: epath.PathLike) -> tuple[int, float] | None:
 def restore_variables(
     directory: epath.PathLike, step: int | None = None
 ) -> dict[str, Any]:
-    """Variables of a checkpoint of a folder, as it was saved.
-
-    Args:
-        directory: of the checkpoints.
-        step: of the checkpoint; None for the newest.
+    """Variables of a folder's checkpoint at a step, or of its newest one.
 
     Raises:
-        UsageError: if the folder holds no checkpoint, or that one is damaged.
+        UsageError: the folder holds no checkpoint, or this one is damaged.
     """
     path = files.absolute(directory)
     step = newest_step(path) if step is None else step
@@ -167,7 +151,7 @@ def restore_variables(
             f"{directory}: no checkpoint in this folder; train first, or name another"
         )
     folder = path / str(step)
-    with _damage_told(folder), ocp.StandardCheckpointer() as checkpointer:
+    with _damage_reported(folder), ocp.StandardCheckpointer() as checkpointer:
         saved = ocp.PyTreeCheckpointHandler().metadata(folder / _VARIABLES).tree
         return checkpointer.restore(folder / _VARIABLES, jax.tree.map(_on_host, saved))
 
@@ -175,17 +159,13 @@ def restore_variables(
 def _open(
     directory: epath.Path, options: ocp.CheckpointManagerOptions
 ) -> ocp.CheckpointManager:
-    """Opens a folder of checkpoints, which reads the metrics of all of them.
-
-    Raises:
-        UsageError: some are damaged.
-    """
+    """Opens a folder of checkpoints, which reads the metrics of all of them."""
     try:
         return ocp.CheckpointManager(directory, options=options)
     except ValueError:
         for step in ocp.utils.checkpoint_steps(directory):
             metrics = directory / str(step) / "metrics" / "metrics"
-            with _damage_told(directory / str(step)):
+            with _damage_reported(directory / str(step)):
                 json.loads(metrics.read_text())
         raise
 
@@ -195,7 +175,7 @@ def _score(metrics: Mapping[str, float] | None) -> float:
 
 
 def _global(tree: Any) -> Any:
-    """What every host holds a copy of, as one array of them all."""
+    """Arrays that every host holds a copy of, as one array over all hosts."""
     if jax.process_count() == 1:
         return tree
     return jax.tree.map(
@@ -204,18 +184,18 @@ def _global(tree: Any) -> Any:
 
 
 def _on_host(array: Any) -> np.ndarray:
-    """Tells Orbax what to restore, and by its type that no device is to get it."""
+    """Shape and type to restore; a NumPy array tells Orbax to leave devices alone."""
     return np.empty(array.shape, array.dtype)
 
 
 @contextlib.contextmanager
-def _damage_told(checkpoint: epath.Path) -> Iterator[None]:
-    """Orbax raises whatever the first damaged file makes one of its parts raise."""
+def _damage_reported(checkpoint: epath.Path) -> Iterator[None]:
+    """Orbax has no error of its own for damage: any exception can come."""
     try:
         yield
     except Exception as error:
         raise UsageError(
             f"{checkpoint}: this checkpoint cannot be read ({type(error).__name__}); "
-            "delete its folder and run the same command again, which goes on from the "
+            "delete its folder and run the same command again, which resumes from the "
             "one before it, or from the start"
         ) from error
