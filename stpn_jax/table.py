@@ -17,6 +17,7 @@ from stpn_jax.config import Config
 from stpn_jax.evaluation import paper, tables
 from stpn_jax.experiment import run_dir, setup, train
 from stpn_jax.utils import compilation_cache, errors
+from stpn_jax.utils import files as disk
 from stpn_jax.utils.errors import UsageError
 
 

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from stpn_jax import parallel
 from stpn_jax.arrays import Array, Batch, Outputs
 from stpn_jax.config import EvaluationConfig, StageConfig
-from stpn_jax.experiment import initialize, setup
+from stpn_jax.experiment import checkpoint_selection, setup
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.input_pipeline import batching, sampling
 
@@ -56,7 +56,7 @@ def observe(
     plan = (dataset, videos, config.data, _shape(experiment, stage), _quick(experiment))
     host, hosts = parallel.host()
     forward = parallel.map_forward(_make_step(experiment, stage))
-    variables = parallel.replicate(initialize.restore_selected(experiment, stage))
+    variables = parallel.replicate(checkpoint_selection.restore(experiment, stage))
     rows = {video: row for row, video in enumerate(videos.tolist())}
     found: dict[str, np.ndarray] = {}
     for batch in batching.test_batches(*plan, host=host, hosts=hosts):

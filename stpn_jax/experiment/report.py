@@ -14,7 +14,12 @@ from stpn_jax import parallel
 from stpn_jax.config import StageConfig
 from stpn_jax.evaluation import attention_share
 from stpn_jax.evaluation.metrics import Metrics
-from stpn_jax.experiment import collect_outputs, evaluate, initialize, run_dir, setup
+from stpn_jax.experiment import (
+    checkpoint_selection,
+    collect_outputs,
+    evaluate,
+    run_dir,
+)
 from stpn_jax.experiment.collect_outputs import Observed
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.figures import gaze
@@ -87,7 +92,7 @@ def write(
     Raises:
         UsageError: there are no results yet.
     """
-    setup.claim(experiment)
+    run_dir.register(experiment)
     directory = experiment.directory
     if parallel.is_first_host() and not (directory / run_dir.RESULTS_JSON).exists():
         raise UsageError(f"{directory}: no results yet; train, or use --mode=evaluate")
@@ -303,7 +308,7 @@ def _about(experiment: Experiment) -> page.Section:
     }
     config = (experiment.directory / run_dir.CONFIG).read_text()
     stages = {
-        f"stage {stage.name}": str(initialize.find_selected(experiment, stage))
+        f"stage {stage.name}": str(checkpoint_selection.find(experiment, stage))
         for stage in experiment.config.stages
     }
     return about.section(config, weights, stages | versions())

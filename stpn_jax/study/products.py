@@ -22,7 +22,7 @@ from sklearn.kernel_ridge import KernelRidge
 
 from stpn_jax import config_flag
 from stpn_jax.arrays import MapBatch
-from stpn_jax.experiment import feature_cache, initialize, setup
+from stpn_jax.experiment import feature_cache, initialize, run_dir, setup
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.ops import compact_bilinear, count_sketch
 from stpn_jax.report import page
@@ -98,7 +98,7 @@ def main(arguments: Sequence[str]) -> None:
 def _open(trial: trials.Trial) -> Experiment:
     """A run of the study, whose streams are checked to be this one's."""
     opened = setup.open_experiment(trial.config, trial.directory, "", trial.streams)
-    setup.claim(opened)
+    run_dir.register(opened)
     return opened
 
 

@@ -47,13 +47,9 @@ class Checkpoints:
     def save(
         self, step: int, variables: Any, progress: Any, score: float | None = None
     ) -> None:
-        """Starts writing; a second call waits for the first to end.
+        """Starts writing the network's variables and what training needs to resume.
 
-        Args:
-            step: names the checkpoint.
-            variables: of the network.
-            progress: what training needs besides to resume.
-            score: on the validation part, if it was measured.
+        A second call waits for the first to end. The score is that of validation.
         """
         items = {_VARIABLES: variables, _PROGRESS: progress}
         saved = {name: ocp.args.StandardSave(_global(items[name])) for name in items}
@@ -84,8 +80,8 @@ class Checkpoints:
             except UsageError as error:
                 damaged[step] = error
                 continue
-            for newer, error in damaged.items():
-                self._put_aside(newer, repr(error.__cause__), step)
+            for newer, cause in damaged.items():
+                self._put_aside(newer, repr(cause.__cause__), step)
             return found[_VARIABLES], found[_PROGRESS]
         raise next(iter(damaged.values()))
 
@@ -111,7 +107,6 @@ class Checkpoints:
 
     def close(self) -> None:
         """Waits until all is written, and ends."""
-        self.wait()
         self._manager.close()
 
 

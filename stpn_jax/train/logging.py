@@ -42,14 +42,7 @@ class MetricsLog:
         first: int,
         names: Sequence[str],
     ):
-        """Opens the files.
-
-        Args:
-            directory: of the stage.
-            stage: gives its name, length and batch.
-            first: updates done before.
-            names: of the videos, for messages.
-        """
+        """Opens the files in the stage's directory; messages name the videos."""
         self._stage, self._first, self._names = stage, first, names
         self._pending: list[dict[str, jax.Array]] = []
         self._latest: dict[str, float] = {}

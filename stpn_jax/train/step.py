@@ -136,7 +136,7 @@ def make_predict_step(
 
 
 def sample_keys(seed: int, step: Array, count: int) -> Key[Array, "b"]:
-    """Keys by (seed, step, sample in the global batch), on any number of devices."""
+    """Keys by (seed, step, sample in the global batch), for any number of devices."""
     first = jax.lax.axis_index(parallel.AXIS) * count
     at_step = jax.random.fold_in(jax.random.key(seed), step)
     return jax.vmap(lambda i: jax.random.fold_in(at_step, first + i))(jnp.arange(count))

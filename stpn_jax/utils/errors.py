@@ -47,8 +47,8 @@ _RESUMABLE = "rerun the same command to resume"
 def run(command: Callable[[], int | None], who: Callable[[], str] = str) -> NoReturn:
     """Runs a command as guard does, and exits with its status.
 
-    The error is the last line on stderr: threads of libraries that fail while the
-    process ends would bury it.
+    Its error is the last line on stderr: nothing that fails as the process ends
+    follows.
     """
     threading.excepthook = _thread_excepthook
     sys.unraisablehook = _unraisablehook
@@ -72,8 +72,8 @@ def guard(
 
     Returns:
         2 after a UsageError or an error of the disk, 130 after Ctrl-C, PREEMPTED after
-        SIGTERM in training, each reported in one line; BROKEN_PIPE if the reader of
-        standard output has gone. Every other exception passes, with its traceback.
+        SIGTERM in training, each reported in one line; BROKEN_PIPE if nobody reads
+        standard output any more. Other exceptions pass, with their traceback.
     """
     try:
         status = command() or 0
@@ -97,12 +97,7 @@ def guard(
 
 @contextlib.contextmanager
 def disk_errors(folder: str | os.PathLike[str], kept: str) -> Iterator[None]:
-    """Turns errors of the disk into UsageErrors.
-
-    Args:
-        folder: where the block writes.
-        kept: says what is not lost, for the message.
-    """
+    """Turns errors of the disk in the block into UsageErrors; see disk_error."""
     try:
         yield
     except UsageError:
@@ -118,11 +113,11 @@ def disk_error(error: BaseException, folder: str = "", kept: str = "") -> str:
 
     Args:
         error: any exception.
-        folder: where it was written; by default what the error names.
+        folder: where the command writes; by default the file that the error names.
         kept: says what is not lost.
 
     Returns:
-        the line; empty for errors that are not of a disk or name no place.
+        the line; empty for other errors, and if there is neither file nor folder.
     """
     todo = "run the same command again"
     if is_full_disk(error):

@@ -21,11 +21,7 @@ def absolute(path: epath.PathLike) -> epath.Path:
 def write_whole(path: epath.Path, content: str | bytes, draft: str = "draft") -> None:
     """Writes under another name first: a killed run never leaves half a file.
 
-    Args:
-        path: of the file.
-        content: all of it.
-        draft: suffix of the temporary name; processes that write the same file at the
-            same time need different ones.
+    Processes that write the same file at the same time need different `draft` suffixes.
     """
     partial = path.with_name(f".{path.name}.{draft}")
     try:

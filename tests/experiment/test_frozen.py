@@ -12,7 +12,14 @@ from configs import demo
 from stpn_jax import config as configs
 from stpn_jax import parallel
 from stpn_jax.datasets import official_splits
-from stpn_jax.experiment import evaluate, feature_cache, initialize, run_dir, train
+from stpn_jax.experiment import (
+    checkpoint_selection,
+    evaluate,
+    feature_cache,
+    initialize,
+    run_dir,
+    train,
+)
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.train import checkpoint
 from stpn_jax.utils.errors import PreemptedError, UsageError
@@ -145,7 +152,7 @@ def test_levels_can_be_trained_on_what_the_streams_have_not_seen(experiment):
     # Nothing is left to be scored on.
     assert train.make_validation(made, stage)(None) is None
     with pytest.raises(UsageError, match="select = 'best'"):
-        initialize.check_selection(
+        checkpoint_selection.check(
             dataclasses.replace(
                 made,
                 config=dataclasses.replace(
@@ -193,4 +200,4 @@ def test_a_stage_without_videos_is_refused_at_the_start(experiment):
     stage = stage_of(experiment, trained_on="validation")
     config = dataclasses.replace(experiment.config, stages=(stage,))
     with pytest.raises(UsageError, match=r"no validation videos; see config\.data"):
-        initialize.check_selection(dataclasses.replace(experiment, config=config))
+        checkpoint_selection.check(dataclasses.replace(experiment, config=config))
