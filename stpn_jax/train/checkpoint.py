@@ -38,7 +38,11 @@ class Checkpoints:
             best_fn=_score,
             create=True,
         )
-        self._manager = _open(self._directory, options)
+        try:
+            self._manager = ocp.CheckpointManager(self._directory, options=options)
+        except ValueError:  # The metrics of a checkpoint may be damaged: name it.
+            best_step(self._directory)
+            raise
 
     def latest_step(self) -> int | None:
         """Step of the newest whole checkpoint."""
@@ -112,23 +116,15 @@ class Checkpoints:
 
 def newest_step(directory: epath.PathLike) -> int | None:
     """Step of the newest checkpoint of a folder, or None."""
-    path = files.absolute(directory)
-    steps = ocp.utils.checkpoint_steps(path) if path.exists() else []
-    return max(steps, default=None)
+    return max(_steps(directory), default=None)
 
 
 def best_step(directory: epath.PathLike) -> tuple[int, float] | None:
     """Step and score of a folder's best checkpoint, the later of equals; or None."""
     path = files.absolute(directory)
-    if newest_step(path) is None:
-        return None
-    options = ocp.CheckpointManagerOptions(best_fn=_score, read_only=True)
-    with _open(path, options) as manager:
-        scores = {
-            step: _score(manager.metrics(step)) for step in sorted(manager.all_steps())
-        }
-    best = max(scores, key=lambda step: (scores[step], step))
-    return None if math.isinf(scores[best]) else (best, scores[best])
+    scores = {step: _read_score(path / str(step)) for step in _steps(path)}
+    best = max(scores, key=lambda step: (scores[step], step), default=None)
+    return None if best is None or math.isinf(scores[best]) else (best, scores[best])
 
 
 def restore_variables(
@@ -139,30 +135,31 @@ def restore_variables(
     Raises:
         UsageError: the folder holds no checkpoint, or this one is damaged.
     """
-    path = files.absolute(directory)
-    step = newest_step(path) if step is None else step
+    step = newest_step(directory) if step is None else step
     if step is None:
         raise UsageError(
             f"{directory}: no checkpoint in this folder; train first, or name another"
         )
-    folder = path / str(step)
+    folder = files.absolute(directory) / str(step)
     with _damage_reported(folder), ocp.StandardCheckpointer() as checkpointer:
         saved = ocp.PyTreeCheckpointHandler().metadata(folder / _VARIABLES).tree
         return checkpointer.restore(folder / _VARIABLES, jax.tree.map(_on_host, saved))
 
 
-def _open(
-    directory: epath.Path, options: ocp.CheckpointManagerOptions
-) -> ocp.CheckpointManager:
-    """Opens a folder of checkpoints, which reads the metrics of all of them."""
-    try:
-        return ocp.CheckpointManager(directory, options=options)
-    except ValueError:
-        for step in ocp.utils.checkpoint_steps(directory):
-            metrics = directory / str(step) / "metrics" / "metrics"
-            with _damage_reported(directory / str(step)):
-                json.loads(metrics.read_text())
-        raise
+def _steps(directory: epath.PathLike) -> list[int]:
+    path = files.absolute(directory)
+    return ocp.utils.checkpoint_steps(path) if path.exists() else []
+
+
+def _read_score(checkpoint: epath.Path) -> float:
+    """Score of a checkpoint, minus infinity without one.
+
+    Raises:
+        UsageError: its metrics are damaged.
+    """
+    path = checkpoint / "metrics" / "metrics"
+    with _damage_reported(checkpoint):
+        return _score(json.loads(path.read_text()) if path.exists() else None)
 
 
 def _score(metrics: Mapping[str, float] | None) -> float:
