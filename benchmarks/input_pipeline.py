@@ -124,11 +124,11 @@ def wanted(
     plan = batching.train_plan(dataset, videos, settings, SHAPE, batch, 0, 0)
     clips = []
     for snippet in plan:
-        video, centre, tau = snippet.moment
+        video, centre, tau = snippet.position
         frames = int(dataset.num_frames[video])
-        at = sampling.frame_positions(centre, tau, SHAPE, frames)
+        at = sampling.frame_indices(centre, tau, SHAPE, frames)
         colour = [(file, cv2.IMREAD_COLOR) for file in dataset.frames(video, at)]
-        at = np.unique(sampling.flow_positions(centre, tau, SHAPE, frames - 1))
+        at = np.unique(sampling.flow_indices(centre, tau, SHAPE, frames - 1))
         grey = itertools.chain(*dataset.flows(video, at))
         clips.append(colour + [(file, cv2.IMREAD_GRAYSCALE) for file in grey])
     return clips

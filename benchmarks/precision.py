@@ -15,7 +15,7 @@ import pathlib
 
 import numpy as np
 
-from stpn_jax.figures import curves, figures
+from stpn_jax.figures import charts, style
 from stpn_jax.train import logging
 from stpn_jax.train.logging import VALIDATION
 
@@ -30,10 +30,10 @@ def main() -> None:
     panels = []
     for stage in (stage["name"] for stage in stages):
         lines = [curve(name, run / stage, "loss") for name, run in runs.items()]
-        panels.append(curves.Panel(stage, "loss", lines))
+        panels.append(charts.Panel(stage, "loss", lines))
         for name, run in runs.items():
             print(told(name, stage, run / stage, lines[0]))
-    options.out.write_bytes(figures.png(curves.draw([panels])))
+    options.out.write_bytes(style.png(charts.curves([panels])))
 
 
 def name_of(run: pathlib.Path) -> str:
@@ -41,14 +41,14 @@ def name_of(run: pathlib.Path) -> str:
     return str(json.loads((run / "config.json").read_text())["model"]["dtype"])
 
 
-def curve(name: str, stage: pathlib.Path, quantity: str) -> curves.Curve:
+def curve(name: str, stage: pathlib.Path, quantity: str) -> charts.Curve:
     rows = [row for row in logging.read(stage) if quantity in row]
-    return curves.Curve(
+    return charts.Curve(
         name, [row["step"] for row in rows], [row[quantity] for row in rows]
     )
 
 
-def told(name: str, stage: str, folder: pathlib.Path, first: curves.Curve) -> str:
+def told(name: str, stage: str, folder: pathlib.Path, first: charts.Curve) -> str:
     loss = np.asarray(curve(name, folder, "loss").values)
     score = curve(name, folder, VALIDATION).values
     validated = (

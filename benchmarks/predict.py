@@ -28,8 +28,8 @@ from stpn_jax import api
 from stpn_jax import config as configs
 from stpn_jax.experiment import export, initialize, setup
 from stpn_jax.export import contract, writer
-from stpn_jax.inference import batches, snippets
-from stpn_jax.models import backbones, settings
+from stpn_jax.inference import samples as inference
+from stpn_jax.models import backbones
 from stpn_jax.models import build as networks
 from stpn_jax.ops import tvl1
 from stpn_jax.video import decoding
@@ -106,17 +106,14 @@ def build(
     parsed = configs.from_config_dict(config)
     stage = parsed.stages[-1]
     network = networks.build(
-        "pyramid",
-        settings.from_config(
-            parsed.model,
-            stage,
-            classes=CLASSES,
-            input_size=used.input_size,
-            resize=False,
-            axis_name=None,
-        ),
+        parsed.model,
+        stage,
+        classes=CLASSES,
+        input_size=used.input_size,
+        resize=False,
+        axis_name=None,
     )
-    blank = setup.blank_batch(snippets.shape(used), used.input_size)
+    blank = setup.blank_batch(inference.shape(used), used.input_size)
     variables: dict[str, Any] = networks.initialise(network, blank, SEED)
     streams = {}
     for name, channels in CHANNELS.items():
@@ -173,19 +170,19 @@ def in_torch(
     path: pathlib.Path, peer: Pyramid, used: contract.Preprocessing
 ) -> tuple[np.ndarray, np.ndarray]:
     """Seconds (all, decode, flow, network) and probabilities of the peer."""
-    peer(*stack([snippets.Sample(*blank(used), False)]))  # Its first call is slower.
+    peer(*stack([inference.Sample(*blank(used), False)]))  # Its first call is slower.
     clock = [time.perf_counter()]
     frames = decoding.decode(path, used.size)
-    moments = snippets.moments(used, len(frames), used.snippets)
+    plans = inference.plans(used, len(frames), used.snippets)
     clock.append(time.perf_counter())
-    flows = opencv_flows(used, moments, frames)
+    flows = opencv_flows(used, plans, frames)
     clock.append(time.perf_counter())
     samples = [
         sample
-        for moment in moments
-        for sample in snippets.samples(used, moment, frames, flows)
+        for plan in plans
+        for sample in inference.samples(used, plan, frames, flows)
     ]
-    size = batches.size(len(samples), many=False)  # As ours.
+    size = inference.batch_size(len(samples), many=False)  # As ours.
     found = [
         peer(*stack(samples[start : start + size]))
         for start in range(0, len(samples), size)
@@ -197,27 +194,27 @@ def in_torch(
 
 
 def opencv_flows(
-    used: contract.Preprocessing, moments: list, frames: np.ndarray
-) -> snippets.Flows:
+    used: contract.Preprocessing, plans: list, frames: np.ndarray
+) -> inference.Flows:
     """The flows that the snippets read, by OpenCV, as codes."""
     method = cv2.optflow.DualTVL1OpticalFlow_create()
     grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
     flows = {}
-    for i in snippets.needed_positions(used, moments, len(frames)).tolist():
+    for i in inference.needed_flows(plans).tolist():
         found = method.calc(grey[i], grey[i + 1], None)
         code = np.round(255 * (found + used.bound) / (2 * used.bound))
         flows[i] = np.clip(code, 0, 255).astype(np.uint8).transpose(2, 0, 1)
     return flows
 
 
-def stack(samples: list[snippets.Sample]) -> tuple[np.ndarray, np.ndarray]:
+def stack(samples: list[inference.Sample]) -> tuple[np.ndarray, np.ndarray]:
     """Frames and flow of samples; mirrored ones are turned round, x with its sign."""
     rgb, flow = [], []
     for sample in samples:
         if sample.flip:
             turned = sample.flow[..., ::-1].copy()
             turned[:, ::2] = 255 - turned[:, ::2]
-            sample = snippets.Sample(sample.rgb[..., ::-1], turned, False)
+            sample = inference.Sample(sample.rgb[..., ::-1], turned, False)
         rgb.append(sample.rgb)
         flow.append(sample.flow)
     return np.stack(rgb), np.stack(flow)

@@ -31,7 +31,7 @@ from benchmarks import measure
 from stpn_jax import config as configs
 from stpn_jax import parallel
 from stpn_jax.arrays import Batch
-from stpn_jax.models import build, settings
+from stpn_jax.models import build
 from stpn_jax.ops import count_sketch
 from stpn_jax.train import optimizer, state
 from stpn_jax.train import step as steps
@@ -219,7 +219,7 @@ def network(case: Case) -> Any:
         pyramid=fusion,
         sync_batch_norm=False,
     )
-    made = settings.from_config(
+    return build.build(
         model,
         _stage(case),
         classes=CLASSES,
@@ -227,7 +227,6 @@ def network(case: Case) -> Any:
         resize=False,
         axis_name=parallel.AXIS,
     )
-    return build.build(case.network, made)
 
 
 def initial(case: Case) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from jax.experimental.pallas import mosaic_gpu as gpu
 from jaxtyping import Bool, Float32, Int32
 
 from benchmarks import tvl1 as flows
-from stpn_jax.ops import image, primal_dual, tvl1
+from stpn_jax.ops import primal_dual, tvl1
 
 _WARPGROUP = 128  # threads that hold one array of a kernel
 _TINY = np.float32(1e-30)
@@ -230,7 +230,7 @@ def _smooth(tiling: Tiling, solver: primal_dual.Solver, state: State) -> jax.Arr
     inner = slice(halo, halo + height), slice(halo, halo + width)
     going = _unsettled(solver, state)
     u = _newest(state)[:, :2, *inner]
-    smooth = primal_dual._choose(going, image.median(u, solver.median), u)
+    smooth = primal_dual._choose(going, primal_dual.median(u, solver.median), u)
     return state.planes.at[np.arange(len(u)), state.newest, :2, *inner].set(smooth)
 
 

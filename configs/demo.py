@@ -2,17 +2,18 @@
 
 configs/demo.py    spatial stream, temporal stream, pyramid
 
-and the rows of the paper's tables (configs/rows.py): configs/demo.py:table4_stcb3.
+and the rows of the paper's tables (studies/tables.py): configs/demo.py:table4_stcb3.
 """
 
 import ml_collections
 
-from configs import base, rows
+from configs import base
+from studies import tables
 
 
 def get_config(variant: str = "") -> ml_collections.ConfigDict:
     """The config of a variant; sizes were chosen on other seeds than those shown."""
-    _, row = rows.split(variant)
+    _, row = tables.split(variant)
     config = base.get_config("folder", "runs/demo/data")
     config.data.update(
         size=(72, 72),
@@ -41,4 +42,4 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
         )
     config.evaluation.update(snippets=2, views=1, frames=1, centres="even", batch=32)
     config.run.update(log_every=20, validate_every=100, checkpoint_every=50)
-    return rows.apply(config, row)
+    return tables.apply(config, row)

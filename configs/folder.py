@@ -3,20 +3,21 @@
     configs/folder.py              for two cores, records of 170x128 pixels
     configs/folder.py:lite0_224    for accelerators, records of 340x256 pixels
 
-and the rows of the paper's tables (configs/rows.py), of each of these.
+and the rows of the paper's tables (studies/tables.py), of each of these.
 Steps and rates are those of configs/ucf101.py; more clips want more steps.
 """
 
 import ml_collections
 
-from configs import base, rows
+from configs import base
+from studies import tables
 
 
 def get_config(variant: str = "") -> ml_collections.ConfigDict:
     """The config of a variant; --config.data.data_dir names the records."""
-    name, row = rows.split(variant, ("lite0_224",))
+    name, row = tables.split(variant, ("lite0_224",))
     config = base.get_config("folder", "data/mine")
     base.use_lite0(config)
     if not name:
         base.shrink(config, {"spatial": 150, "temporal": 400, "pyramid": 150})
-    return rows.apply(config, row)
+    return tables.apply(config, row)

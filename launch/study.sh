@@ -49,21 +49,20 @@ classes() {
 if [ -n "$quick" ]; then
   say "a cut-down study in $workdir: of every row one seed and a few updates on a small
    backbone, of the real videos $CLASSES classes. On two cores 13 minutes."
-  made=(--train=2 --test=1) sketches=(--seeds=1 --widest=1024)
-  cut=(--brief)
+  made=(--train=2 --test=1) cut=(--brief)
   # So few updates take less time than making their programs fast does.
   xla=--xla_backend_optimization_level=0
 else
   say "the study in $workdir. On two cores about a night."
   cut=() xla=''
-  made=(--train=5 --test=30) sketches=()
+  made=(--train=5 --test=30)
 fi
 results=("--results=$workdir/results" "--report=$workdir/RESULTS.md")
 set_up
 mkdir -p "$workdir"
 
 step 'the operator'
-python -m stpn_jax.study.approximation "${results[@]}" "${sketches[@]}"
+python -m studies operator "${results[@]}" "${cut[@]}"
 
 step 'made videos'
 if [ ! -e "$workdir/made/dataset.json" ]; then
@@ -72,7 +71,7 @@ if [ ! -e "$workdir/made/dataset.json" ]; then
     --data_dir="$workdir/made" --size=72x72
 fi
 study() {
-  XLA_FLAGS="${XLA_FLAGS:-} $xla" python -m stpn_jax.study "$@" \
+  XLA_FLAGS="${XLA_FLAGS:-} $xla" python -m studies "$@" \
     --workdir="$workdir/runs" "${results[@]}" "${cut[@]}"
 }
 study made --data="$workdir/made"
@@ -91,7 +90,7 @@ for dataset in ${clips:+hmdb51 ucf101}; do
 done
 if [ -n "$clips" ]; then
   step 'products of flow paths'
-  python -m stpn_jax.study.products --data="$workdir/hmdb51" --workdir="$workdir/runs" \
+  python -m studies products --data="$workdir/hmdb51" --workdir="$workdir/runs" \
     "${results[@]}" "${cut[@]}"
 fi
 step 'done'

@@ -3,10 +3,11 @@
 #
 #   bash launch/table.sh 6 --config=configs/ucf101.py [--workdir=DIR] [--config.X=VALUE]
 #
-# N is 2 to 7, or extra; arguments go to stpn_jax.table. Rows share their streams;
+# N is 2 to 7, or extra; arguments go to studies. Rows share their streams;
 # started again, it goes on where it stopped.
 set -euo pipefail
 # shellcheck source=launch/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 set_up
-exec python -m stpn_jax.table "$@"
+[[ ${1-} != [2-7] ]] || set -- "table$1" "${@:2}"
+exec python -m studies "$@"

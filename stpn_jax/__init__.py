@@ -1,13 +1,12 @@
 """Spatiotemporal pyramid network for video action recognition (CVPR 2017) in JAX.
 
-video files --data.video--> frames --data.flow (ops.tvl1)--> frames and flow
-    --data.records (builders)--> TFRecords
-  --data.pipeline (sampling, augment)--> Batch
-  --models: spatial + temporal streams > temporal STCB > attention STCB > pyramid STCB
+video files --video (decode, TV-L1)--> frames and flow --prepare--> records
+  --input_pipeline (sampling, augmentation)--> Batch
+  --models: two streams > temporal STCB > attention STCB > pyramid STCB
     > classifier--> Outputs
-  --train.loss, train.step--> TrainState --train.loop (stages)--> checkpoint
-  --evaluation.protocol--> scores, tables --report--> a page of pictures
-  --export--> artifact --inference--> Answer --api, predict, app--> top-5, attention
+  --train--> checkpoints --evaluation--> scores --report--> a page of pictures
+  --export--> artifact --inference--> predictions --predict, app, Classifier-->
+    top-5 classes, attention
 """
 
 from typing import TYPE_CHECKING, Any

@@ -16,7 +16,7 @@ from jaxtyping import Float, UInt8
 from stpn_jax.export import artifact
 from stpn_jax.inference import engine
 from stpn_jax.inference.engine import Options
-from stpn_jax.inference.predictions import Answer, Failure
+from stpn_jax.inference.predictions import Failure, Prediction
 from stpn_jax.utils.errors import UsageError
 from stpn_jax.video.decoding import VideoError
 
@@ -30,7 +30,7 @@ class Classifier:
     """Classifies videos by an exported network.
 
     Attributes:
-        labels: class names in the order of `Answer.distribution`.
+        labels: class names in the order of `Prediction.distribution`.
         card: what the exporter wrote about the network.
     """
 
@@ -58,7 +58,7 @@ class Classifier:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Class names in the order of `Answer.distribution`."""
+        """Class names in the order of `Prediction.distribution`."""
         return self.model.labels
 
     @property
@@ -67,12 +67,12 @@ class Classifier:
         return self.model.card
 
     @overload
-    def classify(self, videos: Given, **options: Any) -> Answer: ...
+    def classify(self, videos: Given, **options: Any) -> Prediction: ...
     @overload
-    def classify(self, videos: Iterable[Given], **options: Any) -> list[Answer]: ...
+    def classify(self, videos: Iterable[Given], **options: Any) -> list[Prediction]: ...
     def classify(
         self, videos: Given | Iterable[Given], **options: Any
-    ) -> Answer | list[Answer]:
+    ) -> Prediction | list[Prediction]:
         """What the network says of a video, or of each of several.
 
         Long videos are looked at by windows; their answers have a timeline.
@@ -94,7 +94,7 @@ class Classifier:
 
     def stream(
         self, videos: Iterable[Given], **options: Any
-    ) -> Iterator[Answer | Failure]:
+    ) -> Iterator[Prediction | Failure]:
         """Answers as they come, in order, for any number of videos.
 
         Args:
@@ -102,7 +102,7 @@ class Classifier:
             **options: as of `classify`.
 
         Yields:
-            An Answer, or a Failure with the reason, for each video.
+            An Prediction, or a Failure with the reason, for each video.
 
         Raises:
             UsageError: an option is wrong.
@@ -122,7 +122,7 @@ class Classifier:
             Averages over snippets and views.
         """
         found = self.classify(videos, **options)
-        if isinstance(found, Answer):
+        if isinstance(found, Prediction):
             return found.features
         return [answer.features for answer in found]
 
@@ -134,8 +134,8 @@ class Classifier:
 
     def _stream(
         self, videos: Iterable[Given], options: dict[str, Any], many: bool
-    ) -> Iterator[Answer | Failure]:
-        return engine.answers(self.model, videos, _checked(options), many)
+    ) -> Iterator[Prediction | Failure]:
+        return engine.predict(self.model, videos, _checked(options), many)
 
 
 def _many(videos: Any) -> bool:
@@ -149,7 +149,7 @@ def _several(videos: Any) -> Iterable[Any]:
     return videos if _many(videos) else [videos]
 
 
-def _answered(answer: Answer | Failure) -> Answer:
+def _answered(answer: Prediction | Failure) -> Prediction:
     if isinstance(answer, Failure):
         raise VideoError(f"{answer.video}: {answer.reason}")
     return answer

@@ -23,12 +23,11 @@ from typing import Any
 import matplotlib.image
 import numpy as np
 
-from stpn_jax import pictures
 from stpn_jax.api import Classifier
-from stpn_jax.figures import timeline
+from stpn_jax.figures import prediction_figure
+from stpn_jax.inference import pictures, video_sources
 from stpn_jax.inference import predictions as reporting
-from stpn_jax.inference import video_sources
-from stpn_jax.inference.predictions import Answer, Failure
+from stpn_jax.inference.predictions import Failure, Prediction
 from stpn_jax.utils import compilation_cache, errors
 from stpn_jax.utils.errors import UsageError
 
@@ -88,9 +87,9 @@ class Desk:
         with self._lock:
             self._prune()
             (found,) = self._classifier.stream([path], limit=self._limit)
-            return self._shown(found, path) if isinstance(found, Answer) else found
+            return self._shown(found, path) if isinstance(found, Prediction) else found
 
-    def _shown(self, answer: Answer, path: str) -> Shown:
+    def _shown(self, answer: Prediction, path: str) -> Shown:
         handle, overlay = tempfile.mkstemp(".mp4", dir=self.folder)
         os.close(handle)
         try:
@@ -103,7 +102,7 @@ class Desk:
             dict(zip(answer.labels, answer.probabilities.tolist(), strict=True)),
             overlay,
             pictures.flow(answer, self._classifier.model.preprocessing.bound),
-            _picture(timeline.draw(answer.parts)) if answer.parts else None,
+            _timeline(answer),
             summary(answer),
         )
 
@@ -118,7 +117,7 @@ class Desk:
             path.unlink(missing_ok=True)
 
 
-def summary(answer: Answer) -> str:
+def summary(answer: Prediction) -> str:
     """Length, time that it took and warnings, in one line of plain text."""
     seconds = answer.num_frames / answer.rate
     took = sum(vars(answer.timings).values())
@@ -127,7 +126,10 @@ def summary(answer: Answer) -> str:
     return "; ".join([f"{os.path.basename(answer.video)}: {text}", *answer.warnings])
 
 
-def _picture(png: bytes) -> np.ndarray:
+def _timeline(answer: Prediction) -> np.ndarray | None:
+    if not answer.parts:
+        return None
+    png = prediction_figure.timeline(answer.parts)
     pixels = matplotlib.image.imread(io.BytesIO(png))
     return np.round(255 * pixels[..., :3]).astype(np.uint8)
 

@@ -1,8 +1,8 @@
-"""The axis legend, the array aliases and the contracts shared by every part.
+"""The axis legend, the array aliases and the data types that all parts share.
 
 Axis letters, used in every signature:
 
-    b  samples of a batch              y x  rows and columns of an image or a map
+    b  samples of a batch              y x  height and width of an image or a map
     f  RGB frames of a snippet         c    channels
     k  temporal paths of a snippet     d    width of a sketch or a fused feature
     t  frames or flows along time      n    any flattened leading axes
@@ -20,7 +20,7 @@ Array = jax.Array | np.ndarray
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Batch:
-    """Snippets as the host delivers them: raw bytes and where to look at them.
+    """Snippets as the host delivers them: raw bytes and their crops.
 
     Attributes:
         rgb: RGB frames on a square canvas; f is 0 for a flow-only network.
@@ -45,11 +45,11 @@ class Batch:
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class MapBatch:
-    """Snippets as their streams see them: what takes the place of pixels.
+    """Snippets as feature maps of the two streams, in place of pixels.
 
     Attributes:
-        images: last maps of the RGB frames; f is 0 for a flow-only network.
-        paths: last maps of the temporal paths.
+        images: feature maps of the RGB frames; f is 0 for a flow-only network.
+        paths: feature maps of the temporal paths; k is 0 for an RGB-only network.
         label: class index.
         mask: False for the padding of the last batch.
         video: index of the video in its data set, -1 for padding.
@@ -63,13 +63,13 @@ class MapBatch:
 
 
 AnyBatch = Batch | MapBatch
-"""What networks take."""
+"""A network's input."""
 
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Outputs:
-    """What every network returns; a single stream fills what it has.
+    """What every network returns; a single stream fills the fields that it has.
 
     Attributes:
         logits: class scores before the softmax.

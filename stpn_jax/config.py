@@ -147,7 +147,7 @@ class StageConfig:
     Attributes:
         name: names the stage's folder in the workdir and its row in the results; in a
             ConfigDict, its key under `stages`.
-        network: a row of models.build.NETWORKS.
+        network: what models.build.build makes of it.
         paths: K, temporal paths a snippet; 0 for the spatial stream.
         init: earlier stages whose parameters are taken over, or empty for the
             ImageNet weights.

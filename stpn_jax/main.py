@@ -9,7 +9,15 @@ from absl import app, flags, logging
 from etils import epath
 
 from stpn_jax import cluster, config_flag, parallel
-from stpn_jax.experiment import compare, evaluate, export, report, run_dir, setup, train
+from stpn_jax.experiment import (
+    compare,
+    evaluate,
+    export,
+    run_dir,
+    run_report,
+    setup,
+    train,
+)
 from stpn_jax.utils import compilation_cache, errors, files
 from stpn_jax.utils.errors import UsageError
 
@@ -94,15 +102,16 @@ def main(arguments: list[str]) -> None:
 
 def _act(experiment: setup.Experiment) -> None:
     """Does what --mode says."""
-    boxes = report.read_boxes(files.expand(_BOXES.value)) if _BOXES.value else {}
+    boxes = run_report.read_boxes(files.expand(_BOXES.value)) if _BOXES.value else {}
     if _MODE.value == "train":
         train.train(experiment, _PROFILE.value, boxes)
     elif _MODE.value == "evaluate":
         evaluate.evaluate(experiment)
-        report.attempt(experiment, boxes)
+        run_report.attempt(experiment, boxes)
         run_dir.print_files(experiment.directory)
     elif _MODE.value == "report":
-        print(f"written {report.write(experiment, boxes, _written_to(experiment))}")
+        page = run_report.write(experiment, boxes, _written_to(experiment))
+        print(f"written {page}")
     else:
         for path in export.export(experiment, _written_to(experiment)):
             print(f"written {path}")

@@ -18,12 +18,11 @@ import jax
 import tqdm
 from etils import epath
 
-from stpn_jax import pictures
 from stpn_jax.api import Classifier
 from stpn_jax.export import contract
+from stpn_jax.inference import pictures, video_sources
 from stpn_jax.inference import predictions as reporting
-from stpn_jax.inference import video_sources
-from stpn_jax.inference.predictions import Answer, Failure
+from stpn_jax.inference.predictions import Failure, Prediction
 from stpn_jax.utils import compilation_cache, errors
 from stpn_jax.utils.errors import Parser, UsageError
 from stpn_jax.video import decoding
@@ -85,7 +84,7 @@ def run(classifier: Classifier, options: argparse.Namespace) -> int:
 
 def _answers(
     classifier: Classifier, videos: Sequence[str], options: argparse.Namespace
-) -> Iterator[Answer | Failure]:
+) -> Iterator[Prediction | Failure]:
     return classifier.stream(
         videos,
         top_k=options.top_k,
@@ -96,8 +95,8 @@ def _answers(
 
 
 def _with_bar(
-    answers: Iterator[Answer | Failure], total: int
-) -> Iterator[Answer | Failure]:
+    answers: Iterator[Prediction | Failure], total: int
+) -> Iterator[Prediction | Failure]:
     """The answers, with a progress bar where somebody sees it."""
     with tqdm.tqdm(total=total, unit="video", disable=None, leave=False) as bar:
         for answer in answers:
@@ -106,12 +105,12 @@ def _with_bar(
 
 
 def _finish(
-    answer: Answer | Failure, path: str, name: str, options: argparse.Namespace
+    answer: Prediction | Failure, path: str, name: str, options: argparse.Namespace
 ) -> dict[str, Any]:
     """Writes the files of a video; what is reported of it."""
     out = epath.Path(options.out or ".")
     report = reporting.as_json(answer)
-    if isinstance(answer, Answer):
+    if isinstance(answer, Prediction):
         try:
             report |= _draw(answer, path, out / name, options)
         except decoding.VideoError as error:  # The file is another one by now.
@@ -123,7 +122,7 @@ def _finish(
 
 
 def _draw(
-    answer: Answer, path: str, place: epath.Path, options: argparse.Namespace
+    answer: Prediction, path: str, place: epath.Path, options: argparse.Namespace
 ) -> dict[str, str]:
     """Writes the pictures that are asked for; their paths."""
     written = {}

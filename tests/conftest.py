@@ -15,7 +15,7 @@ CHECKED = [
     *("report", "inference", "pictures"),
 ]
 jaxtyping.install_import_hook(
-    [f"stpn_jax.{part}" for part in CHECKED], "beartype.beartype"
+    ["studies", *(f"stpn_jax.{part}" for part in CHECKED)], "beartype.beartype"
 )
 
 SHARED = pathlib.Path(__file__).resolve().parents[2] / "shared"

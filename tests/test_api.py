@@ -10,7 +10,7 @@ from reference import toy
 
 import stpn_jax
 from stpn_jax import api
-from stpn_jax.inference.predictions import Answer, Failure
+from stpn_jax.inference.predictions import Failure, Prediction
 from stpn_jax.utils.errors import UsageError
 from stpn_jax.video.decoding import VideoError
 
@@ -34,7 +34,7 @@ def test_importing_the_package_loads_nothing_heavy():
 def test_a_file_its_path_and_its_frames_have_one_answer(classifier, tmp_path):
     path = toy.write_clip(tmp_path / "red.avi", colour=toy.RED)
     text = classifier.classify(path, top_k=2)
-    assert isinstance(text, Answer)
+    assert isinstance(text, Prediction)
     assert text.labels[0] == "red" and len(text.probabilities) == 2
     assert text.video == path
     other = classifier.classify(pathlib.Path(path))

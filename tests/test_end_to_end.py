@@ -40,7 +40,8 @@ SHORT = [
 
 
 def run(module, *arguments, check=True, cwd=ROOT, env=None):
-    command = [sys.executable, "-m", f"stpn_jax.{module}", *map(str, arguments)]
+    module = module if module == "studies" else f"stpn_jax.{module}"
+    command = [sys.executable, "-m", module, *map(str, arguments)]
     done = subprocess.run(
         command,
         cwd=cwd,
@@ -332,7 +333,13 @@ def test_bad_input_gets_one_line(data, tmp_path, change, message):
 def test_a_tables_rows_share_their_streams(finished, data):
     workdir, _ = finished
     folder = data.parent / "table"
-    rows = ["table", "6", "--config=configs/demo.py", f"--workdir={folder}", *SHORT]
+    rows = [
+        "studies",
+        "table6",
+        "--config=configs/demo.py",
+        f"--workdir={folder}",
+        *SHORT,
+    ]
     rows.append(f"--config.data.data_dir={data}")
     done = run(*rows, "--rows=table6_a,table6_d")
     assert done.stdout.count("finished before") == 2
@@ -354,20 +361,20 @@ def test_a_tables_rows_share_their_streams(finished, data):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["6", "--rows=table5_stcb"], "expected some of table6_a"),
-        (["4", "--config.stages.pyramid.steps=1"], "no row has that stage"),
-        (["6", "--config.stages.spatial.stepz=1"], "did you mean steps?"),
-        (["6", "--mode=train"], "unknown argument '--mode=train'"),
-        (["6", "--splits=one"], "--splits"),
-        (["3", "--config.model.pyramid.kind=sum"], "are the same run"),
-        (["6", "--config=configs/demo.py"], "are the same run"),
-        (["2", "--config.model.weights=missing.pth"], "missing.pth"),
+        (["table6", "--rows=table5_stcb"], "expected some of table6_a"),
+        (["table4", "--config.stages.pyramid.steps=1"], "no row has that stage"),
+        (["table6", "--config.stages.spatial.stepz=1"], "did you mean steps?"),
+        (["table6", "--mode=train"], "unknown argument '--mode=train'"),
+        (["table6", "--splits=one"], "--splits"),
+        (["table3", "--config.model.pyramid.kind=sum"], "are the same run"),
+        (["table6", "--config=configs/demo.py"], "are the same run"),
+        (["table2", "--config.model.weights=missing.pth"], "missing.pth"),
     ],
 )
 def test_a_table_refuses_bad_input(tmp_path, arguments, message):
     table, *more = arguments
     done = run(
-        "table",
+        "studies",
         table,
         "--config=configs/demo.py",
         f"--workdir={tmp_path / 'table'}",
@@ -384,8 +391,11 @@ def test_a_table_refuses_a_config_that_ignores_its_rows(tmp_path):
         "from configs import demo\n\n\ndef get_config(variant):\n"
         "    return demo.get_config()\n"
     )
-    for number, message in (("4", "no stage paths"), ("6", "are the same run")):
-        done = run("table", number, f"--config={tmp_path / 'mine.py'}", check=False)
+    for number, message in (
+        ("table4", "no stage paths"),
+        ("table6", "are the same run"),
+    ):
+        done = run("studies", number, f"--config={tmp_path / 'mine.py'}", check=False)
         assert done.returncode == 2 and message in last_line(done)
 
 
@@ -487,7 +497,7 @@ def test_groups_come_from_the_videos(videos):
 
 def test_study_trains_its_rows_once_and_writes_their_table(data, tmp_path):
     command = (
-        "study", "made", f"--data={data}", "--only=sketches", "--seeds=1",
+        "studies", "made", f"--data={data}", "--only=sketches", "--seeds=1",
         f"--workdir={tmp_path / 'runs'}", f"--results={tmp_path / 'results'}",
         f"--report={tmp_path / 'RESULTS.md'}", *SHORT,
         "--config.stages.pyramid.cached_views=2",

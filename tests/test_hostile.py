@@ -10,7 +10,7 @@ import pytest
 from reference import hostile, toy
 
 import stpn_jax
-from stpn_jax.inference.predictions import Answer, Failure
+from stpn_jax.inference.predictions import Failure, Prediction
 from stpn_jax.video.decoding import VideoError
 
 
@@ -83,7 +83,7 @@ def test_the_api_has_an_answer_or_a_reason_for_each(inputs, model):
         if isinstance(one, Failure):
             assert one.reason.strip() and "\n" not in one.reason
             assert hostile.SECRET not in one.reason
-    assert isinstance(found[-1], Answer) and found[-1].labels[0] == "red"
+    assert isinstance(found[-1], Prediction) and found[-1].labels[0] == "red"
     assert everything_in(folder) == before
     for one in (*bad[:3], None, 7):
         with pytest.raises(VideoError):

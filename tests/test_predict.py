@@ -13,7 +13,8 @@ from matplotlib import image as reader
 from reference import toy
 from reference.toy import write_clip
 
-from stpn_jax import pictures, predict
+from stpn_jax import predict
+from stpn_jax.inference import pictures
 from stpn_jax.ops import tvl1
 from stpn_jax.video import flow_codec
 

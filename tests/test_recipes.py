@@ -9,21 +9,19 @@ from flax import traverse_util
 from configs import hmdb51, rows, ucf101
 from stpn_jax import config as configs
 from stpn_jax.experiment import setup
-from stpn_jax.models import build, settings
+from stpn_jax.models import build
 from stpn_jax.train import optimizer
 
 
 def factors(module, variant, name):
     config = configs.from_config_dict(module.get_config(variant))
     (stage,) = (stage for stage in config.stages if stage.name == name)
-    made = settings.from_config(
+    network = build.build(
         config.model, stage, classes=5, input_size=64, resize=False, axis_name=None
     )
     shape = setup.snippet_shape(config, stage, frames=1)
     batch = setup.blank_batch(shape, 64)
-    variables = jax.eval_shape(
-        build.build(stage.network, made).init, jax.random.key(0), batch
-    )
+    variables = jax.eval_shape(network.init, jax.random.key(0), batch)
     tree = optimizer.lr_multipliers(stage.lr_multipliers, variables["params"])
     return traverse_util.flatten_dict(tree, sep="/")
 

@@ -1,17 +1,210 @@
-"""One file for each data set: how its clips are listed, and its tfds builder."""
+"""The tensorflow-datasets builder of each data set: packs clips into TFRecord files.
 
-from stpn_jax.datasets import folder, hmdb51, ucf101
-from stpn_jax.datasets.video_records import (
-    Options,
-    VideoRecords,
-    require_tensorflow,
-    write,
-)
+TensorFlow itself is loaded only when a builder writes.
+"""
+
+import abc
+import contextlib
+import importlib
+import importlib.util
+import io
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow_datasets as tfds
+import tqdm
+from etils import epath
+
+from stpn_jax.datasets import folder, listing, official_splits
+from stpn_jax.records import records
+from stpn_jax.utils.errors import UsageError
+
+
+class Example(NamedTuple):
+    """A clip and the function that loads its JPEG files, by names of records.IMAGES."""
+
+    clip: listing.Clip
+    load: Callable[[], Mapping[str, Sequence[bytes]]]
+
+
+class VideoRecords(  # type: ignore[call-arg]
+    tfds.core.GeneratorBasedBuilder, skip_registration=True
+):
+    """Writes one example a video, in one tfds split for each place in the splits.
+
+    An official split is the sum of several tfds splits: 'train_test_none' and
+    'train_none_none' both belong to the training part of split 1.
+    """
+
+    VERSION = tfds.core.Version(records.VERSION)
+    HOMEPAGE = ""
+    CITATION = ""
+    # By default tfds searches for a list of download checksums beside the code. There
+    # is none, and the search needs importlib_resources, which tfds does not require.
+    code_path = None
+
+    def __init__(
+        self, data_dir: epath.PathLike, meta: records.Meta, examples: Sequence[Example]
+    ):
+        self._meta = meta
+        self._examples = sorted(examples, key=lambda example: example.clip.name)
+        super().__init__(data_dir=os.fspath(data_dir), file_format="tfrecord")
+
+    @staticmethod
+    @abc.abstractmethod
+    def list_clips(options: listing.Options) -> listing.Listing:
+        """The clips in a folder of this data set."""
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        width, height = self._meta.size
+        colour = tfds.features.Image(shape=(height, width, 3), encoding_format="jpeg")
+        grey = tfds.features.Image(shape=(height, width, 1), encoding_format="jpeg")
+        features = {
+            "name": tfds.features.Text(),
+            "label": tfds.features.ClassLabel(names=list(self._meta.classes)),
+            "group": tfds.features.Text(),
+            "source": tfds.features.Text(),
+            "num_frames": tfds.features.Scalar(dtype=np.int64),
+            "frames": tfds.features.Sequence(colour),
+            "flow_x": tfds.features.Sequence(grey),
+            "flow_y": tfds.features.Sequence(grey),
+        }
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description=self.__doc__ or "",
+            features=tfds.features.FeaturesDict(features),
+            homepage=self.HOMEPAGE,
+            citation=self.CITATION,
+        )
+
+    def _split_generators(self, _: tfds.download.DownloadManager) -> dict[str, Any]:
+        by_place: dict[str, list[Example]] = {}
+        for example in self._examples:
+            by_place.setdefault("_".join(example.clip.membership), []).append(example)
+        return {
+            place: self._generate_examples(place, by_place[place])
+            for place in sorted(by_place)
+        }
+
+    def _generate_examples(
+        self, place: str, examples: Sequence[Example]
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        for clip, load in tqdm.tqdm(
+            examples, place, unit="clip", leave=False, disable=None
+        ):
+            images = load()
+            yield (
+                clip.name,
+                {
+                    "name": clip.name,
+                    "label": self._meta.classes.index(clip.label),
+                    "group": self._meta.groups.get(clip.label, ""),
+                    "source": clip.source,
+                    "num_frames": len(images["frames"]),
+                    **{name: images[name] for name in records.IMAGES},
+                },
+            )
+
+
+class Ucf101(VideoRecords, skip_registration=True):  # type: ignore[call-arg]
+    """Frames and TV-L1 flow of UCF101, one example a video."""
+
+    HOMEPAGE = "https://www.crcv.ucf.edu/data/UCF101.php"
+    CITATION = """@article{soomro2012ucf101,
+  title={UCF101: A Dataset of 101 Human Actions Classes From Videos in The Wild},
+  author={Soomro, Khurram and Zamir, Amir Roshan and Shah, Mubarak},
+  journal={arXiv:1212.0402},
+  year={2012}
+}"""
+
+    @staticmethod
+    def list_clips(options: listing.Options) -> listing.Listing:
+        """Clips at <class>/v_<class>_gNN_cNN.avi that are in the official lists."""
+        return listing.official(options, official_splits.ucf101(options.splits))
+
+
+class Hmdb51(VideoRecords, skip_registration=True):  # type: ignore[call-arg]
+    """Frames and TV-L1 flow of HMDB51, one example a video."""
+
+    HOMEPAGE = (
+        "https://serre-lab.clps.brown.edu/resource/hmdb-a-large-human-motion-database/"
+    )
+    CITATION = """@inproceedings{kuehne2011hmdb,
+  title={HMDB: A Large Video Database for Human Motion Recognition},
+  author={Kuehne, H. and Jhuang, H. and Garrote, E. and Poggio, T. and Serre, T.},
+  booktitle={International Conference on Computer Vision},
+  year={2011}
+}"""
+
+    @staticmethod
+    def list_clips(options: listing.Options) -> listing.Listing:
+        """Clips at <class>/<film>_<class>_....avi that are in the official lists."""
+        return listing.official(options, official_splits.hmdb51(options.splits))
+
+
+class Folder(VideoRecords, skip_registration=True):  # type: ignore[call-arg]
+    """Frames and TV-L1 flow of a folder of videos, one example a video."""
+
+    list_clips = staticmethod(folder.list_clips)
+
 
 BUILDERS: dict[str, type[VideoRecords]] = {
-    "ucf101": ucf101.Ucf101,
-    "hmdb51": hmdb51.Hmdb51,
-    "folder": folder.Folder,
+    "ucf101": Ucf101,
+    "hmdb51": Hmdb51,
+    "folder": Folder,
 }
 
-__all__ = ["BUILDERS", "Options", "VideoRecords", "require_tensorflow", "write"]
+
+def require_tensorflow() -> None:
+    """Silences TensorFlow's log before it is loaded.
+
+    Raises:
+        UsageError: it is not installed; better now than after hours of flow.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+    if importlib.util.find_spec("tensorflow") is None:
+        raise UsageError(
+            "prepare packs its records with TensorFlow, which is not installed; get it "
+            "by `pip install tensorflow-cpu` (`tensorflow` where that does not exist)"
+        )
+
+
+def write(builder: VideoRecords) -> Mapping[str, list[epath.Path]]:
+    """Writes all the records.
+
+    Returns:
+        tfds split -> its files.
+    """
+    tfds.disable_progress_bar()
+    _make_deterministic()
+    config = tfds.download.DownloadConfig(try_download_gcs=False)
+    with (
+        tempfile.TemporaryDirectory() as downloads,
+        contextlib.redirect_stdout(io.StringIO()),
+    ):
+        builder.download_and_prepare(download_dir=downloads, download_config=config)
+    return {
+        name: [epath.Path(path) for path in split.filepaths]
+        for name, split in builder.info.splits.items()
+    }
+
+
+def _make_deterministic() -> None:
+    """Makes the same clips give the same bytes.
+
+    An Example is a map. protobuf writes its fields in the order of a hash with a
+    random seed unless it is asked to sort them, and tfds has no option for that.
+    """
+    serializer = importlib.import_module(
+        "tensorflow_datasets.core.example_serializer"
+    ).ExampleSerializer
+
+    def serialize_example(self: Any, example: Any) -> bytes:
+        found = self.get_tf_example(example)
+        return bytes(found.SerializeToString(deterministic=True))
+
+    serializer.serialize_example = serialize_example

@@ -2,8 +2,10 @@
 
 import dataclasses
 import hashlib
+import itertools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
 
 import numpy as np
 from etils import epath
@@ -16,25 +18,28 @@ SPLITS = (1, 2, 3)
 """The official splits of UCF101 and HMDB51."""
 
 TRAIN, TEST, NONE = "train", "test", "none"
+T = TypeVar("T")
 _HMDB51_MEMBERSHIP = {"0": NONE, "1": TRAIN, "2": TEST}
 
 
 @dataclasses.dataclass(frozen=True)
 class OfficialLists:
-    """What a data set's split lists say.
+    """The content of a data set's split lists.
 
     Attributes:
-        classes: in the order of their labels.
+        classes: in label order.
         membership: (class, file name) -> train, test or none for each split.
+        source: (class, file name) -> the recording that a clip was cut from.
     """
 
     classes: tuple[str, ...]
     membership: Mapping[tuple[str, str], tuple[str, ...]]
+    source: Callable[[str, str], str]
 
 
 @dataclasses.dataclass(frozen=True)
 class Split:
-    """Indices of videos, ascending; no video is in two of the parts."""
+    """Indices of videos, ascending; the parts are disjoint."""
 
     train: Int64[np.ndarray, "train"]
     validation: Int64[np.ndarray, "validation"]
@@ -47,15 +52,20 @@ def ucf101(splits: epath.PathLike) -> OfficialLists:
     Raises:
         UsageError: a list is missing.
     """
-    splits = _holding(epath.Path(splits), "classInd.txt")
-    classes = [line.split()[1] for line in _lines(splits / "classInd.txt")]
+    if not splits:
+        raise UsageError(
+            "--dataset=ucf101 needs --splits=DIR, the folder with classInd.txt, "
+            "trainlist01.txt and so on (UCF101TrainTestSplits-RecognitionTask.zip)"
+        )
+    folder = _list_folder(splits, "classInd.txt")
+    classes = [line.split()[1] for line in _lines(folder / "classInd.txt")]
     membership: dict[tuple[str, str], list[str]] = {}
     for i, split in enumerate(SPLITS):
         for part in (TRAIN, TEST):
-            for line in _lines(splits / f"{part}list{split:02d}.txt"):
+            for line in _lines(folder / f"{part}list{split:02d}.txt"):
                 label, _, name = line.split(" ")[0].partition("/")
                 membership.setdefault((label, name), [NONE] * len(SPLITS))[i] = part
-    return _official_lists(classes, membership)
+    return _lists(classes, membership, lambda label, name: ucf101_source(name))
 
 
 def hmdb51(splits: epath.PathLike) -> OfficialLists:
@@ -65,18 +75,23 @@ def hmdb51(splits: epath.PathLike) -> OfficialLists:
         UsageError: there is no list, or one is missing.
     """
     ending = "_test_split1.txt"
-    splits = _holding(epath.Path(splits), f"*{ending}")
-    classes = sorted(p.name.removesuffix(ending) for p in splits.glob(f"*{ending}"))
+    if not splits:
+        raise UsageError(
+            "--dataset=hmdb51 needs --splits=DIR, the folder with "
+            f"<class>{ending} and so on (test_train_splits.rar)"
+        )
+    folder = _list_folder(splits, f"*{ending}")
+    classes = sorted(p.name.removesuffix(ending) for p in folder.glob(f"*{ending}"))
     if not classes:
-        raise UsageError(f"{splits}: no lists of HMDB51 (<class>{ending}) are there")
+        raise UsageError(f"{folder}: there are no lists of HMDB51 (<class>{ending})")
     membership: dict[tuple[str, str], list[str]] = {}
     for label in classes:
         for i, split in enumerate(SPLITS):
-            for line in _lines(splits / f"{label}_test_split{split}.txt"):
+            for line in _lines(folder / f"{label}_test_split{split}.txt"):
                 name, mark = line.rsplit(maxsplit=1)
                 entry = membership.setdefault((label, name), [NONE] * len(SPLITS))
                 entry[i] = _HMDB51_MEMBERSHIP[mark]
-    return _official_lists(classes, membership)
+    return _lists(classes, membership, lambda label, name: hmdb51_source(name, label))
 
 
 def ucf101_source(name: str) -> str:
@@ -91,8 +106,16 @@ def hmdb51_source(name: str, label: str) -> str:
     return source if found else name
 
 
+def unpacked(folder: epath.Path, is_wanted: Callable[[epath.Path], bool]) -> epath.Path:
+    """The folder itself, or the only wanted folder in it: archives often add one."""
+    if not folder.is_dir() or is_wanted(folder):
+        return folder
+    found = [path for path in folder.iterdir() if path.is_dir() and is_wanted(path)]
+    return found[0] if len(found) == 1 else folder
+
+
 class Matcher:
-    """Finds files in the lists: by exact name first, then by letters and digits only.
+    """Finds files in the lists by exact name, then by letters and digits only.
 
     Copies of the data sets differ from their lists in characters such as '#' and '@'.
     """
@@ -110,13 +133,13 @@ class Matcher:
             self._classes.setdefault(_key(name), set()).add(label)
 
     def find(self, label: str, name: str) -> tuple[str, str] | None:
-        """The (class, file name) of the lists that this one stands for, if any."""
+        """The (class, file name) in the lists that matches, if any."""
         if (label, name) in self._membership:
             return label, name
         return self._by_key.get(_key(label, name))
 
     def find_class(self, name: str) -> str | None:
-        """The class of a file name, if it is of one alone."""
+        """The class of a file name, if only one class has it."""
         found = self._classes.get(_key(name), set())
         return next(iter(found)) if len(found) == 1 else None
 
@@ -124,7 +147,7 @@ class Matcher:
 def shuffled(texts: Iterable[str], seed: str) -> list[str]:
     """Texts in the order of their seeded hashes.
 
-    The same with any version of Python and NumPy, and for any subset of the texts.
+    The order depends on no version of Python or NumPy and not on the other texts.
     """
 
     def digest(text: str) -> bytes:
@@ -133,21 +156,27 @@ def shuffled(texts: Iterable[str], seed: str) -> list[str]:
     return sorted(texts, key=digest)
 
 
+def in_rounds(lists: Iterable[Iterable[T]]) -> list[T]:
+    """The first items of all lists, then the second items, and so on."""
+    rounds = itertools.zip_longest(*lists)
+    return [item for turn in rounds for item in turn if item is not None]
+
+
 def split_videos(
     dataset: records.Dataset, split: int, fraction: float, seed: int
 ) -> Split:
     """The parts of an official split, with a validation part cut from training.
 
-    Validation takes whole sources (clips of one film are near copies), class by class,
-    until it has the fraction of the class's training clips; where a class has two
-    sources or more it gets at least one and leaves at least one. A class's choice
-    depends on the seed and the class alone.
+    Validation takes whole sources, because clips of one recording are near copies. In
+    each class it takes sources up to the fraction of the training clips; of two sources
+    or more it takes at least one and leaves at least one. The choice in a class depends
+    only on the seed and the class.
 
     Args:
         dataset: open records.
         split: official split, counted from 1.
-        fraction: of the training videos, 0 for no validation part.
-        seed: draws the sources.
+        fraction: of the training videos; 0 for no validation part.
+        seed: samples the sources.
 
     Raises:
         UsageError: there is no such split, or it has no training or no test videos.
@@ -194,28 +223,21 @@ def _held_out(
     return chosen
 
 
-def _official_lists(
-    classes: Iterable[str], membership: Mapping[tuple[str, str], list[str]]
+def _lists(
+    classes: Iterable[str],
+    membership: Mapping[tuple[str, str], list[str]],
+    source: Callable[[str, str], str],
 ) -> OfficialLists:
-    return OfficialLists(
-        tuple(classes), {entry: tuple(parts) for entry, parts in membership.items()}
-    )
+    fixed = {entry: tuple(parts) for entry, parts in membership.items()}
+    return OfficialLists(tuple(classes), fixed, source)
 
 
-def _holding(splits: epath.Path, pattern: str) -> epath.Path:
-    """The folder itself, or the one folder in it that has the lists instead.
-
-    The official archives unpack to a folder of their own.
-    """
-    if not splits.is_dir() or any(splits.glob(pattern)):
-        return splits
-    below = [path for path in splits.iterdir() if path.is_dir()]
-    having = [path for path in below if any(path.glob(pattern))]
-    return having[0] if len(having) == 1 else splits
+def _list_folder(splits: epath.PathLike, pattern: str) -> epath.Path:
+    return unpacked(epath.Path(splits), lambda folder: any(folder.glob(pattern)))
 
 
 def _lines(path: epath.Path) -> list[str]:
-    """The lines of a list that are not blank; LF or CRLF."""
+    """The lines of a list that are not blank; line ends are LF or CRLF."""
     if not path.exists():
         raise UsageError(
             f"{path}: the split list is missing; --splits takes the folder of the "

@@ -1,1 +1,1 @@
-"""The test protocol, its scores and its tables."""
+"""The test protocol, metrics, bootstrap intervals and attention inside of boxes."""

@@ -1,4 +1,4 @@
-"""How much of an attention map is inside of boxes, against their share of the area."""
+"""How much attention is inside of boxes, against their share of the area; box files."""
 
 import csv
 import io
@@ -11,15 +11,18 @@ from jaxtyping import Float
 
 from stpn_jax.utils.errors import UsageError
 
-_POINTS = 32  # of a cell, across and down, that are looked up
+Box = tuple[float, float, float, float]
+"""y0 x0 y1 x1 as shares of the frame, from 0 to 1."""
+
+_POINTS = 32  # sampled across and down each cell
 
 
 class Share(NamedTuple):
     """Attention of one map.
 
     Attributes:
-        mass: share of the attention inside of the boxes; what a cell has counts as
-            spread evenly over it.
+        mass: share of the attention inside of the boxes, spreading the weight of each
+            cell evenly over it.
         area: share of the crop inside of them: the mass of an even map.
         most: the mass of a map that is all in its best cell.
         hit: whether any of the strongest cell is inside.
@@ -32,16 +35,14 @@ class Share(NamedTuple):
 
 
 def share(
-    attention: Float[np.ndarray, "h w"],
-    boxes: Sequence[tuple[float, float, float, float]],
-    crop: tuple[float, float, float, float],
+    attention: Float[np.ndarray, "h w"], boxes: Sequence[Box], crop: Box
 ) -> Share:
-    """Compares a map with boxes.
+    """Compares an attention map with boxes.
 
     Args:
         attention: over the grid of the crop; sums to 1.
-        boxes: y0 x0 y1 x1 as shares of the frame; what several cover counts once.
-        crop: what the network saw, the same way.
+        boxes: their union counts.
+        crop: what the network saw of the frame.
     """
     cover = covered(boxes, crop, attention.shape)
     strongest = np.unravel_index(attention.argmax(), attention.shape)
@@ -54,9 +55,7 @@ def share(
 
 
 def covered(
-    boxes: Sequence[tuple[float, float, float, float]],
-    crop: tuple[float, float, float, float],
-    grid: tuple[int, int],
+    boxes: Sequence[Box], crop: Box, grid: tuple[int, int]
 ) -> Float[np.ndarray, "h w"]:
     """The share of every cell of the crop's grid that is inside of some box."""
     height, width = grid
@@ -72,12 +71,8 @@ def _centres(count: int) -> Float[np.ndarray, "n"]:
     return (np.arange(count) + 0.5) / count
 
 
-Box = tuple[float, float, float, float]
-"""y0 x0 y1 x1, from 0 to 1."""
-
-
 class Row(NamedTuple):
-    """A box in one frame of a video."""
+    """A line of a box file: a box in one frame of a video."""
 
     video: str
     frame: int
@@ -88,7 +83,7 @@ class Row(NamedTuple):
 
 
 def write(path: epath.PathLike, rows: Iterable[Row]) -> None:
-    """Writes a file of boxes."""
+    """Writes a box file."""
     text = io.StringIO()
     lines = csv.writer(text, lineterminator="\n")
     lines.writerow(Row._fields)
@@ -98,20 +93,20 @@ def write(path: epath.PathLike, rows: Iterable[Row]) -> None:
 
 
 def read(path: epath.PathLike) -> dict[tuple[str, int], list[Box]]:
-    """The boxes by video and frame.
+    """The boxes of a file by video and frame.
 
     Raises:
-        UsageError: there is no such file, or a line of it is none of these.
+        UsageError: there is no such file, or one of its lines is not a box.
     """
     path = epath.Path(path)
     if not path.exists():
         raise UsageError(f"{path}: no such file; expected a CSV of boxes")
-    lines = list(csv.reader(io.StringIO(path.read_text())))
-    if not lines or tuple(lines[0]) != Row._fields:
-        header = ",".join(Row._fields)
-        raise UsageError(f"{path}: expected the header `{header}` in its first line")
+    header, *lines = csv.reader(io.StringIO(path.read_text() or "\n"))
+    if tuple(header) != Row._fields:
+        expected = ",".join(Row._fields)
+        raise UsageError(f"{path}: expected the header `{expected}` in its first line")
     found: dict[tuple[str, int], list[Box]] = {}
-    for number, line in enumerate(lines[1:], start=2):
+    for number, line in enumerate(lines, start=2):
         row = _parse(line)
         if row is None:
             raise UsageError(

@@ -1,12 +1,11 @@
-"""Intervals of mean class accuracy: a bootstrap over the test videos of each class.
+"""Mean class accuracy with bootstrap intervals, and paired comparison of runs.
 
-A resample draws as many videos of a class as it has, with replacement, from that class:
-the classes and their sizes are the data set's, the videos stand for others of theirs.
-Rows are resampled together, so that the difference of two is paired. Intervals are
-those of percentiles (Efron and Tibshirani 1993, chapter 13).
+A bootstrap resample takes as many videos of a class as it has, with replacement, from
+that class: classes and their sizes are fixed, videos stand for others of their class.
+All rows share their resamples, so that the difference of two is paired. Intervals are
+percentile intervals (Efron and Tibshirani 1993, chapter 13).
 """
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -15,7 +14,7 @@ from jaxtyping import Bool, Float, Float64, Int
 
 LEVEL = 0.95
 RESAMPLES = 10_000
-_TOGETHER = 500  # resamples: bounds the memory that one class takes
+_CHUNK = 500  # resamples at a time: bounds the memory that one class takes
 
 
 class Interval(NamedTuple):
@@ -30,8 +29,8 @@ def class_means(
     values: Float[np.ndarray, "rows n"], labels: Int[np.ndarray, "n"]
 ) -> Float64[np.ndarray, "rows"]:
     """Mean over the classes of the mean over a class's videos."""
-    parts = [part.mean(axis=1) for part in _by_class(values, labels)]
-    return np.asarray(np.mean(parts, axis=0, dtype=np.float64))
+    by_class = [part.mean(axis=1) for part in _by_class(values, labels)]
+    return np.asarray(np.mean(by_class, axis=0, dtype=np.float64))
 
 
 def intervals(
@@ -40,12 +39,13 @@ def intervals(
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> list[Interval]:
-    """The interval of every row's mean over classes.
+    """The interval of the class mean of every row.
 
     Args:
-        values: of each video: 1 where a row is right, or the difference of two such.
+        values: of each video: 1 where a prediction is right, or the difference of two
+            such values.
         labels: class of each video.
-        seed: draws the resamples.
+        seed: of the resamples.
         resamples: how many.
     """
     means = resample(values, labels, seed, resamples)
@@ -61,15 +61,15 @@ def resample(
     seed: int,
     resamples: int,
 ) -> Float64[np.ndarray, "resamples rows"]:
-    """Means over classes in every resample, which is the same for all rows."""
+    """Class means in every resample; all rows share the resampled videos."""
     rng = np.random.default_rng(seed)
     total = np.zeros((resamples, len(values)))
     parts = list(_by_class(values, labels))
     for part in parts:
-        for start in range(0, resamples, _TOGETHER):
-            count = min(_TOGETHER, resamples - start)
-            drawn = rng.integers(part.shape[1], size=(count, part.shape[1]))
-            total[start : start + count] += part[:, drawn].mean(axis=-1).T
+        for start in range(0, resamples, _CHUNK):
+            count = min(_CHUNK, resamples - start)
+            sampled = rng.integers(part.shape[1], size=(count, part.shape[1]))
+            total[start : start + count] += part[:, sampled].mean(axis=-1).T
     return total / len(parts)
 
 
@@ -80,17 +80,13 @@ def _by_class(
         yield values[:, labels == label]
 
 
-Right = Mapping[str, Bool[np.ndarray, "n"]]
-"""Row -> which test videos it has right."""
-
-
 class Paired(NamedTuple):
     """McNemar's test.
 
     Attributes:
-        only_first: videos that the first row alone has right.
-        only_second: videos that the second row alone has right.
-        p: chance of so uneven a pair, or a more uneven one, if neither were better.
+        only_first: videos that the first network alone has right.
+        only_second: videos that the second network alone has right.
+        p: of the null hypothesis that both are equally accurate.
     """
 
     only_first: int
@@ -99,22 +95,20 @@ class Paired(NamedTuple):
 
 
 def mcnemar(first: Bool[np.ndarray, "n"], second: Bool[np.ndarray, "n"]) -> Paired:
-    """Exact two-sided McNemar test: the sign test over the videos that tell them apart.
-
-    p = min(1, 2 sum_{i <= min(b, c)} C(b + c, i) / 2^(b + c)), where b and c videos are
-    right in one row alone (McNemar 1947).
+    """Exact two-sided McNemar test: a sign test over the videos that differ.
 
     Args:
-        first: which videos a row has right.
-        second: the same of another row.
+        first: which videos a network has right.
+        second: the same of another network.
     """
+    from scipy import stats  # Slow to import.
+
     b, c = int(np.sum(first & ~second)), int(np.sum(second & ~first))
-    tail = sum(math.comb(b + c, i) for i in range(min(b, c) + 1))
-    return Paired(b, c, min(1.0, 2 * tail / 2 ** (b + c)))
+    return Paired(b, c, float(stats.binomtest(b, b + c).pvalue) if b + c else 1.0)
 
 
 class Cell(NamedTuple):
-    """A row of a run.
+    """A row of the results in one of several runs.
 
     Attributes:
         accuracy: mean class accuracy.
@@ -128,30 +122,27 @@ class Cell(NamedTuple):
 
 
 def compare(
-    runs: Sequence[Right], labels: Int[np.ndarray, "n"], seed: int = 0
+    runs: Sequence[Mapping[str, Bool[np.ndarray, "n"]]],
+    labels: Int[np.ndarray, "n"],
+    seed: int = 0,
 ) -> dict[str, list[Cell | None]]:
     """The cells of every row by run, None where a run has no such row.
 
     Args:
-        runs: the first is what the others are compared with.
+        runs: by row, which test videos are right; the first run is the reference.
         labels: classes of the test videos.
         seed: of the bootstrap.
     """
-    rows = list(dict.fromkeys(row for run in runs for row in run))
-    places = [(row, i) for row in rows for i, run in enumerate(runs) if row in run]
+    names = list(dict.fromkeys(row for run in runs for row in run))
+    places = [(row, i) for row in names for i, run in enumerate(runs) if row in run]
     pairs = [(row, i) for row, i in places if i and row in runs[0]]
     values = [runs[i][row].astype(float) for row, i in places]
     values += [runs[i][row].astype(float) - runs[0][row] for row, i in pairs]
     found = intervals(np.stack(values), labels, seed)
-    accuracies = dict(zip(places, found, strict=False))
     differences = dict(zip(pairs, found[len(places) :], strict=True))
-
-    def cell(row: str, run: int) -> Cell | None:
-        if (row, run) not in accuracies:
-            return None
-        place = row, run
-        is_pair = place in differences
-        test = mcnemar(runs[0][row], runs[run][row]) if is_pair else None
-        return Cell(accuracies[place], differences.get(place), test)
-
-    return {row: [cell(row, i) for i in range(len(runs))] for row in rows}
+    cells: dict[str, list[Cell | None]] = {row: [None] * len(runs) for row in names}
+    for (row, i), accuracy in zip(places, found, strict=False):
+        difference = differences.get((row, i))
+        test = mcnemar(runs[0][row], runs[i][row]) if difference else None
+        cells[row][i] = Cell(accuracy, difference, test)
+    return cells

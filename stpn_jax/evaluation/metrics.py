@@ -1,51 +1,18 @@
-"""Scores per video, summed over snippets and views, and the metrics made from them."""
+"""Metrics of per-video probabilities, and the table of results."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64, Int, Int32, Int64
+from jaxtyping import Float64, Int
 
-from stpn_jax.arrays import Array
-
-
-@dataclasses.dataclass
-class Scores:
-    """Sums of class probabilities; those of two hosts add up.
-
-    Attributes:
-        sums: over all samples of each video.
-        counts: samples of each video.
-    """
-
-    sums: Float64[np.ndarray, "videos classes"]
-    counts: Int64[np.ndarray, "videos"]
-
-    @classmethod
-    def empty(cls, videos: int, classes: int) -> "Scores":
-        """No sample yet."""
-        return cls(np.zeros((videos, classes)), np.zeros(videos, np.int64))
-
-    def add(
-        self,
-        probabilities: Float[Array, "b classes"],
-        video: Int32[Array, "b"],
-        mask: Bool[Array, "b"],
-    ) -> None:
-        """Adds a batch; padded samples are masked out, none is dropped."""
-        np.add.at(self.sums, video[mask], np.asarray(probabilities, np.float64)[mask])
-        np.add.at(self.counts, video[mask], 1)
-
-    def probabilities(
-        self, videos: Int[np.ndarray, "n"]
-    ) -> Float64[np.ndarray, "n classes"]:
-        """Mean over the samples of each of these videos."""
-        return self.sums[videos] / self.counts[videos, None]
+from stpn_jax.evaluation import intervals
+from stpn_jax.utils import markdown
 
 
 @dataclasses.dataclass(frozen=True)
 class Metrics:
-    """What is reported of one row.
+    """Metrics of one network or average of networks.
 
     Attributes:
         mean_class_accuracy: mean over classes of the share of right videos: the
@@ -74,12 +41,14 @@ def compute(
     """Metrics of per-video probabilities.
 
     Args:
-        probabilities: one row a video.
+        probabilities: of each video.
         labels: true classes.
-        classes: names by index.
+        classes: names by label.
         groups: class name -> group name, or empty.
     """
     predicted = probabilities.argmax(axis=1)
+    right = predicted == labels
+    (mean,) = intervals.class_means(right[None].astype(float), labels)
     confusion = np.zeros((len(classes), len(classes)), np.int64)
     np.add.at(confusion, (labels, predicted), 1)
     totals = confusion.sum(axis=1)
@@ -90,8 +59,8 @@ def compute(
     }
     best = np.argsort(-probabilities, axis=1, kind="stable")[:, :5]
     return Metrics(
-        mean_class_accuracy=float(np.mean(list(per_class.values()))),
-        top1=float(np.mean(predicted == labels)),
+        mean_class_accuracy=float(mean),
+        top1=float(np.mean(right)),
         top5=float(np.mean((best == labels[:, None]).any(axis=1))),
         per_class=per_class,
         per_group=_by_group(per_class, groups),
@@ -100,8 +69,25 @@ def compute(
 
 
 def _by_group(per_class: dict[str, float], groups: dict[str, str]) -> dict[str, float]:
-    members: dict[str, list[float]] = {}
-    for name, accuracy in per_class.items():
-        if name in groups:
-            members.setdefault(groups[name], []).append(accuracy)
-    return {name: float(np.mean(members[name])) for name in sorted(members)}
+    members = {
+        group: [per_class[name] for name in per_class if groups.get(name) == group]
+        for group in sorted(set(groups.values()))
+    }
+    return {group: float(np.mean(found)) for group, found in members.items() if found}
+
+
+def result_name(*stages: str) -> str:
+    """Name in results.json of one stage's scores, or of the average of two stages'."""
+    return f"average of {' and '.join(stages)}" if len(stages) > 1 else stages[0]
+
+
+def results_table(results: Mapping[str, Metrics]) -> str:
+    """A line a result: mean class accuracy, top-1, top-5, the groups, in percent."""
+    groups = sorted({group for one in results.values() for group in one.per_group})
+    lines = []
+    for name, one in results.items():
+        values = [one.mean_class_accuracy, one.top1, one.top5]
+        values += [one.per_group[group] for group in groups]
+        lines.append([name, *(f"{100 * value:.1f}" for value in values)])
+    header = ["row", "mean class accuracy", "top-1", "top-5", *groups]
+    return markdown.table(header, lines)

@@ -1,13 +1,13 @@
-"""The test protocol: softmax scores averaged over snippets and views (section 4.7)."""
+"""The test protocol: softmax scores averaged over snippets and crops (section 4.7)."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float64
 
 from stpn_jax import parallel
 from stpn_jax.arrays import AnyBatch, Array
-from stpn_jax.evaluation.metrics import Scores
 
 Forward = Callable[[dict[str, Any], AnyBatch], Array]
 
@@ -18,8 +18,10 @@ def score(
     batches: Iterable[AnyBatch],
     videos: int,
     classes: int,
-) -> Scores:
-    """Scores of every video that the batches of all hosts cover.
+) -> Float64[np.ndarray, "videos classes"]:
+    """Mean probabilities of every video over its samples on all hosts.
+
+    Padded samples are masked out, none is dropped; videos without samples are NaN.
 
     Args:
         forward: mapped over devices: (variables, sharded batch) -> probabilities.
@@ -28,21 +30,23 @@ def score(
         videos: number of videos in the data set.
         classes: number of classes.
     """
-    scores = Scores.empty(videos, classes)
+    sums, counts = np.zeros((videos, classes)), np.zeros(videos, np.int64)
+
+    def add(probabilities: Array, batch: AnyBatch) -> None:
+        mask = np.asarray(batch.mask)
+        video = np.asarray(batch.video)[mask]
+        flat = np.asarray(probabilities, np.float64).reshape(-1, classes)
+        np.add.at(sums, video, flat[mask])
+        np.add.at(counts, video, 1)
+
     pending: tuple[Array, AnyBatch] | None = None
     for batch in batches:
         # One batch runs on the device while the scores of the last are added.
         running = forward(variables, parallel.shard(batch)), batch
         if pending:
-            _add(scores, *pending)
+            add(*pending)
         pending = running
     if pending:
-        _add(scores, *pending)
-    return Scores(
-        parallel.sum_over_hosts(scores.sums), parallel.sum_over_hosts(scores.counts)
-    )
-
-
-def _add(scores: Scores, probabilities: Array, batch: AnyBatch) -> None:
-    flat = np.asarray(probabilities).reshape(-1, scores.sums.shape[1])
-    scores.add(flat, np.asarray(batch.video), np.asarray(batch.mask))
+        add(*pending)
+    with np.errstate(invalid="ignore"):
+        return parallel.sum_over_hosts(sums) / parallel.sum_over_hosts(counts)[:, None]

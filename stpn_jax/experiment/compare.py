@@ -1,19 +1,24 @@
-"""Runs that were tested on the same videos beside each other, from what they wrote."""
+"""Compares runs that were tested on the same videos, by the files in their workdirs."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from etils import epath
+from matplotlib.figure import Figure
 
 from stpn_jax.evaluation import intervals
+from stpn_jax.evaluation.intervals import Cell, Interval
 from stpn_jax.experiment import run_dir
 from stpn_jax.experiment.run_dir import Tested
-from stpn_jax.figures import figures
-from stpn_jax.report import page, side_by_side
+from stpn_jax.figures import charts, style
+from stpn_jax.report import page
+from stpn_jax.report.page import Numbers
+from stpn_jax.utils import markdown
 from stpn_jax.utils.errors import UsageError
 
-STEM = "compare"
+Rows = Mapping[str, Sequence[Cell | None]]
+"""Row of the results -> its cell in each run."""
 
 
 def write(folders: Sequence[str], out: epath.PathLike) -> str:
@@ -40,19 +45,14 @@ def write(folders: Sequence[str], out: epath.PathLike) -> str:
     text = describe(names, folders, rows, labels)
     out = epath.Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    numbers = side_by_side.numbers(names, rows)
-    (out / f"{STEM}.csv").write_bytes(page.as_csv(numbers))
-    picture = side_by_side.draw(names, rows)
-    (out / f"{STEM}.png").write_bytes(figures.png(picture))
-    (out / f"{STEM}.md").write_bytes(text.encode(errors="replace"))
+    (out / "compare.csv").write_bytes(page.as_csv(numbers(names, rows)))
+    (out / "compare.png").write_bytes(style.png(draw(names, rows)))
+    (out / "compare.md").write_bytes(text.encode(errors="replace"))
     return text
 
 
 def describe(
-    names: Sequence[str],
-    folders: Sequence[str],
-    rows: dict[str, list[intervals.Cell | None]],
-    labels: np.ndarray,
+    names: Sequence[str], folders: Sequence[str], rows: Rows, labels: np.ndarray
 ) -> str:
     """The tables as markdown, with how they were made."""
     runs = "".join(
@@ -63,16 +63,71 @@ def describe(
         f"{len(np.unique(labels))} classes. Brackets hold {intervals.LEVEL:.0%}: "
         f"percentiles of {intervals.RESAMPLES} bootstrap resamples of the test videos "
         "of each class, the same ones for all rows and runs, so that differences are "
-        "paired. They tell of the choice of test videos, not of the seed of a "
+        "paired. They reflect the choice of test videos, not the seed of the "
         "training, and have no width where nothing differs. p is the exact two-sided "
         "McNemar test on top-1; it is not adjusted for the number of rows.\n"
     )
-    tables = [side_by_side.table(names, rows), side_by_side.differences(names, rows)]
-    return "\n".join([runs, *map(page.markdown, tables), note])
+    tables = [table(names, rows), differences(names, rows)]
+    return "\n".join([runs, *(markdown.table(*one) for one in tables), note])
+
+
+def table(runs: Sequence[str], rows: Rows) -> Numbers:
+    """Mean class accuracy with its interval in percent: rows down, runs across."""
+    lines = [
+        (row, *("-" if cell is None else _percent(cell.accuracy) for cell in cells))
+        for row, cells in rows.items()
+    ]
+    return Numbers(("row", *runs), lines)
+
+
+def differences(runs: Sequence[str], rows: Rows) -> Numbers:
+    """Each row of each later run against the same row of the first run."""
+    first = runs[0]
+    header = ["row", "run", f"difference to {first}"]
+    header += ["only this run right", f"only {first} right", "p (exact McNemar)"]
+    lines = []
+    for row, cells in rows.items():
+        for run, cell in zip(runs, cells, strict=True):
+            if cell and cell.difference and cell.test:
+                test, difference = cell.test, _percent(cell.difference, "+")
+                counts = test.only_second, test.only_first, f"{test.p:.2g}"
+                lines.append((row, run, difference, *counts))
+    return Numbers(header, lines)
+
+
+def numbers(runs: Sequence[str], rows: Rows) -> Numbers:
+    """Everything, unrounded, with shares from 0 to 1."""
+    header = ["row", "run", "mean class accuracy", "low", "high"]
+    header += ["difference", "difference low", "difference high"]
+    header += ["only first right", "only this right", "p"]
+    blank = [""] * 3
+    lines = [
+        (row, run, *cell.accuracy, *(cell.difference or blank), *(cell.test or blank))
+        for row, cells in rows.items()
+        for run, cell in zip(runs, cells, strict=True)
+        if cell
+    ]
+    return Numbers(header, lines)
+
+
+def draw(runs: Sequence[str], rows: Rows) -> Figure:
+    """Every row with a dot and an interval for each run."""
+    series = []
+    for index, run in enumerate(runs):
+        cells = (cells[index] for cells in rows.values())
+        ends = np.array([cell.accuracy if cell else [np.nan] * 3 for cell in cells])
+        series.append(charts.Series(run, *(100 * ends.T).tolist()))
+    quantity = f"mean class accuracy in %, with {intervals.LEVEL:.0%} intervals"
+    return charts.dots(list(rows), series, quantity, (0.0, 100.0))
+
+
+def _percent(interval: Interval, sign: str = "") -> str:
+    value, low, high = (100 * end for end in interval)
+    return f"{value:{sign}.1f} [{low:{sign}.1f}, {high:{sign}.1f}]"
 
 
 def short_names(folders: Sequence[str]) -> list[str]:
-    """The ends of the paths that tell them apart."""
+    """The shortest ends of the paths that differ."""
     parts = [os.path.normpath(folder).split(os.sep) for folder in folders]
     for length in range(1, max(map(len, parts)) + 1):
         names = ["/".join(part[-length:]) for part in parts]
@@ -82,11 +137,14 @@ def short_names(folders: Sequence[str]) -> list[str]:
 
 
 def check_same_videos(first: str, one: Tested, second: str, other: Tested) -> None:
-    """Raises UsageError, saying what differs, unless two runs saw the same videos."""
-    told = _difference(one, other)
-    if told:
+    """Raises a UsageError that says what differs between the test videos of two runs.
+
+    Raises:
+        UsageError: names, classes, order or contents differ.
+    """
+    if reason := _difference(one, other):
         raise UsageError(
-            f"{first} and {second} were not tested on the same videos: {told}; only "
+            f"{first} and {second} were not tested on the same videos: {reason}; only "
             "runs on one data set and split can be compared"
         )
 

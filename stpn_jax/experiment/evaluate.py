@@ -8,7 +8,7 @@ import numpy as np
 from stpn_jax import parallel
 from stpn_jax.arrays import AnyBatch
 from stpn_jax.config import Config, EvaluationConfig, StageConfig
-from stpn_jax.evaluation import metrics, protocol, tables
+from stpn_jax.evaluation import metrics, protocol
 from stpn_jax.experiment import checkpoint_selection, feature_cache, run_dir, setup
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.input_pipeline import batching
@@ -39,7 +39,7 @@ def evaluate(experiment: Experiment, again: bool = True) -> dict[str, metrics.Me
             stage.name: checkpoint_selection.find(experiment, stage) for stage in stages
         }
         notes = [f"{name}: {selected}" for name, selected in tested.items()]
-        table = "\n".join([tables.results(results), *notes, ""])
+        table = "\n".join([metrics.results_table(results), *notes, ""])
         run_dir.write_results(experiment, results, table, tested, scores)
         print(table, flush=True)
     return results
@@ -89,8 +89,7 @@ def score(
     """Class probabilities [videos, classes] by the test protocol."""
     batches = _batches(experiment, stage, variables, videos, evaluation)
     count, classes = len(experiment.dataset.names), len(experiment.dataset.meta.classes)
-    summed = protocol.score(forward, variables, batches, count, classes)
-    return summed.probabilities(videos)
+    return protocol.score(forward, variables, batches, count, classes)[videos]
 
 
 def _batches(
@@ -133,7 +132,7 @@ def two_stream_averages(
     spatial = [stage.name for stage in config.stages if stage.network == "spatial"]
     temporal = [stage.name for stage in config.stages if stage.network == "temporal"]
     return {
-        f"average of {a} and {b}": (scores[a] + scores[b]) / 2
+        metrics.result_name(a, b): (scores[a] + scores[b]) / 2
         for a in spatial
         for b in temporal
     }

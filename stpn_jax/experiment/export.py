@@ -1,7 +1,6 @@
 """The last stage's network as an artifact that runs without this package."""
 
 import dataclasses
-import functools
 import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from etils import epath
 from flax import linen as nn
-from jaxtyping import Int, UInt8
+from jaxtyping import UInt8
 
 from stpn_jax.arrays import Array, Batch, Outputs
 from stpn_jax.config import StageConfig
@@ -63,19 +62,17 @@ def export(experiment: Experiment, out: epath.PathLike) -> list[epath.Path]:
 
 def networks(experiment: Experiment, stage: StageConfig) -> dict[str, nn.Module]:
     """The stage's network with each dtype of activations; its variables fit all."""
-
-    def build(dtype: str) -> nn.Module:
-        config = experiment.config
-        model = dataclasses.replace(config.model, dtype=dtype)  # type: ignore[arg-type]
-        changed = dataclasses.replace(config, model=model)
-        other = dataclasses.replace(experiment, config=changed)
-        return setup.build_network(other, stage, training=False)
-
-    return {dtype: build(dtype) for dtype in contract.DTYPES}
+    made = {}
+    for dtype in contract.DTYPES:
+        model = dataclasses.replace(experiment.config.model, dtype=dtype)  # type: ignore[arg-type]
+        config = dataclasses.replace(experiment.config, model=model)
+        other = dataclasses.replace(experiment, config=config)
+        made[dtype] = setup.build_network(other, stage, training=False)
+    return made
 
 
 def preprocessing(experiment: Experiment, stage: StageConfig) -> contract.Preprocessing:
-    """How predict makes the network's input: as the evaluation does."""
+    """From a video to the network's input, as in evaluation."""
     config, meta = experiment.config, experiment.dataset.meta
     shape = setup.snippet_shape(config, stage, config.evaluation.frames)
     return contract.Preprocessing(
@@ -97,7 +94,7 @@ def preprocessing(experiment: Experiment, stage: StageConfig) -> contract.Prepro
 def model_card(
     experiment: Experiment, stage: StageConfig, variables: Variables
 ) -> dict[str, Any]:
-    """What a user of the artifact should know about the network."""
+    """Origin, data, accuracy and terms of the network, for users of the artifact."""
     config = experiment.config
     return {
         "network": stage.network,
@@ -115,7 +112,7 @@ def model_card(
         },
         "weights": _weights(experiment),
         "licence": "a network carries the terms of the weights it started from and of "
-        "the videos it saw",
+        "its training videos",
         "sketches": _sketches(config.model.sketch_seed, variables),
         "model": dataclasses.asdict(config.model),
         "versions": {"jax": jax.__version__, "numpy": np.__version__},
@@ -123,26 +120,27 @@ def model_card(
 
 
 def _accuracy(experiment: Experiment) -> dict[str, dict[str, float]]:
-    """Of every tested row on the held-out videos, from 0 to 1."""
-    results = experiment.directory / run_dir.RESULTS_JSON
-    rows = run_dir.read_json(results) if results.exists() else {}
-    figures = ("mean_class_accuracy", "top1", "top5")
-    return {name: {one: row[one] for one in figures} for name, row in rows.items()}
+    """Scores from 0 to 1 of every tested network on the held-out videos."""
+    path = experiment.directory / run_dir.RESULTS_JSON
+    results = run_dir.read_json(path) if path.exists() else {}
+    kept = ("mean_class_accuracy", "top1", "top5")
+    return {name: {k: scores[k] for k in kept} for name, scores in results.items()}
 
 
 def _weights(experiment: Experiment) -> dict[str, Any]:
-    """By stage and part: the file it started from, and that file's terms."""
+    """By stage and component: the file it started from, and that file's terms."""
     found: dict[str, Any] = {}
     for stage in experiment.config.stages:
         path = experiment.folder(stage) / run_dir.WEIGHTS
-        for part, note in (run_dir.read_json(path) if path.exists() else {}).items():
-            named = note | {"licence": source.licence(note["file"])}
-            found.setdefault(stage.name, {})[part] = named
-    return found or {"start": "from scratch: no weights of others are in it"}
+        loaded = run_dir.read_json(path) if path.exists() else {}
+        for component, origin in loaded.items():
+            terms = {"licence": source.licence(origin["file"])}
+            found.setdefault(stage.name, {})[component] = origin | terms
+    return found or {"start": "from scratch: it contains no weights of others"}
 
 
 def _sketches(seed: int, variables: Variables) -> dict[str, Any]:
-    """The seed of h and s, and a sum of each that tells whether two networks agree."""
+    """The seed of h and s, and the digest of each to compare two networks."""
     flat = own.flat({"sketches": variables.get("sketches", {})})
     sums = {
         name.removeprefix("sketches/"): hashlib.sha256(array.tobytes()).hexdigest()[:16]
@@ -156,10 +154,8 @@ def programs(
 ) -> dict[str, dict[str, contract.Program]]:
     """Every program of an artifact, by kind and dtype.
 
-    Args:
-        networks: that attend, by the dtype of their activations; all take the same
-            variables.
-        preprocessing: how their input is made.
+    The networks, by the dtype of their activations, have attention, and all take the
+    same variables.
     """
     snippets = {name: from_snippets(network) for name, network in networks.items()}
     frames = {name: from_frames(one, preprocessing) for name, one in snippets.items()}
@@ -175,7 +171,7 @@ def from_snippets(network: nn.Module) -> contract.Program:
         unused = jnp.zeros(flip.shape, jnp.int32)
         batch = Batch(rgb, flow, box, flip, unused, unused > 0, unused)
         outputs: Outputs = network.apply(variables, batch)  # type: ignore[assignment]
-        assert outputs.attention is not None  # It attends.
+        assert outputs.attention is not None
         features = {k: x.astype(jnp.float32) for k, x in outputs.features.items()}
         probabilities = jax.nn.softmax(outputs.logits.astype(jnp.float32))
         return probabilities, outputs.attention.astype(jnp.float32), features
@@ -188,26 +184,29 @@ def from_frames(
 ) -> contract.Program:
     """(variables, frames) -> the same, by TV-L1 and the central crop.
 
-    Args:
-        snippets: the program that it ends with.
-        settings: gives the frames of one snippet with the largest tau.
+    The frames are those of one snippet with the largest tau.
     """
     shape = sampling.SnippetShape(
         settings.frames, settings.paths, settings.flow_length, settings.tau
     )
-    flows = settings.span - 1
-    centre, _ = sampling.centre_range(shape.tau[1], shape, flows)
-    shown = sampling.frame_positions(centre, shape.tau[1], shape, flows + 1)
-    paths = sampling.flow_positions(centre, shape.tau[1], shape, flows)
-    ((y0, x0, y1, x1, _),) = augmentation.test_views(
-        settings.size, settings.input_size, views=1
+    tau, flows = shape.tau[1], settings.span - 1
+    centre, _ = sampling.centre_range(tau, shape, flows)
+    shown = sampling.frame_indices(centre, tau, shape, flows + 1)
+    stacks = sampling.flow_stacks(sampling.flow_indices(centre, tau, shape, flows))
+    ((y0, x0, y1, x1, _),) = augmentation.test_crops(
+        settings.size, settings.input_size, count=1
     )
-    codes = functools.partial(_codes, paths=paths, settings=settings)
+    parameters = tvl1.Parameters(**settings.flow)
+
+    def assemble(grey: UInt8[Array, "t y x"]) -> UInt8[Array, "k c y x"]:
+        flow = _solve(grey[stacks.needed], grey[stacks.needed + 1], parameters)
+        codes = flow_codec.quantise(flow, settings.bound)
+        return stacks.assemble(jnp.moveaxis(codes, -1, 1))
 
     def program(
         variables: Any, frames: UInt8[Array, "b t 3 y x"]
     ) -> tuple[Array, Array, contract.Features]:
-        motion = jax.lax.map(codes, image.grey(frames))[..., y0:y1, x0:x1]
+        motion = jax.lax.map(assemble, image.grey(frames))[..., y0:y1, x0:x1]
         rgb = frames[:, shown, :, y0:y1, x0:x1]
         b, size = rgb.shape[0], settings.input_size
         box = jnp.broadcast_to(jnp.array([0, 0, size, size], jnp.float32), (b, 4))
@@ -221,22 +220,8 @@ def span(shape: sampling.SnippetShape) -> int:
     return sampling.flows_needed(shape, shape.tau[1]) + 1
 
 
-def _codes(
-    grey: UInt8[Array, "t y x"],
-    paths: Int[np.ndarray, "k length"],
-    settings: contract.Preprocessing,
-) -> UInt8[Array, "k c y x"]:
-    """Flow codes of the paths of one snippet, x and y in turn."""
-    needed, places = np.unique(paths, return_inverse=True)
-    solve = functools.partial(_solve, parameters=tvl1.Parameters(**settings.flow))
-    found = flow_codec.quantise(solve(grey[needed], grey[needed + 1]), settings.bound)
-    stacked = jnp.moveaxis(found, -1, 1)[places.reshape(paths.shape)]
-    count, length = paths.shape
-    return stacked.reshape(count, 2 * length, *grey.shape[1:])
-
-
 def _solve(first: Array, second: Array, parameters: tvl1.Parameters) -> jax.Array:
-    """One pair after the other on a processor, all side by side elsewhere."""
+    """Flow of pairs of frames: one after the other on a CPU, else side by side."""
 
     def solver(together: int) -> Callable[[Array, Array], jax.Array]:
         return lambda one, other: tvl1.flow(one, other, parameters, together)

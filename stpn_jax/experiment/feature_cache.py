@@ -7,6 +7,7 @@ the streams.
 """
 
 import dataclasses
+import functools
 import hashlib
 import itertools
 import json
@@ -25,7 +26,6 @@ from stpn_jax.config import EvaluationConfig, StageConfig
 from stpn_jax.experiment import initialize, setup
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.input_pipeline import batching, feature_store
-from stpn_jax.models.maps import Streams
 from stpn_jax.utils.errors import UsageError
 
 MAPS = "maps"
@@ -110,9 +110,10 @@ def test_batches(
 
 def maps_of(experiment: Experiment, stage: StageConfig, batch: Any) -> MapBatch:
     """Shapes of a batch's feature maps, from those of its pixels."""
-    made = setup.make_settings(experiment, stage, training=False)
+    network = setup.build_network(experiment, stage, training=False)
+    forward = functools.partial(network.apply, method="feature_maps")
     variables = setup.variable_shapes(experiment, stage)
-    found: MapBatch = jax.eval_shape(Streams(made).apply, variables, batch)
+    found: MapBatch = jax.eval_shape(forward, variables, batch)
     return found
 
 
@@ -150,10 +151,12 @@ class _Maps:
                 f"{len(self.videos)} videos",
                 flush=True,
             )
-            made = setup.make_settings(
+            network = setup.build_network(
                 self.experiment, self.stage, training=self.training
             )
-            forward = parallel.map_forward(Streams(made).apply)
+            forward = parallel.map_forward(
+                functools.partial(network.apply, method="feature_maps")
+            )
             variables = parallel.replicate(streams)
             for one in tqdm.tqdm(
                 pixels(done // batch),

@@ -13,7 +13,6 @@ from stpn_jax.config import Config, ModelConfig, StageConfig
 from stpn_jax.experiment import checkpoint_selection, run_dir, setup
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.models import backbones, build
-from stpn_jax.models.maps import Streams
 from stpn_jax.train import checkpoint
 from stpn_jax.utils import files
 from stpn_jax.utils.errors import UsageError
@@ -35,8 +34,7 @@ def initial_variables(experiment: Experiment, stage: StageConfig) -> Variables:
     batch = setup.example_batch(experiment, stage)
     seed = setup.stage_seed(experiment.config, stage)
     if stage.init or experiment.init_from or experiment.config.model.weights != "none":
-        streams = Streams(setup.make_settings(experiment, stage, training=False))
-        variables = build.initialise_levels(network, streams, batch, seed)
+        variables = build.initialise_levels(network, batch, seed)
     else:
         variables = build.initialise(network, batch, seed)
     variables, notes = _fill(experiment, stage, variables)

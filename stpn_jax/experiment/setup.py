@@ -15,7 +15,7 @@ from stpn_jax.config import Config, DataConfig, StageConfig
 from stpn_jax.datasets import official_splits
 from stpn_jax.input_pipeline import augmentation
 from stpn_jax.input_pipeline.sampling import SnippetShape
-from stpn_jax.models import build, settings
+from stpn_jax.models import build
 from stpn_jax.records import records
 from stpn_jax.utils import files
 from stpn_jax.utils.errors import UsageError
@@ -89,8 +89,8 @@ def open_experiment(
         )
     # Raise UsageError now, not after a stage, if a crop is larger than the frames.
     size = dataset.meta.size
-    augmentation.train_view(np.random.default_rng(0), size, data)
-    augmentation.test_views(size, data.input_size, config.evaluation.views)
+    augmentation.train_crop(np.random.default_rng(0), size, data)
+    augmentation.test_crops(size, data.input_size, config.evaluation.views)
     split = official_splits.split_videos(
         dataset, data.split, data.validation_fraction, data.validation_seed
     )
@@ -119,21 +119,12 @@ def prepare_command(data: DataConfig) -> str:
 def build_network(
     experiment: Experiment, stage: StageConfig, *, training: bool = True
 ) -> nn.Module:
-    """The network of a stage."""
-    return build.build(
-        stage.network, make_settings(experiment, stage, training=training)
-    )
-
-
-def make_settings(
-    experiment: Experiment, stage: StageConfig, *, training: bool
-) -> settings.Settings:
-    """What it is built from; only training crops differ in size from the input."""
+    """The network of a stage; only training crops differ in size from the input."""
     data = experiment.config.data
     resize = training and any(
         side != data.input_size for side in augmentation.crop_sides(data)
     )
-    return settings.from_config(
+    return build.build(
         experiment.config.model,
         stage,
         classes=len(experiment.dataset.meta.classes),

@@ -20,9 +20,9 @@ from stpn_jax.experiment import (
     feature_cache,
     initialize,
     run_dir,
+    run_report,
     setup,
 )
-from stpn_jax.experiment import report as reporting
 from stpn_jax.experiment.initialize import Variables
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.input_pipeline import batching, sampling
@@ -33,7 +33,7 @@ from stpn_jax.utils import locks
 def train(
     experiment: Experiment,
     profile: bool = False,
-    boxes: reporting.Boxes | None = None,
+    boxes: run_report.Boxes | None = None,
     report: bool = True,
 ) -> None:
     """Prints a forecast, trains the stages, tests the networks, writes the report.
@@ -59,7 +59,7 @@ def train(
     if not was_tested:
         evaluate.evaluate(experiment, again=False)
     if report and not (was_tested and (experiment.directory / run_dir.PAGE).exists()):
-        reporting.attempt(experiment, boxes or {})
+        run_report.attempt(experiment, boxes or {})
     run_dir.print_files(experiment.directory)
 
 

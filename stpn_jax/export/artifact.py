@@ -13,7 +13,6 @@ and `artifact.json` (everything else). Without this package:
 import dataclasses
 import hashlib
 import io
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,6 +25,7 @@ from jaxtyping import Bool, Float, UInt8
 from stpn_jax.arrays import Array
 from stpn_jax.export import contract
 from stpn_jax.export.contract import Features, Preprocessing, Program
+from stpn_jax.utils import manifest
 from stpn_jax.utils.errors import UsageError
 
 
@@ -35,8 +35,8 @@ class Artifact:
 
     Attributes:
         labels: class names in the order of the probabilities.
-        preprocessing: how the arguments of `predict` are made.
-        card: what the exporter wrote about the network, such as its scores.
+        preprocessing: from a video to the arguments of `predict`.
+        card: the model card, such as the network's scores.
         programs: compiled at their first call, by kind; called with the weights first.
         weights: their arrays by name.
     """
@@ -56,8 +56,8 @@ class Artifact:
     ) -> tuple[Float[Array, "b classes"], Float[Array, "b h w"], Features]:
         """Probabilities, attention, features of snippets laid out as in arrays.Batch.
 
-        The attention has the rows and columns of the last feature map.
-        Each batch size is compiled once, so keep to one and pad.
+        The attention has the height and width of the backbone's last feature map. Each
+        batch size is compiled once, so keep to one and pad.
         """
         return self.programs["snippets"](self.weights, rgb, flow, box, flip)
 
@@ -83,8 +83,8 @@ def load(directory: epath.PathLike, dtype: str = "float32") -> Artifact:
 
     Raises:
         UsageError: a file is missing, damaged or of another export; the artifact is
-            from a JAX that this one does not understand; this device is not one it
-            was lowered for; it has no program of that dtype.
+            from an incompatible JAX, was not lowered for this device, or has no
+            program of that dtype.
     """
     folder = epath.Path(directory)
     description = _description(folder)
@@ -101,36 +101,28 @@ def _load(folder: epath.Path, description: Mapping[str, Any], dtype: str) -> Art
     kinds = _kinds(folder, description, dtype)
     names = {kind: contract.program_file(kind, dtype) for kind in kinds}
     content = {
-        name: _checked(folder / name, description)
+        name: _read_checked(folder / name, description["files"][name])
         for name in (*names.values(), contract.WEIGHTS)
     }
-    _check_platform(folder, description["platforms"])
-    _check_convention(folder, description)
+    _check_runs_here(folder, description)
     labels = tuple(description["labels"])
-    preprocessing = _preprocessing(description["preprocessing"])
+    fields = description["preprocessing"]
+    tuples = {name: tuple(fields[name]) for name in ("size", "tau")}
+    preprocessing = Preprocessing(**{**fields, **tuples})
     programs = {}
     for kind, name in names.items():
         exported = _deserialise(folder / name, content[name], description)
         _check_shapes(exported, kind, labels, preprocessing)
         programs[kind] = jax.jit(exported.call)
-    return Artifact(
-        labels=labels,
-        preprocessing=preprocessing,
-        card=description["card"],
-        programs=programs,
-        weights=jax.device_put(_from_npz(content[contract.WEIGHTS])),
-    )
-
-
-def _preprocessing(fields: Mapping[str, Any]) -> Preprocessing:
-    tuples = {name: tuple(fields[name]) for name in ("size", "tau")}
-    return Preprocessing(**{**fields, **tuples})
+    with np.load(io.BytesIO(content[contract.WEIGHTS]), allow_pickle=False) as archive:
+        weights = jax.device_put(dict(archive))
+    return Artifact(labels, preprocessing, description["card"], programs, weights)
 
 
 def _kinds(folder: epath.Path, description: Mapping[str, Any], dtype: str) -> list[str]:
-    """The kinds of programs that there are in a dtype."""
+    """The kinds of programs that the artifact has in a dtype."""
     known = description["programs"]
-    kinds = [kind for kind in contract.ARGUMENTS if dtype in known.get(kind, ())]
+    kinds = [kind for kind in contract.KINDS if dtype in known.get(kind, ())]
     if "snippets" not in kinds:
         found = ", ".join(known.get("snippets", ())) or "none"
         raise UsageError(f"{folder}: has no {dtype} program, but {found}")
@@ -151,11 +143,6 @@ def _deserialise(
         ) from error
 
 
-def _from_npz(content: bytes) -> dict[str, np.ndarray]:
-    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-        return dict(archive)
-
-
 def _description(folder: epath.Path) -> dict[str, Any]:
     path = folder / contract.DESCRIPTION
     if not path.exists():
@@ -163,11 +150,8 @@ def _description(folder: epath.Path) -> dict[str, Any]:
             f"{folder}: no {path.name} in it, so it is no exported network; make one "
             "with python -m stpn_jax.main --mode=export"
         )
-    try:
-        description = json.loads(path.read_text())
-    except ValueError as error:
-        raise UsageError(f"{path}: damaged ({error}); export again") from error
-    found = description.get("format") if isinstance(description, dict) else None
+    description = manifest.read(path, "export again")
+    found = description.get("format")
     if found != contract.FORMAT:
         raise UsageError(
             f"{path}: format {found}, expected {contract.FORMAT}; export "
@@ -176,17 +160,16 @@ def _description(folder: epath.Path) -> dict[str, Any]:
     return description
 
 
-def _checked(path: epath.Path, description: Mapping[str, Any]) -> bytes:
+def _read_checked(path: epath.Path, expected: Mapping[str, Any]) -> bytes:
     if not path.exists():
         raise UsageError(f"{path}: missing from the artifact; export again")
     content = path.read_bytes()
-    expected = description["files"][path.name]["sha256"]
     found = hashlib.sha256(content).hexdigest()
-    if found != expected:
+    if found != expected["sha256"]:
         raise UsageError(
             f"{path}: damaged, or of another export ({len(content)} bytes of SHA-256 "
-            f"{found[:12]}, expected {description['files'][path.name]['bytes']} of "
-            f"{expected[:12]}); copy it again or export again"
+            f"{found[:12]}, expected {expected['bytes']} of "
+            f"{expected['sha256'][:12]}); copy it again or export again"
         )
     return content
 
@@ -198,7 +181,7 @@ def _check_shapes(
     preprocessing: Preprocessing,
 ) -> None:
     """Raises ValueError unless the description is of this program."""
-    expected = [x.shape[1:] for x in contract.ARGUMENTS[kind](preprocessing).values()]
+    expected = [x.shape[1:] for x in contract.arguments(preprocessing)[kind].values()]
     found = [x.shape[1:] for x in exported.in_avals[-len(expected) :]]
     if found != expected:
         raise ValueError(f"the program takes {found}, the preprocessing {expected}")
@@ -207,16 +190,13 @@ def _check_shapes(
         raise ValueError(f"the program has {classes} classes, not {len(labels)}")
 
 
-def _check_platform(folder: epath.Path, platforms: Sequence[str]) -> None:
-    here = jax.export.default_export_platform()
+def _check_runs_here(folder: epath.Path, description: Mapping[str, Any]) -> None:
+    here, platforms = jax.export.default_export_platform(), description["platforms"]
     if here not in platforms:
         raise UsageError(
             f"{folder}: lowered for {', '.join(platforms)}, this device is {here}; set "
             "JAX_PLATFORMS=cpu to run on the processor"
         )
-
-
-def _check_convention(folder: epath.Path, description: Mapping[str, Any]) -> None:
     oldest = jax.export.minimum_supported_calling_convention_version
     newest = jax.export.maximum_supported_calling_convention_version
     found = description["calling_convention"]

@@ -1,4 +1,4 @@
-"""What an artifact's programs take and give, and the names of its files.
+"""An artifact's contract: arguments and results of its programs, names of its files.
 
 Two kinds of program, each with float32 and with bfloat16 activations, over the same
 float32 weights:
@@ -7,8 +7,8 @@ float32 weights:
     frames    (weights, frames)               -> the same; TV-L1 is part of it
 
 `rgb`, `flow`, `box` and `flip` are laid out as in arrays.Batch. `frames` are as many
-consecutive frames as one snippet spans with the largest spacing of its paths; of them
-the central crop is looked at.
+consecutive frames as one snippet spans with the largest spacing of its paths, of which
+the program takes the central crop.
 """
 
 import dataclasses
@@ -23,17 +23,18 @@ from stpn_jax.arrays import Array
 
 FORMAT = 2
 PLATFORMS = ("cpu", "cuda", "tpu")
+KINDS = ("snippets", "frames")
 DTYPES = ("float32", "bfloat16")
 WEIGHTS, DESCRIPTION, CARD = "weights.npz", "artifact.json", "model_card.md"
 
 Features = Mapping[str, Array]
 Program = Callable[..., tuple[Array, Array, Features]]
-"""Gives probabilities [b classes], attention [b h w] and features {name: [b d]}."""
+"""Returns probabilities [b classes], attention [b h w] and features {name: [b d]}."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Preprocessing:
-    """From a video file to the programs' arguments.
+    """From a video to the programs' arguments.
 
     Attributes:
         size: width and height to which frames are resized before the flow.
@@ -43,11 +44,11 @@ class Preprocessing:
         flow_length: L, consecutive flows of a path.
         tau: smallest and largest spacing of the paths' centres, in frames.
         bound: displacement in pixels that the largest flow code stands for.
-        flow: parameters of TV-L1 by name; empty where the network was trained on flow
-            that another program had computed.
+        flow: parameters of TV-L1 by name; empty where another program computed the
+            flow of the training videos.
         snippets: snippets a video, averaged.
-        views: crops and mirror images a snippet, averaged.
-        seed: draws tau.
+        views: crops, mirrored ones included, of a snippet, averaged.
+        seed: of the random tau.
         span: t, consecutive frames that the program from frames takes.
     """
 
@@ -70,42 +71,25 @@ def program_file(kind: str, dtype: str) -> str:
     return f"{kind}_{dtype}.bin"
 
 
-def snippet_arguments(settings: Preprocessing) -> dict[str, jax.ShapeDtypeStruct]:
-    """Shapes of rgb, flow, box and flip with a symbolic batch."""
+def arguments(
+    settings: Preprocessing,
+) -> dict[str, dict[str, jax.ShapeDtypeStruct]]:
+    """Kind of program -> its arguments after the weights, with a symbolic batch."""
     (b,) = jax.export.symbolic_shape("b")
     side = (settings.input_size, settings.input_size)
     channels = 2 * settings.flow_length
-    return {
-        "rgb": jax.ShapeDtypeStruct((b, settings.frames, 3, *side), np.uint8),
-        "flow": jax.ShapeDtypeStruct((b, settings.paths, channels, *side), np.uint8),
-        "box": jax.ShapeDtypeStruct((b, 4), np.float32),
-        "flip": jax.ShapeDtypeStruct((b,), np.bool_),
-    }
-
-
-def frame_arguments(settings: Preprocessing) -> dict[str, jax.ShapeDtypeStruct]:
-    """Shape of the consecutive frames with a symbolic batch."""
-    (b,) = jax.export.symbolic_shape("b")
     width, height = settings.size
-    shape = (b, settings.span, 3, height, width)
-    return {"frames": jax.ShapeDtypeStruct(shape, np.uint8)}
-
-
-ARGUMENTS = {"snippets": snippet_arguments, "frames": frame_arguments}
-"""Kind of program -> shapes of its arguments after the weights, by name."""
-
-
-def describe(kind: str, settings: Preprocessing) -> dict[str, Any]:
-    """The arguments of a kind of program, as artifact.json tells them."""
+    frames = (b, settings.span, 3, height, width)
     return {
-        name: {
-            "dtype": str(one.dtype),
-            "shape": [
-                side if isinstance(side, int) else str(side) for side in one.shape
-            ],
-            "meaning": _MEANING[name],
-        }
-        for name, one in ARGUMENTS[kind](settings).items()
+        "snippets": {
+            "rgb": jax.ShapeDtypeStruct((b, settings.frames, 3, *side), np.uint8),
+            "flow": jax.ShapeDtypeStruct(
+                (b, settings.paths, channels, *side), np.uint8
+            ),
+            "box": jax.ShapeDtypeStruct((b, 4), np.float32),
+            "flip": jax.ShapeDtypeStruct((b,), np.bool_),
+        },
+        "frames": {"frames": jax.ShapeDtypeStruct(frames, np.uint8)},
     }
 
 
@@ -116,3 +100,15 @@ _MEANING = {
     "flip": "whether to mirror left to right",
     "frames": "consecutive RGB frames, channels first, resized to size",
 }
+
+
+def describe(kind: str, settings: Preprocessing) -> dict[str, Any]:
+    """The arguments of a kind of program, for artifact.json."""
+    return {
+        name: {
+            "dtype": str(one.dtype),
+            "shape": ["b", *one.shape[1:]],
+            "meaning": _MEANING[name],
+        }
+        for name, one in arguments(settings)[kind].items()
+    }

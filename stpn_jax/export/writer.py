@@ -1,10 +1,9 @@
-"""Writes an artifact: lowers its programs for all platforms, sums up every file."""
+"""Writes an artifact: programs lowered for all platforms, checksums, a model card."""
 
 import dataclasses
 import hashlib
 import io
 import json
-import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -31,29 +30,32 @@ def write(
 
     Args:
         directory: made if absent; an artifact in it is replaced.
-        programs: by kind (a key of contract.ARGUMENTS) and dtype, each called with the
+        programs: by kind (see contract.KINDS) and dtype, each called with the
             variables first, without side effects.
         variables: the programs' pytree of arrays.
         labels: class names in the order of the probabilities.
         preprocessing: fixes the shapes that the programs are lowered for.
-        card: anything that JSON can hold.
-        extras: contents of files that are no part of what is loaded, by name.
+        card: nested mappings for the model card, of what JSON can hold.
+        extras: contents of further files, which are not loaded, by name.
 
     Returns:
         The files written.
     """
     weights, rebuild = flatten(variables)
     shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), weights)
+    arguments = contract.arguments(preprocessing)
     exported = {
         contract.program_file(kind, dtype): _lower(
-            program, rebuild, shapes, contract.ARGUMENTS[kind](preprocessing)
+            program, rebuild, shapes, arguments[kind]
         )
         for kind, dtypes in programs.items()
         for dtype, program in dtypes.items()
     }
     contents = {name: bytes(one.serialize()) for name, one in exported.items()}
-    contents |= {contract.WEIGHTS: _to_npz(weights)} | dict(extras or {})
-    contents[contract.CARD] = render(labels, preprocessing, card or {}).encode()
+    buffer = io.BytesIO()
+    np.savez(buffer, **weights)  # type: ignore[arg-type]
+    contents |= {contract.WEIGHTS: buffer.getvalue()} | dict(extras or {})
+    contents[contract.CARD] = model_card(labels, preprocessing, card or {}).encode()
     first = next(iter(exported.values()))
     description = {
         "format": contract.FORMAT,
@@ -64,12 +66,15 @@ def write(
         "arguments": {
             kind: contract.describe(kind, preprocessing) for kind in programs
         },
-        "files": {name: _sum_up(content) for name, content in contents.items()},
+        "files": {
+            name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+            for name, content in contents.items()
+        },
         "preprocessing": dataclasses.asdict(preprocessing),
         "card": dict(card or {}),
         "labels": list(labels),
     }
-    # Last, so that an artifact that is cut short is one with a file of another sum.
+    # Last: an interrupted export leaves files that differ from their checksums.
     contents[contract.DESCRIPTION] = json.dumps(description, indent=2).encode()
     return _write(epath.Path(directory), contents)
 
@@ -110,7 +115,7 @@ def _lower(
 def flatten(
     variables: Any,
 ) -> tuple[dict[str, np.ndarray], Callable[[Mapping[str, Array]], Any]]:
-    """Arrays by name, and the function that puts them back into their tree."""
+    """Arrays by name, and the inverse function."""
     leaves, structure = jax.tree_util.tree_flatten_with_path(variables)
     names = [
         jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in leaves
@@ -123,34 +128,15 @@ def flatten(
     return dict(zip(names, arrays, strict=True)), rebuild
 
 
-def _to_npz(weights: Mapping[str, np.ndarray]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, array in weights.items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, array, allow_pickle=False)
-    return buffer.getvalue()
-
-
-def _sum_up(content: bytes) -> dict[str, Any]:
-    return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-
-
-def render(
+def model_card(
     labels: Sequence[str], preprocessing: Preprocessing, card: Mapping[str, Any]
 ) -> str:
-    """A page with a heading for each entry of the card.
-
-    Args:
-        labels: class names.
-        preprocessing: from a video to the network's input.
-        card: nested mappings of what JSON can hold.
-    """
+    """The model card in Markdown, with a heading for each entry."""
     width, height = preprocessing.size
     lines = [
         "# Model card",
         "",
-        f"Tells {len(labels)} classes of videos apart: frames of {width}x{height}, "
+        f"Classifies videos into {len(labels)} classes: frames of {width}x{height}, "
         f"crops of {preprocessing.input_size} pixels, {preprocessing.paths} paths of "
         f"{preprocessing.flow_length} flows. `artifact.json` holds the same, and the "
         "sizes and checksums of all files.",

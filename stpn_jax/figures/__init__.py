@@ -1,1 +1,1 @@
-"""Pictures of what a network sees and answers, drawn without global state."""
+"""Figures of predictions, attention, errors and training, without pyplot state."""

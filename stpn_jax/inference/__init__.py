@@ -1,5 +1,5 @@
-"""From videos to an exported network's answers, in bounded memory.
+"""From videos to an exported network's predictions, in bounded memory.
 
-source (a file or frames) --cells--> pieces of it --snippets--> program arguments
-  --batches--> the network --answer, timeline--> Answer
+video_sources (a file or frames) --timeline--> cells --samples--> batches of samples
+  --engine--> the network's results --predictions, timeline--> Prediction
 """

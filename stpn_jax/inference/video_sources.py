@@ -1,6 +1,5 @@
-"""What is looked at: a video file or an array of frames, one frame after the other."""
+"""Video sources: discovery of video files, and frames of a file or an array, read."""
 
-import dataclasses
 import glob
 import math
 import os
@@ -14,56 +13,33 @@ from jaxtyping import UInt8
 from stpn_jax.video import decoding
 
 DEFAULT_RATE = 25.0
-"""Frames a second of what does not say how many it has."""
+"""Frames a second where the header does not say."""
 
 _RATES = (1.0, 240.0)
-"""What a header may say; beyond that it is damaged."""
+"""Plausible frames a second; a header outside of them is damaged."""
 
 
-@dataclasses.dataclass
-class Frames:
-    """Frames in memory, with what a video.Video has.
+class Frames(decoding.Video):
+    """Frames in memory, with the attributes of a video file."""
 
-    Attributes:
-        pixels: RGB.
-        rate: frames a second.
-        size: width and height in pixels.
-        warnings: none.
-        seconds: their length.
-    """
-
-    pixels: UInt8[np.ndarray, "t y x 3"]
-    rate: float = DEFAULT_RATE
-    warnings: list[str] = dataclasses.field(default_factory=list)
+    def __init__(self, pixels: UInt8[np.ndarray, "t y x 3"], rate: float):
+        count, height, width, _ = pixels.shape
+        seconds = count / (rate or DEFAULT_RATE)
+        super().__init__("", size=(width, height), rate=rate, seconds=seconds)
+        self._pixels = pixels
 
     def __iter__(self) -> Iterator[decoding.Frame]:
-        return iter(self.pixels)
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height in pixels."""
-        return self.pixels.shape[2], self.pixels.shape[1]
-
-    @property
-    def seconds(self) -> float:
-        """How long they last."""
-        return len(self.pixels) / self.rate
+        """Frames in order."""
+        return iter(self._pixels)
 
 
-Source = decoding.Video | Frames
-
-
-def open_source(given: Any, rate: float = DEFAULT_RATE) -> Source:
-    """The source that somebody means.
-
-    Args:
-        given: path of a video file, or RGB frames: uint8 [t y x 3].
-        rate: frames a second of an array.
+def open_source(given: Any, rate: float = DEFAULT_RATE) -> decoding.Video:
+    """Opens a video file by its path, or an array of RGB frames: uint8 [t y x 3].
 
     Raises:
         VideoError: it is neither, or has no frames.
     """
-    if isinstance(given, np.ndarray) or hasattr(given, "__array__"):
+    if _is_array(given):
         return Frames(_checked(np.asarray(given)), float(rate))
     try:
         path = epath.Path(given)
@@ -75,16 +51,20 @@ def open_source(given: Any, rate: float = DEFAULT_RATE) -> Source:
         ) from error
     except KeyError as error:  # Of epath, for a scheme that it does not know.
         raise decoding.VideoError(
-            f"{error.args[0]} is no place that is read from; expected a path or gs://"
+            f"{error.args[0]} is not supported; expected a local path or gs://"
         ) from error
     return decoding.Video(path)
 
 
 def name(given: Any) -> str:
-    """How a report names it."""
-    if isinstance(given, np.ndarray) or hasattr(given, "__array__"):
+    """Its name in reports."""
+    if _is_array(given):
         return f"frames {'x'.join(map(str, np.shape(given)))}"
     return str(given)
+
+
+def _is_array(given: Any) -> bool:
+    return hasattr(given, "__array__")
 
 
 def _checked(pixels: np.ndarray) -> np.ndarray:
@@ -95,52 +75,49 @@ def _checked(pixels: np.ndarray) -> np.ndarray:
         )
     if not pixels.size:
         raise decoding.VideoError(
-            f"expected at least one frame and pixel, found {shape}"
+            f"expected one frame and pixel or more, found {shape}"
         )
     return pixels
 
 
-def rate(source: Source) -> float:
-    """Frames a second; known only after the first frame."""
+def rate(source: decoding.Video) -> float:
+    """Frames a second; of a file, known only after the first frame."""
     low, high = _RATES
     found = source.rate
     return found if math.isfinite(found) and low <= found <= high else DEFAULT_RATE
 
 
 def read(
-    source: Source, size: tuple[int, int], limit: float
-) -> Iterator[UInt8[np.ndarray, "y x 3"]]:
-    """The frames in width and height, each as soon as it is decoded.
-
-    Args:
-        source: of the frames.
-        size: width and height.
-        limit: seconds that it may last.
+    source: decoding.Video, size: tuple[int, int], limit: float
+) -> Iterator[decoding.Frame]:
+    """The frames, each resized to width and height as soon as it is decoded.
 
     Raises:
-        VideoError: it cannot be read, or lasts longer.
+        VideoError: it cannot be read, or lasts longer than `limit` seconds.
     """
     for count, frame in enumerate(source):
         if not count and source.seconds > limit:
-            raise decoding.VideoError(_too_long(f"{source.seconds:.0f} s", limit))
+            raise _too_long(f"{source.seconds:.0f} s", limit)
         if count >= limit * rate(source):
-            raise decoding.VideoError(_too_long(f"more than {count} frames", limit))
+            raise _too_long(f"more than {count} frames", limit)
         yield decoding.resize(frame, size)
 
 
-def _too_long(found: str, limit: float) -> str:
-    return f"it is too long: {found}, where {limit:.0f} s are allowed; cut it"
+def _too_long(found: str, limit: float) -> decoding.VideoError:
+    return decoding.VideoError(
+        f"it is too long: {found}, where {limit:.0f} s are allowed; cut it"
+    )
 
 
 def find_videos(given: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The videos, and the folders and globs that hold none.
+    """The videos, and the folders and globs without any.
 
     Args:
-        given: a folder stands for the videos below it, told by their endings; a glob
-            that is no file for what it matches; all else for itself, there or not.
+        given: a folder stands for the videos below it, recognised by their endings; a
+            glob that is no file for its matches; all else for itself, there or not.
 
     Returns:
-        Paths in the order they were given, each once; and what stands for nothing.
+        Paths in the order they were given, each once; and what contains no video.
     """
     found = {one: list(_expand(one)) for one in given}
     videos = dict.fromkeys(path for paths in found.values() for path in paths)
@@ -163,7 +140,7 @@ def _expand(one: str) -> Iterator[str]:
 
 
 def _below(folder: str) -> Iterator[str]:
-    """The videos below a folder; links to folders may lead back, so none is taken."""
+    """The videos below a folder; links to folders are skipped: they may lead back."""
     for parent, folders, names in os.walk(folder):
         folders.sort()
         yield from (
@@ -173,20 +150,19 @@ def _below(folder: str) -> Iterator[str]:
 
 def _remote(address: str) -> list[str]:
     """The videos below a remote folder, or the address itself."""
+
+    def below(path: epath.Path) -> Iterator[str]:
+        if not path.is_dir():
+            yield str(path)
+            return
+        for inner in sorted(path.iterdir()):
+            if inner.is_dir() or _is_video(inner.name):
+                yield from below(inner)
+
     try:
-        return list(_below_remote(epath.Path(address)))
-    # What nobody can look into is told with the reason when it is opened.
-    except Exception:
+        return list(below(epath.Path(address)))
+    except Exception:  # Opening it later fails with the reason.
         return [address]
-
-
-def _below_remote(path: epath.Path) -> Iterator[str]:
-    if not path.is_dir():
-        yield str(path)
-        return
-    for inner in sorted(path.iterdir()):
-        if inner.is_dir() or _is_video(inner.name):
-            yield from _below_remote(inner)
 
 
 def _is_video(name: str) -> bool:

@@ -1,7 +1,7 @@
-"""Where a snippet is cut out: TSN's scale-jittered training crops and the test views.
+"""Where a snippet is cropped: TSN's scale-jittered training crops, and test crops.
 
-One crop serves all frames and flows of a snippet. Mirroring is only noted in the view:
-the accelerator does it, together with the sign of the horizontal flow.
+One crop serves all frames and flows of a snippet. It only says whether to mirror: the
+accelerator does so, and changes the sign of the horizontal flow.
 """
 
 import itertools
@@ -13,7 +13,7 @@ from stpn_jax import config
 from stpn_jax.utils import errors
 
 
-class View(NamedTuple):
+class Crop(NamedTuple):
     """A crop in pixels of the record's frame, and whether it is mirrored."""
 
     y0: int
@@ -28,21 +28,17 @@ def crop_sides(settings: config.DataConfig) -> tuple[int, ...]:
     return tuple(int(settings.crop_size * scale) for scale in settings.crop_scales)
 
 
-def train_view(
+def train_crop(
     rng: np.random.Generator, size: tuple[int, int], settings: config.DataConfig
-) -> View:
-    """Draws sides, position and mirroring of a training crop (TSN's recipe).
+) -> Crop:
+    """Samples sides, position and mirroring of a training crop (TSN's recipe).
 
     Height and width are two of the crop_sides at most max_distort apart in their list;
     the position is one of the 13 of `fixed_positions`, or uniform.
 
-    Args:
-        rng: used up by a fixed number of draws.
-        size: width and height of the record's frames, in pixels.
-        settings: crop_size, crop_scales, max_distort, corner_crops and flip are read.
-
     Raises:
-        UsageError: where a crop is larger than the frame, or there is no scale.
+        UsageError: a crop is larger than frames of `size` (width, height), or none is
+            given.
     """
     sides = crop_sides(settings)
     if not sides or min(sides) < 1 or max(sides) > min(size):
@@ -51,7 +47,11 @@ def train_view(
             f"{settings.crop_scales} gives crops of {sides} pixels: expected 1 to "
             f"{min(size)} for frames of {size[0]}x{size[1]}"
         )
-    pairs = _side_pairs(len(sides), settings.max_distort)
+    pairs = [
+        (i, j)
+        for i, j in itertools.product(range(len(sides)), repeat=2)
+        if abs(i - j) <= settings.max_distort
+    ]
     i, j = pairs[rng.integers(len(pairs))]
     room_y, room_x = size[1] - sides[i], size[0] - sides[j]
     if settings.corner_crops:
@@ -60,23 +60,14 @@ def train_view(
     else:
         y, x = (int(rng.integers(room + 1)) for room in (room_y, room_x))
     flip = settings.flip and bool(rng.integers(2))
-    return View(y, x, y + sides[i], x + sides[j], flip)
-
-
-def _side_pairs(count: int, max_distort: int) -> list[tuple[int, int]]:
-    pairs = itertools.product(range(count), repeat=2)
-    return [(i, j) for i, j in pairs if abs(i - j) <= max_distort]
+    return Crop(y, x, y + sides[i], x + sides[j], flip)
 
 
 def fixed_positions(room_y: int, room_x: int) -> list[tuple[int, int]]:
     """TSN's 13 crop positions (y, x): more_fix_crop of yjxiong/caffe.
 
     They are a grid of quarter steps: corners, centre, middles of the edges, and the
-    middles between centre and corners.
-
-    Args:
-        room_y: height of the frame less that of the crop, in pixels.
-        room_x: the same across.
+    middles between centre and corners. The room is the frame's side less the crop's.
     """
     y, x = room_y // 4, room_x // 4
     corners = [(0, 0), (0, 4), (4, 0), (4, 4), (2, 2)]
@@ -85,19 +76,16 @@ def fixed_positions(room_y: int, room_x: int) -> list[tuple[int, int]]:
     return [(i * y, j * x) for i, j in corners + edges + quarters]
 
 
-def test_views(
-    size: tuple[int, int], crop_side: int, views: Literal[1, 2, 10]
-) -> list[View]:
+def test_crops(
+    size: tuple[int, int], crop_side: int, count: Literal[1, 2, 10]
+) -> list[Crop]:
     """The crops of the test protocol (section 4.7, after the two-stream method).
 
     Args:
-        size: width and height of the record's frames, in pixels.
+        size: width and height of the frames, in pixels.
         crop_side: side of the square crops, in pixels.
-        views: 10 for the four corners and the centre, then the same mirrored; 2 for
+        count: 10 for the four corners and the centre, then the same mirrored; 2 for
             the centre and its mirror image; 1 for the centre.
-
-    Raises:
-        UsageError: where the crop is larger than the frame.
     """
     room_y, room_x = size[1] - crop_side, size[0] - crop_side
     if min(room_y, room_x) < 0:
@@ -106,11 +94,11 @@ def test_views(
             f"{size[0]}x{size[1]}: choose a smaller one or prepare larger frames"
         )
     places = [(room_y // 2, room_x // 2)]
-    if views == 10:
+    if count == 10:
         places = [(y, x) for y in (0, room_y) for x in (0, room_x)] + places
-    mirrored = (False,) if views == 1 else (False, True)
+    mirrored = (False,) if count == 1 else (False, True)
     return [
-        View(y, x, y + crop_side, x + crop_side, flip)
+        Crop(y, x, y + crop_side, x + crop_side, flip)
         for flip in mirrored
         for y, x in places
     ]

@@ -1,9 +1,9 @@
 """Batches of snippets from the records: which, in what order, read by Grain's threads.
 
-The plan of a training step (videos, moments, views) is a pure function of the seed and
-the step, so a run goes on anywhere by its step number alone, and several hosts read
-together what one would. Each element that Grain maps is a whole batch, so nothing is
-copied to stack samples, and the threads work on neighbouring batches.
+The plan of a training step (videos, positions, crops) is a pure function of the seed
+and the step: a run resumes from its step number alone, and several hosts together read
+what one would. Each element that Grain maps is a whole batch, so that no samples are
+copied to stack them.
 """
 
 from collections.abc import Callable, Iterator
@@ -29,12 +29,11 @@ def train_plan(
 ) -> list[snippets.Snippet]:
     """The snippets of one training step, over all hosts.
 
-    Slot i of step s is at position s * batch + i of a walk through the videos that is
-    shuffled anew, by (seed, epoch), each time round; moment and view are drawn by
-    (seed, step, slot).
+    Slot i of step s is number s * batch + i of the shuffled walk through the videos;
+    (seed, step, slot) seeds its position and its crop.
 
     Raises:
-        UsageError: where there are no videos, or crops do not fit into the frames.
+        UsageError: there are no videos, or crops do not fit into the frames.
     """
     if not len(videos):
         raise errors.UsageError(
@@ -45,18 +44,18 @@ def train_plan(
     for slot, video in enumerate(videos[walk].tolist()):
         rng = np.random.default_rng([seed, 1, step, slot])
         frames = int(dataset.num_frames[video])
-        moment = sampling.train_moment(rng, video, frames, shape)
-        view = augmentation.train_view(rng, dataset.meta.size, settings)
-        plan.append(snippets.Snippet(moment, (view,)))
+        position = sampling.train_position(rng, video, frames, shape)
+        crop = augmentation.train_crop(rng, dataset.meta.size, settings)
+        plan.append(snippets.Snippet(position, (crop,)))
     return plan
 
 
 def shuffled_walk(
     seed: int, positions: Int[np.ndarray, "n"], count: int
 ) -> Int[np.ndarray, "n"]:
-    """What is at these positions of an endless walk through `count` things.
+    """Items at these positions of an endless walk through `count` items.
 
-    It is shuffled anew, by (seed, epoch), each time round.
+    Each round is one epoch, shuffled by (seed, epoch).
     """
     epochs, places = np.divmod(positions, count)
     orders = {
@@ -73,17 +72,17 @@ def test_plan(
     shape: sampling.SnippetShape,
     evaluation: config.EvaluationConfig,
 ) -> list[snippets.Snippet]:
-    """Every snippet of every video with all its views, over all hosts.
+    """Every snippet of every video with all its crops, over all hosts.
 
     Raises:
-        UsageError: where the crop does not fit into the records' frames.
+        UsageError: the crop does not fit into the records' frames.
     """
     size = dataset.meta.size
-    views = augmentation.test_views(size, settings.input_size, evaluation.views)
+    crops = augmentation.test_crops(size, settings.input_size, evaluation.views)
     return [
-        snippets.Snippet(moment, tuple(views))
+        snippets.Snippet(position, tuple(crops))
         for video in map(int, videos)
-        for moment in sampling.test_moments(
+        for position in sampling.test_positions(
             video,
             int(dataset.num_frames[video]),
             shape,
@@ -114,15 +113,11 @@ def train_batches(
         settings: crops, threads and prefetching.
         shape: of a snippet.
         batch: snippets a step, over all hosts.
-        seed: draws everything.
-        start_step: first step; nothing else is needed to resume.
+        seed: with start_step, all that is needed to resume.
+        start_step: first step.
         stop_step: step to stop before.
-        host: which share.
-        hosts: how many shares; must divide batch.
-
-    Raises:
-        UsageError: where the plan does, where hosts does not divide batch, and for an
-            image that cannot be read, naming its clip.
+        host: number of this host's share.
+        hosts: number of shares; must divide batch.
     """
     share = _share(batch, host, hosts)
     side = max(augmentation.crop_sides(settings), default=0)
@@ -145,12 +140,8 @@ def test_batches(
 ) -> Iterator[arrays.Batch]:
     """This host's share of the test batches: every snippet of every video once.
 
-    A batch has evaluation.batch snippets over all hosts and as many samples a snippet
-    as there are views, side by side; the last ones are filled up with padding.
-
-    Raises:
-        UsageError: where hosts does not divide the batch, where the crop does not fit,
-            and for an image that cannot be read, naming its clip.
+    A batch has evaluation.batch snippets over all hosts, the crops of a snippet side by
+    side; the last one is padded.
     """
     plan = test_plan(dataset, videos, settings, shape, evaluation)
     share = _share(evaluation.batch, host, hosts)
@@ -167,7 +158,7 @@ def test_batches(
 
 
 def test_batch_count(videos: int, evaluation: config.EvaluationConfig) -> int:
-    """How many batches `test_batches` gives for so many videos, on every host."""
+    """Number of batches that `test_batches` yields on every host."""
     return -(-videos * evaluation.snippets // evaluation.batch)
 
 

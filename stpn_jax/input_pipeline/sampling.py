@@ -1,4 +1,4 @@
-"""When a snippet is taken: centre, spacing of the paths, and the positions they read.
+"""When a snippet is taken: its centre, the spacing of its paths, the flows they read.
 
 Flow j of a clip leads from frame j to frame j + 1, so n frames have n - 1 flows. A
 snippet of K paths (section 3.2) has its chunks centred on
@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Int, UInt8
 
+from stpn_jax.arrays import Array
 from stpn_jax.utils import errors
 
 
@@ -49,14 +50,8 @@ class SnippetShape:
             )
 
 
-class Moment(NamedTuple):
-    """Where in which clip a snippet lies.
-
-    Attributes:
-        video: index of the clip in its data set.
-        centre: frame index.
-        tau: spacing of the paths' centres in frames, cut to what the clip allows.
-    """
+class SamplingPosition(NamedTuple):
+    """When in which clip a snippet is taken; tau is cut to what the clip allows."""
 
     video: int
     centre: int
@@ -98,88 +93,95 @@ def centre_range(tau: int, shape: SnippetShape, num_flows: int) -> tuple[int, in
     return low, high
 
 
-def flow_positions(
+def flow_indices(
     centre: int, tau: int, shape: SnippetShape, num_flows: int
 ) -> Int[np.ndarray, "k t"]:
-    """Indices of the L flows of each of the K paths.
+    """Indices of the L flows of each of the K paths, around a centre frame.
 
-    Args:
-        centre: frame index of the snippet's centre.
-        tau: spacing of the paths' centres, in frames.
-        shape: gives K and L.
-        num_flows: flows of the clip, at least 1.
-
-    Returns:
-        Indices in 0 .. num_flows - 1; positions outside the clip repeat its edge.
+    Indices beyond the clip repeat its edge. A clip has at least one flow.
     """
     tau = fitting_tau(tau, shape, num_flows)
     starts = centre + offsets(shape.paths, tau) - shape.flow_length // 2
-    positions = starts[:, None] + np.arange(shape.flow_length)
-    return np.clip(positions, 0, num_flows - 1)
+    indices = starts[:, None] + np.arange(shape.flow_length)
+    return np.clip(indices, 0, num_flows - 1)
 
 
-def frame_positions(
+class FlowStacks(NamedTuple):
+    """How the flow stacks of a snippet are assembled, whoever has the flows.
+
+    Paths overlap where tau is below L; each flow is needed once all the same.
+
+    Attributes:
+        needed: indices of the flows that the snippet reads, increasing.
+        planes: the plane of each channel, x and y in turn, of each path, where the
+            planes of the needed flows are numbered x, y, x, y ...
+    """
+
+    needed: Int[np.ndarray, "n"]
+    planes: Int[np.ndarray, "k c"]
+
+    def assemble(self, codes: UInt8[Array, "n 2 y x"]) -> UInt8[Array, "k c y x"]:
+        """The stacks, from the codes of the needed flows; also when traced by JAX."""
+        return codes.reshape(-1, *codes.shape[2:])[self.planes]
+
+
+def flow_stacks(indices: Int[np.ndarray, "k t"]) -> FlowStacks:
+    """The stacks of the flows at these indices; c = 2L."""
+    needed, places = np.unique(indices, return_inverse=True)
+    paths, length = indices.shape
+    planes = 2 * places.reshape(paths, length, 1) + np.arange(2)
+    return FlowStacks(needed, planes.reshape(paths, 2 * length))
+
+
+def frame_indices(
     centre: int, tau: int, shape: SnippetShape, num_frames: int
 ) -> Int[np.ndarray, "f"]:
     """Indices of the f RGB frames: the centre, or with f = K the paths' centres.
 
-    Args:
-        centre: frame index of the snippet's centre.
-        tau: spacing of the frames.
-        shape: gives f.
-        num_frames: frames of the clip, at least 1.
-
-    Returns:
-        Indices in 0 .. num_frames - 1; positions outside the clip repeat its edge.
+    Indices beyond the clip repeat its edge.
     """
     tau = fitting_tau(tau, shape, num_frames - 1)
     return np.clip(centre + offsets(shape.frames, tau), 0, num_frames - 1)
 
 
-def train_moment(
+def train_position(
     rng: np.random.Generator, video: int, num_frames: int, shape: SnippetShape
-) -> Moment:
-    """Draws tau and then a centre, both uniform over what fits into the clip."""
-    return _moment(rng, video, num_frames, shape, rng.random())
+) -> SamplingPosition:
+    """Samples tau and then a centre, both uniform over what fits into the clip."""
+    return _position(rng, video, num_frames, shape, rng.random())
 
 
-def test_moments(
+def test_positions(
     video: int,
     num_frames: int,
     shape: SnippetShape,
     snippets: int,
     centres: Literal["random", "even"],
     seed: int,
-) -> list[Moment]:
-    """The snippets of one clip in testing (section 4.7).
+) -> list[SamplingPosition]:
+    """The snippets of one clip in testing (section 4.7), seeded by (seed, video).
 
-    Args:
-        video: index of the clip; with the seed it fixes every draw.
-        num_frames: frames of the clip.
-        shape: of a snippet. Networks of other shapes see the same taus (before they
-            are cut) at the same shares of their own range of centres.
-        snippets: how many.
-        centres: `random`, or `even` for equal steps over the range that fits.
-        seed: draws tau and the random centres.
+    Networks of other shapes get the same taus (before they are cut) at the same shares
+    of their own range of centres; `even` centres are equal steps over that range.
     """
     rng = np.random.default_rng([seed, video])
     shares = rng.random(snippets)
     if centres == "even":
         shares = (np.arange(snippets) + 0.5) / snippets
-    return [_moment(rng, video, num_frames, shape, share) for share in shares]
+    return [_position(rng, video, num_frames, shape, share) for share in shares]
 
 
-def _moment(
+def _position(
     rng: np.random.Generator,
     video: int,
     num_frames: int,
     shape: SnippetShape,
     share: float,
-) -> Moment:
+) -> SamplingPosition:
     tau = int(rng.integers(shape.tau[0], shape.tau[1] + 1))
     tau = fitting_tau(tau, shape, num_frames - 1)
     low, high = centre_range(tau, shape, num_frames - 1)
-    return Moment(video, low + int(share * (high - low + 1)), tau)
+    return SamplingPosition(video, low + int(share * (high - low + 1)), tau)
 
 
 def flows_needed(shape: SnippetShape, tau: int) -> int:

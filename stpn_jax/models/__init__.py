@@ -1,1 +1,1 @@
-"""The boxes of the paper's Figure 2 as Flax modules, one file each."""
+"""Flax modules; stpn.py is the network of the paper's Figure 2."""

@@ -1,9 +1,9 @@
 """Convolution in the form that suits the platform a program is lowered for.
 
-XLA's CPU backend is slow at 1x1 convolutions, at patches side by side and at depthwise
-convolutions, above all at their gradients. There the first two are matrix products and
-the last is k * k shifted multiply-adds; every other platform gets the plain
-convolution. The numbers are the same.
+XLA's CPU backend is slow at 1x1 convolutions, at those of adjacent patches and at
+depthwise ones, above all at their gradients. There the first two are matrix products
+and the last is k * k shifted multiply-adds; all other platforms use XLA's convolution.
+The numbers are the same.
 """
 
 import functools
@@ -16,7 +16,7 @@ from jaxtyping import Float
 
 from stpn_jax.arrays import Array
 
-# Shares of a batch that a CPU may work on at once.
+# Parts of a batch that a CPU may compute at once.
 ABREAST = 4
 
 Padding = int | Literal["SAME"]
@@ -29,16 +29,13 @@ def convolve(
     stride: int = 1,
     padding: Padding = 0,
 ) -> Float[Array, "n y2 x2 d"]:
-    """Correlates x with a square kernel.
+    """Correlates x with a square kernel, in the dtype of x.
 
     Args:
-        x: images or maps.
+        x: images or feature maps.
         kernel: i is c, or 1 for a depthwise convolution, where d is c.
-        stride: step along rows and columns.
+        stride: along both axes.
         padding: zeros at each border, or SAME as TensorFlow has it.
-
-    Returns:
-        The map, in the dtype of x.
     """
     side, inputs = kernel.shape[0], kernel.shape[2]
     pads = tuple(_pads(size, side, stride, padding) for size in x.shape[1:3])
@@ -70,7 +67,7 @@ def _plain(x: Array, kernel: Array, stride: int, pads: Pads) -> Array:
 
 
 def _product(x: Array, kernel: Array, stride: int) -> Array:
-    """A 1x1 convolution, or one of patches side by side, as matrix products."""
+    """A 1x1 convolution, or one of adjacent patches, as matrix products."""
     side = kernel.shape[0]
     if side == 1:
         return jnp.dot(x[:, ::stride, ::stride], kernel[0, 0])
@@ -111,7 +108,7 @@ _depthwise.defvjp(_depthwise_forward, _depthwise_backward)
 
 
 def _shifted(x: Array, kernel: Array, stride: int, pads: Pads) -> Array:
-    # Without the barriers XLA fuses the neighbours in and computes them at every tap.
+    # Without the barriers XLA fuses in what stands around and computes it at every tap.
     x = jax.lax.optimization_barrier(jnp.pad(x, ((0, 0), *pads, (0, 0))))
     side = kernel.shape[0]
     windows = _windows(x, side, stride)
@@ -121,7 +118,7 @@ def _shifted(x: Array, kernel: Array, stride: int, pads: Pads) -> Array:
 
 
 def _windows(x: Array, side: int, stride: int) -> list[Array]:
-    """The k * k views of `[..., y, x, c]` that a kernel's taps see."""
+    """The k * k slices of `[..., y, x, c]` that a kernel's taps are multiplied by."""
     rows, columns = ((size - side) // stride * stride + 1 for size in x.shape[-3:-1])
     return [
         x[..., i : i + rows : stride, j : j + columns : stride, :]
@@ -133,17 +130,14 @@ def _windows(x: Array, side: int, stride: int) -> list[Array]:
 def _shifted_input_gradient(
     x: Array, kernel: Array, slope: Array, stride: int, pads: Pads
 ) -> Array:
-    """The slope, spread out by the stride, correlated with the kernel turned around."""
+    """The slope, dilated by the stride, correlated with the reversed kernel."""
     side = kernel.shape[0]
-    spread = [(0, 0, 0)]
-    for size, out, (before, _) in zip(
-        x.shape[1:3], slope.shape[1:3], pads, strict=True
-    ):
+    dilation = [(0, 0, 0)] * 4
+    for axis, (before, _) in enumerate(pads, 1):
         low = side - 1 - before
-        high = size + side - 1 - low - ((out - 1) * stride + 1)
-        spread.append((low, high, stride - 1))
-    spread.append((0, 0, 0))
-    slope = jax.lax.pad(slope, jnp.zeros((), slope.dtype), spread)
+        high = x.shape[axis] + side - 1 - low - ((slope.shape[axis] - 1) * stride + 1)
+        dilation[axis] = low, high, stride - 1
+    slope = jax.lax.pad(slope, jnp.zeros((), slope.dtype), dilation)
     return _shifted(slope, kernel[::-1, ::-1], 1, ((0, 0), (0, 0)))
 
 
@@ -152,7 +146,7 @@ def _shifted_kernel_gradient(
 ) -> Array:
     """One reduction to all k * k sums, so that the arrays are read once.
 
-    XLA runs each reduction on one core, so the images are shared by several.
+    XLA runs a reduction on one core, so the images are divided among several.
     """
     side = kernel.shape[0]
     x = jnp.pad(x, ((0, 0), *pads, (0, 0)))

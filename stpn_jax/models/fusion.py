@@ -1,20 +1,25 @@
-"""Fusion of m pathways at each location, which Tables 3 to 5 compare."""
+"""Fusion of m pathways at each location: the operators that Tables 3 to 5 compare."""
 
 import functools
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import jax.numpy as jnp
 from flax import linen as nn
-from jaxtyping import Float
+from jaxtyping import Float, Float32
 
 from stpn_jax.arrays import Array
 from stpn_jax.config import FusionConfig
 from stpn_jax.ops import compact_bilinear, count_sketch
 from stpn_jax.utils.errors import UsageError
 
-# Two maps of ResNet, 2048 x 2048; the classifier behind it has a row for each.
+# Two maps of ResNet, 2048 x 2048; the classifier behind it has a weight for each.
 MAX_BILINEAR_WIDTH = 2048**2
+
+Seed = tuple[int, ...]
+Pathways = Sequence[Float32[Array, "*n _"]]
+Fused = Float32[Array, "*n d"]
 
 
 class Fusion(nn.Module):
@@ -22,29 +27,25 @@ class Fusion(nn.Module):
 
     Attributes:
         config: which operator, and what follows it.
-        seed: draws the sketches; distinct for every level of a network.
+        seed: of the sketches; distinct for every level of a network.
     """
 
     config: FusionConfig
-    seed: tuple[int, ...]
+    seed: Seed
 
     @nn.compact
-    def __call__(
-        self, pathways: Sequence[Float[Array, "*n _"]]
-    ) -> Float[Array, "*n _"]:
-        """Fuses arrays that agree in all axes but the last."""
-        if self.config.kind not in FUSIONS:
+    def __call__(self, pathways: Sequence[Float[Array, "*n _"]]) -> Fused:
+        """Fuses arrays that agree in all axes but the last, in float32."""
+        kind = self.config.kind
+        if kind not in FUSIONS:
             known = ", ".join(FUSIONS)
-            raise UsageError(
-                f"fusion kind {self.config.kind!r}: expected one of {known}"
-            )
-        fused = FUSIONS[self.config.kind](self.config, self.seed, name="operator")(
-            pathways
-        )
+            raise UsageError(f"fusion kind {kind!r}: expected one of {known}")
+        pathways = [x.astype(jnp.float32) for x in pathways]
+        fused = FUSIONS[kind](pathways, self.config.width, self.seed)
         return normalise(fused, self.config)
 
 
-def normalise(x: Float[Array, "*n d"], config: FusionConfig) -> Float[Array, "*n d"]:
+def normalise(x: Fused, config: FusionConfig) -> Fused:
     """Signed square root, L2 and scale, each as the config has it."""
     if config.signed_sqrt:
         x = compact_bilinear.signed_sqrt(x)
@@ -53,59 +54,47 @@ def normalise(x: Float[Array, "*n d"], config: FusionConfig) -> Float[Array, "*n
     return x * (config.scale or math.sqrt(x.shape[-1]))
 
 
-class CompactBilinear(nn.Module):
-    """STCB with sketches that are drawn once and saved with the parameters."""
+def stcb(pathways: Pathways, width: int, seed: Seed) -> Fused:
+    """Compact bilinear fusion (Algorithm 1)."""
+    return CompactBilinear(width, seed, name="operator")(pathways)
 
-    config: FusionConfig
-    seed: tuple[int, ...]
+
+class CompactBilinear(nn.Module):
+    """STCB with sketches that are sampled once and saved with the parameters."""
+
+    width: int
+    seed: Seed
 
     @nn.compact
-    def __call__(
-        self, pathways: Sequence[Float[Array, "*n _"]]
-    ) -> Float[Array, "*n d"]:
+    def __call__(self, pathways: Pathways) -> Fused:
         sketches = [self._sketch(i, x.shape[-1]) for i, x in enumerate(pathways)]
-        return compact_bilinear.compact_bilinear(pathways, sketches, self.config.width)
+        return compact_bilinear.compact_bilinear(pathways, sketches, self.width)
 
     def _sketch(self, pathway: int, channels: int) -> count_sketch.Sketch:
+        seed = (*self.seed, pathway)
         variable = self.variable(
             "sketches",
             f"pathway{pathway}",
-            lambda: count_sketch.draw(
-                (*self.seed, pathway), channels, self.config.width
-            )._asdict(),
+            lambda: count_sketch.draw(seed, channels, self.width)._asdict(),
         )
         return count_sketch.Sketch(**variable.value)
 
 
-class Concatenation(nn.Module):
+def concatenate(pathways: Pathways, *_: Any) -> Fused:
     """The pathways' channels side by side."""
-
-    config: FusionConfig
-    seed: tuple[int, ...]
-
-    def __call__(
-        self, pathways: Sequence[Float[Array, "*n _"]]
-    ) -> Float[Array, "*n _"]:
-        return jnp.concatenate([x.astype(jnp.float32) for x in pathways], axis=-1)
+    return jnp.concatenate(pathways, axis=-1)
 
 
-class Bilinear(nn.Module):
+def bilinear(pathways: Pathways, *_: Any) -> Fused:
     """The whole outer product of the pathways, which compact bilinear approximates."""
-
-    config: FusionConfig
-    seed: tuple[int, ...]
-
-    def __call__(
-        self, pathways: Sequence[Float[Array, "*n _"]]
-    ) -> Float[Array, "*n d"]:
-        width = math.prod(x.shape[-1] for x in pathways)
-        if width > MAX_BILINEAR_WIDTH:
-            widths = " x ".join(str(x.shape[-1]) for x in pathways)
-            raise UsageError(
-                f"fusion by bilinear: {widths} = {width} products a location, more "
-                f"than {MAX_BILINEAR_WIDTH}; use stcb, or fewer pathways"
-            )
-        return functools.reduce(_outer, (x.astype(jnp.float32) for x in pathways))
+    width = math.prod(x.shape[-1] for x in pathways)
+    if width > MAX_BILINEAR_WIDTH:
+        widths = " x ".join(str(x.shape[-1]) for x in pathways)
+        raise UsageError(
+            f"fusion by bilinear: {widths} = {width} products per location, more "
+            f"than {MAX_BILINEAR_WIDTH}; use stcb, or fewer pathways"
+        )
+    return functools.reduce(_outer, pathways)
 
 
 def _outer(x: Array, y: Array) -> Array:
@@ -113,44 +102,31 @@ def _outer(x: Array, y: Array) -> Array:
     return product.reshape(*x.shape[:-1], -1)
 
 
-class Sum(nn.Module):
+def add(pathways: Pathways, *_: Any) -> Fused:
     """The element-wise sum of pathways of one width."""
-
-    config: FusionConfig
-    seed: tuple[int, ...]
-
-    def __call__(
-        self, pathways: Sequence[Float[Array, "*n c"]]
-    ) -> Float[Array, "*n c"]:
-        return functools.reduce(jnp.add, _of_one_width("sum", pathways))
+    _check_widths("sum", pathways)
+    return functools.reduce(jnp.add, pathways)
 
 
-class Product(nn.Module):
+def multiply(pathways: Pathways, *_: Any) -> Fused:
     """The element-wise product of pathways of one width.
 
     It merges the segments of Deep Temporal Linear Encoding (Diba et al. 2017).
     """
-
-    config: FusionConfig
-    seed: tuple[int, ...]
-
-    def __call__(
-        self, pathways: Sequence[Float[Array, "*n c"]]
-    ) -> Float[Array, "*n c"]:
-        return functools.reduce(jnp.multiply, _of_one_width("product", pathways))
+    _check_widths("product", pathways)
+    return functools.reduce(jnp.multiply, pathways)
 
 
-def _of_one_width(kind: str, pathways: Sequence[Array]) -> list[Array]:
+def _check_widths(kind: str, pathways: Pathways) -> None:
     widths = [x.shape[-1] for x in pathways]
     if len(set(widths)) > 1:
         raise UsageError(f"fusion by {kind} needs pathways of one width, not {widths}")
-    return [x.astype(jnp.float32) for x in pathways]
 
 
 FUSIONS = {
-    "stcb": CompactBilinear,
-    "concatenation": Concatenation,
-    "sum": Sum,
-    "product": Product,
-    "bilinear": Bilinear,
+    "stcb": stcb,
+    "concatenation": concatenate,
+    "sum": add,
+    "product": multiply,
+    "bilinear": bilinear,
 }

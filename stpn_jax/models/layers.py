@@ -1,6 +1,5 @@
-"""The layers every network is made of."""
+"""Convolution, batch normalisation, dropout and the classifier."""
 
-from collections.abc import Callable
 from typing import Any, Literal
 
 import jax
@@ -13,24 +12,25 @@ from stpn_jax.arrays import Array
 from stpn_jax.models import convolution
 
 Mode = Literal["frozen", "first", "trained"]
+Keys = Key[Array, "b"] | None
+"""Dropout keys, one per sample; without them nothing is dropped."""
 CONVOLUTION = "convolution"
-"""Names the outputs that a step with recomputation keeps."""
+"""Names the outputs that are kept where the rest is recomputed."""
+
+# TSN's initialisation of the last layer (a Gaussian, in place of the backbone's).
+INITIAL_DEVIATION = 0.001
+# VGG's first hidden layer is fc6: its convolutions end with block 5.
+FIRST_HIDDEN = 6
 
 
 class Conv(nn.Module):
-    """Two-dimensional convolution with a kernel `[k, k, c_in / groups, features]`.
-
-    It runs in the form that suits the platform: see convolution.py.
+    """Two-dimensional convolution in the form that suits the platform (convolution.py).
 
     Attributes:
-        features: output channels.
+        features: output channels; with depthwise, also the input's.
         kernel: side of the square kernel.
-        stride: step along rows and columns.
         padding: zeros at each border, or SAME as TensorFlow has it.
-        depthwise: one filter per channel; features must equal the input's channels.
-        use_bias: whether a bias is added.
         dtype: of the product; parameters are float32.
-        kernel_init: initialiser of the kernel (He et al. 2015).
     """
 
     features: int
@@ -40,15 +40,13 @@ class Conv(nn.Module):
     depthwise: bool = False
     use_bias: bool = False
     dtype: Any = jnp.float32
-    kernel_init: Callable[..., Any] = nn.initializers.he_normal()
 
     @nn.compact
     def __call__(self, x: Float[Array, "n y x c"]) -> Float[Array, "n y2 x2 d"]:
         inputs = 1 if self.depthwise else x.shape[-1]
         shape = (self.kernel, self.kernel, inputs, self.features)
-        kernel = self.param("kernel", self.kernel_init, shape, jnp.float32)
-        x = x.astype(self.dtype)
-        kernel = kernel.astype(self.dtype)
+        kernel = self.param("kernel", nn.initializers.he_normal(), shape, jnp.float32)
+        x, kernel = x.astype(self.dtype), kernel.astype(self.dtype)
         y = convolution.convolve(x, kernel, self.stride, self.padding)
         y = checkpoint_name(y, CONVOLUTION)
         if not self.use_bias:
@@ -60,16 +58,16 @@ class Conv(nn.Module):
 class BatchNorm(nn.Module):
     """Batch normalisation over all axes but the last, with statistics in float32.
 
-    In training a layer either uses and tracks the statistics of the batch, or, being
-    frozen, its running averages; a frozen layer's scale and shift get no gradient
-    (TSN's partial batch norm). Running variances are the unbiased ones.
+    In training a layer uses and tracks the statistics of the batch. A frozen one uses
+    its running averages, and its scale and shift get no gradient (TSN's partial batch
+    norm). Running variances are unbiased.
 
     Attributes:
         mode: `trained`, `frozen`, or `first`: trained only where `is_first`.
         is_first: marks a network's first batch norm.
         momentum: share of the old value in a running average.
         epsilon: added to the variance.
-        axis_name: mapped axis over whose replicas statistics are shared, or None.
+        axis_name: mapped axis that shares statistics, or None.
         dtype: of the output.
     """
 
@@ -89,7 +87,8 @@ class BatchNorm(nn.Module):
         running = self.variable("batch_stats", "mean", jnp.zeros, shape, jnp.float32)
         spread = self.variable("batch_stats", "var", jnp.ones, shape, jnp.float32)
         mean, variance = running.value, spread.value
-        if train and (self.mode == "trained" or self._is_partial()):
+        is_trained = self.mode == "trained" or (self.mode == "first" and self.is_first)
+        if train and is_trained:
             mean, variance, count = self._statistics(x)
             if not self.is_initializing():
                 unbiased = variance * count / jnp.maximum(count - 1, 1)
@@ -100,31 +99,58 @@ class BatchNorm(nn.Module):
         slope = scale * jax.lax.rsqrt(variance + self.epsilon)
         return (x * slope + (bias - mean * slope)).astype(self.dtype)
 
-    def _is_partial(self) -> bool:
-        return self.mode == "first" and self.is_first
-
     def _track(self, old: Array, new: jax.Array) -> jax.Array:
         new = jax.lax.stop_gradient(new)
         return self.momentum * jnp.asarray(old) + (1 - self.momentum) * new
 
     def _statistics(self, x: Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-        """Mean, biased variance and sample count, over replicas where asked."""
+        """Mean, biased variance and sample count, shared over the replicas."""
         axes = tuple(range(x.ndim - 1))
         x = jnp.asarray(x, jnp.float32)
         count = jnp.float32(x.size // x.shape[-1])
-        mean = self._over_replicas(jnp.mean(x, axes))
-        variance = self._over_replicas(jnp.mean(jnp.square(x - mean), axes))
-        if self.axis_name is not None and not self.is_initializing():
-            count = jax.lax.psum(count, self.axis_name)
-        return mean, variance, count
-
-    def _over_replicas(self, x: jax.Array) -> jax.Array:
         if self.axis_name is None or self.is_initializing():
+            mean = jnp.mean(x, axes)
+            return mean, jnp.mean(jnp.square(x - mean), axes), count
+        mean = jax.lax.pmean(jnp.mean(x, axes), self.axis_name)
+        variance = jax.lax.pmean(jnp.mean(jnp.square(x - mean), axes), self.axis_name)
+        return mean, variance, jax.lax.psum(count, self.axis_name)
+
+
+class Classifier(nn.Module):
+    """Hidden layers (fc6, fc7, as VGG has them, or none), then a linear classifier.
+
+    Attributes:
+        classes: number of classes.
+        dropout: rate before every layer but the first hidden one; keyed by sample.
+        hidden: widths of the hidden layers.
+    """
+
+    classes: int
+    dropout: float
+    hidden: tuple[int, ...] = ()
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "b f c"], keys: Keys
+    ) -> Float[Array, "b classes"]:
+        """Logits in float32 of f vectors per sample, whose features are averaged."""
+        x = x.astype(jnp.float32)
+        for index, width in enumerate(self.hidden):
+            if index:
+                x = self._drop(x, keys, index)
+            name = f"fc{FIRST_HIDDEN + index}"
+            init = nn.initializers.he_normal()
+            x = nn.relu(nn.Dense(width, kernel_init=init, name=name)(x))
+        x = self._drop(x.mean(axis=1), keys, 0)
+        init = nn.initializers.normal(INITIAL_DEVIATION)
+        return nn.Dense(self.classes, kernel_init=init, name="dense")(x)
+
+    def _drop(self, x: Array, keys: Keys, layer: int) -> Array:
+        if keys is None:
             return x
-        return jax.lax.pmean(x, self.axis_name)
-
-
-Dense = nn.Dense
+        if layer:
+            keys = jax.vmap(lambda key: jax.random.fold_in(key, layer))(keys)
+        return dropout(x, keys, self.dropout)
 
 
 def dropout(
@@ -132,13 +158,8 @@ def dropout(
 ) -> Float[Array, "b *c"]:
     """Zeroes entries with probability `rate` and scales the others by 1 / (1 - rate).
 
-    Each row draws from its own key, so a sample's mask does not depend on which
-    device or which place in the batch it falls.
-
-    Args:
-        x: the features of each sample.
-        keys: one key a sample.
-        rate: in [0, 1); 0 returns x.
+    Each sample has its own key, so its mask depends neither on the device nor on its
+    place in the batch.
     """
     if rate == 0:
         return x

@@ -1,8 +1,8 @@
-"""Pooling with Caffe's or torch's sizes; averages count the padding."""
+"""Pooling with the sizes of Caffe's or of torch's layers."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
+from flax import linen as nn
 from jaxtyping import Float
 
 from stpn_jax.arrays import Array
@@ -18,44 +18,17 @@ def max_pool(
     """Maximum over square windows.
 
     Args:
-        x: a map.
+        x: feature maps.
         side: of the window.
-        stride: step along rows and columns.
-        padding: at each border; never wins.
-        round_up: the last window may stick out of the map (Caffe); else what no whole
+        stride: along both axes.
+        padding: at each border; never the maximum.
+        round_up: the last window may reach beyond the map (Caffe); else what no whole
             window covers is left out (torch).
     """
+    pads = [(padding, padding)] * 2
     if round_up:
         pads = [_pads(size, side, stride, padding) for size in x.shape[1:3]]
-    else:
-        pads = [(padding, padding)] * 2
-    # A numpy scalar: with a traced one JAX knows no gradient.
-    lowest = np.array(-np.inf, x.dtype)
-    return jax.lax.reduce_window(
-        x,
-        lowest,
-        jax.lax.max,
-        (1, side, side, 1),
-        (1, stride, stride, 1),
-        ((0, 0), *pads, (0, 0)),
-    )
-
-
-def average_pool(
-    x: Float[Array, "n y x c"], side: int, padding: int = 0
-) -> Float[Array, "n y2 x2 c"]:
-    """Mean over square windows one step apart, zeros of the padding counted in.
-
-    Args:
-        x: a map.
-        side: of the window.
-        padding: zeros at each border.
-    """
-    pads = ((0, 0), (padding, padding), (padding, padding), (0, 0))
-    zero = np.zeros((), x.dtype)
-    window = (1, side, side, 1)
-    total = jax.lax.reduce_window(x, zero, jax.lax.add, window, (1, 1, 1, 1), pads)
-    return total / side**2
+    return nn.max_pool(x, (side, side), (stride, stride), pads)
 
 
 def adaptive_average_pool(

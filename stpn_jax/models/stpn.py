@@ -1,55 +1,206 @@
-"""The spatiotemporal pyramid network (Figure 2)."""
+"""The spatiotemporal pyramid network of Figure 2: two streams, three fusion levels.
 
+The file follows the figure: the streams, the levels (temporal fusion, attention,
+pyramid fusion), and the forward pass through all of them. Comments show the shapes, in
+the axis letters of arrays.py. What fuses at each level is in fusion.py.
+"""
+
+import dataclasses
+
+import jax.numpy as jnp
 from flax import linen as nn
-from jaxtyping import Key
+from jaxtyping import Float
 
-from stpn_jax.arrays import AnyBatch, Array, Outputs
-from stpn_jax.models import maps
-from stpn_jax.models.settings import Settings
+from stpn_jax.arrays import AnyBatch, Array, Batch, MapBatch, Outputs
+from stpn_jax.config import FusionConfig
+from stpn_jax.models import fusion, layers, preprocessing
+from stpn_jax.ops import attention_pool
+
+ATTENTION_SOURCES = {
+    "both": ("spatial", "temporal"),
+    "temporal": ("temporal",),
+    "spatial": ("spatial",),
+}
+
+ACTIVATIONS = {"relu": nn.relu, "tanh": nn.tanh}
 
 
-class SpatiotemporalPyramid(nn.Module):
-    """Two streams, three levels of fusion, one loss.
+class Stream(nn.Module):
+    """One backbone with shared weights over all frames, or paths, of a snippet.
 
-    With `attention_from = "none"` the second level is left out (Table 6, B and C).
+    Attributes:
+        backbone: from images, or stacks of L flows, to feature maps.
+        normalisation: of the backbone's input.
+        size: side of its input, in pixels.
+        resize: whether crops differ in size from the input.
     """
 
-    settings: Settings
+    backbone: nn.Module
+    normalisation: preprocessing.Normalisation
+    size: int
+    resize: bool
+
+    def apply_backbone(
+        self, x: Float[Array, "b n h w c"], train: bool
+    ) -> Float[Array, "b n y x d"]:
+        """The feature maps of n images or stacks per snippet."""
+        maps = self.backbone(x.reshape(-1, *x.shape[2:]), train)
+        return maps.reshape(*x.shape[:2], *maps.shape[1:])
+
+
+class SpatialStream(Stream):
+    """From RGB frames to spatial feature maps; a MapBatch has them already."""
+
+    def __call__(self, batch: AnyBatch, train: bool) -> Float[Array, "b f y x c"]:
+        if isinstance(batch, MapBatch):
+            return batch.images
+        frames = preprocessing.rgb(batch, self.size, self.resize, self.normalisation)
+        return self.apply_backbone(frames, train)  # [b f size size 3] -> [b f y x c]
+
+
+class TemporalStream(Stream):
+    """From optical flow to the feature maps of K paths; a MapBatch has them already."""
+
+    def __call__(self, batch: AnyBatch, train: bool) -> Float[Array, "b k y x c"]:
+        if isinstance(batch, MapBatch):
+            return batch.paths
+        stacks = preprocessing.flow(batch, self.size, self.resize, self.normalisation)
+        return self.apply_backbone(stacks, train)  # [b k size size 2L] -> [b k y x c]
+
+
+class TemporalFusion(nn.Module):
+    """First level: K paths fused at each location (section 3.2)."""
+
+    config: FusionConfig
+    seed: tuple[int, ...]
+
+    @nn.compact
+    def __call__(self, paths: Float[Array, "b k y x c"]) -> Float[Array, "b y x d"]:
+        """The motion feature map; a single path passes unchanged (Table 4)."""
+        if paths.shape[1] == 1:
+            return paths[:, 0]
+        pathways = [paths[:, k] for k in range(paths.shape[1])]
+        return fusion.Fusion(self.config, self.seed, name="fusion")(pathways)
+
+
+class SpatiotemporalAttention(nn.Module):
+    """Second level: motion selects locations of the spatial feature map (section 3.3).
+
+    Attributes:
+        config: fusion of the spatial and the motion feature map.
+        seed: of its sketches.
+        source: which maps the scores are computed from, a key of ATTENTION_SOURCES.
+        hidden: channels of the first of the two 1x1 convolutions.
+        activation: between them, a key of ACTIVATIONS.
+    """
+
+    config: FusionConfig
+    seed: tuple[int, ...]
+    source: str
+    hidden: int
+    activation: str
 
     @nn.compact
     def __call__(
-        self,
-        batch: AnyBatch,
-        keys: Key[Array, "b"] | None = None,
-        *,
-        train: bool = False,
-    ) -> Outputs:
-        """Classifies snippets.
+        self, images: Float[Array, "b f y x c"], motion: Float[Array, "b y x d"]
+    ) -> tuple[Float[Array, "b f y x"], Float[Array, "b f c"]]:
+        """Attends each of the f spatial maps with the snippet's one motion map.
 
-        Several RGB frames are each attended with the snippet's one motion map; their
-        pooled and attended vectors are averaged, then fused.
-
-        Args:
-            batch: raw snippets, or the maps that their streams made.
-            keys: one dropout key per sample, or None to drop nothing.
-            train: whether batch statistics are used and updated.
+        Returns:
+            the weights, which sum to 1 over each grid, and the attended vectors.
         """
-        make = self.settings
-        images = maps.images(make, batch, train)
-        paths = maps.paths(make, batch, train)
+        shape = (*images.shape[:2], *motion.shape[1:])
+        motions = jnp.broadcast_to(motion[:, None], shape)  # [b f y x d]
+        maps = {"spatial": images, "temporal": motions}
+        pathways = [maps[name] for name in ATTENTION_SOURCES[self.source]]
+        config = self.config
+        if len(pathways) == 1:
+            # A single map is not fused, but normalised like a fused one.
+            config = dataclasses.replace(config, kind="concatenation")
+        fused = fusion.Fusion(config, self.seed, name="fusion")(pathways)
+        hidden = nn.Dense(self.hidden, name="hidden")(fused)  # [b f y x hidden]
+        hidden = ACTIVATIONS[self.activation](hidden)
+        scores = nn.Dense(1, name="score")(hidden)[..., 0]  # [b f y x]
+        weights = attention_pool.attention_weights(scores)
+        return weights, attention_pool.attention_pool(weights, images)
 
-        motion = make.temporal_fusion("temporal_fusion")(paths)
+
+class PyramidFusion(nn.Module):
+    """Third level: the pooled and the attended vectors fused (section 3.4)."""
+
+    config: FusionConfig
+    seed: tuple[int, ...]
+
+    @nn.compact
+    def __call__(self, vectors: list[Float[Array, "b _"]]) -> Float[Array, "b d"]:
+        return fusion.Fusion(self.config, self.seed, name="fusion")(vectors)
+
+
+class Network(nn.Module):
+    """Streams and a classifier: what all networks have.
+
+    A network is called with a batch and, in training, one dropout key per sample;
+    `train` says whether statistics of the batch are used and tracked.
+
+    Attributes:
+        spatial: the stream of RGB frames, or None.
+        temporal: the stream of optical flow, or None.
+        classifier: from the last features to logits.
+    """
+
+    spatial: SpatialStream | None
+    temporal: TemporalStream | None
+    classifier: layers.Classifier
+
+    def feature_maps(self, batch: Batch) -> MapBatch:
+        """The streams' output in testing, which the network takes in place of pixels.
+
+        A stream that it lacks gives no maps: f or k is 0.
+        """
+        streams = {"images": self.spatial, "paths": self.temporal}
+        maps = {name: one(batch, False) for name, one in streams.items() if one}
+        none = next(iter(maps.values()))[:, :0]  # [b 0 y x c]
+        images, paths = (maps.get(name, none) for name in streams)
+        return MapBatch(images, paths, batch.label, batch.mask, batch.video)
+
+
+class SpatiotemporalPyramid(Network):
+    """Two streams, three levels of fusion, one loss.
+
+    Attributes:
+        temporal_fusion: the first level.
+        attention: the second, or None (Table 3; Table 6, B and C).
+        pyramid_fusion: the third.
+    """
+
+    spatial: SpatialStream
+    temporal: TemporalStream
+    temporal_fusion: TemporalFusion
+    attention: SpatiotemporalAttention | None
+    pyramid_fusion: PyramidFusion
+
+    def __call__(
+        self, batch: AnyBatch, keys: layers.Keys = None, *, train: bool = False
+    ) -> Outputs:
+        """Classifies snippets (Figure 2).
+
+        Several RGB frames are each attended with the snippet's one motion feature map;
+        their pooled and attended vectors are averaged, then fused.
+        """
+        images = self.spatial(batch, train)  # [b f y x c] spatial feature maps
+        paths = self.temporal(batch, train)  # [b k y x c]
+        motion = self.temporal_fusion(paths)  # [b y x d] motion feature map
+
         features = {
-            "spatial": images.mean(axis=(1, 2, 3)),
-            "temporal": motion.mean(axis=(1, 2)),
+            "spatial": images.mean(axis=(1, 2, 3)),  # [b c]
+            "temporal": motion.mean(axis=(1, 2)),  # [b d]
         }
         weights = None
-        if make.has_attention:
-            grids, vectors = make.attention("attention")(images, motion)
-            weights, features["attended"] = grids.mean(axis=1), vectors.mean(axis=1)
+        if self.attention:
+            weights, attended = self.attention(images, motion)  # [b f y x], [b f c]
+            weights = weights.mean(axis=1)  # [b y x]
+            features["attended"] = attended.mean(axis=1)  # [b c]
 
-        fused = make.pyramid_fusion("pyramid_fusion")(
-            features["spatial"], features["temporal"], features.get("attended")
-        )
-        logits = make.classifier("classifier")(fused[:, None], keys)
+        fused = self.pyramid_fusion(list(features.values()))  # [b d]
+        logits = self.classifier(fused[:, None], keys)  # [b classes]
         return Outputs(logits, weights, features | {"fused": fused})

@@ -15,5 +15,5 @@ def attention_weights(scores: Float[Array, "*n y x"]) -> Float[Array, "*n y x"]:
 def attention_pool(
     weights: Float[Array, "*n y x"], maps: Float[Array, "*n y x c"]
 ) -> Float[Array, "*n c"]:
-    """Sum of the map's vectors, weighted by location."""
+    """Sum of each feature map's vectors, weighted by location."""
     return (weights[..., None] * maps).sum(axis=(-3, -2))

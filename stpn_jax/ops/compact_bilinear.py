@@ -13,18 +13,20 @@ from jaxtyping import Complex, Float
 from stpn_jax.arrays import Array
 from stpn_jax.ops import count_sketch
 
-# Bounds the gradient of the signed square root by 1 / (2 * SQRT_OFFSET), the bound of
-# the compact bilinear layer this operator goes back to.
+# Bounds the gradient of the signed square root by 1 / (2 * SQRT_OFFSET), as in the
+# compact bilinear layer that this operator extends.
 SQRT_OFFSET = 0.03
 L2_EPSILON = 1e-5
 
-# Numbers of one sketch in a piece, and pieces side by side, on a CPU: what comes and
-# goes with them fits the cache and takes no fresh memory, and XLA, which runs a scatter
-# and a Fourier transform on one core, runs those of several pieces on several.
+# On a CPU: numbers of one sketch in a piece, and pieces computed at once. A piece fits
+# the cache, and XLA, which runs a scatter or a Fourier transform on one core, runs
+# those of several pieces on several cores.
 PIECE, ABREAST = 2**18, 4
 
-Rows = tuple[Float[Array, "n _"], ...]
-Spectra = tuple[Complex[Array, "n f"], ...]
+Locations = tuple[Float[Array, "n _"], ...]
+Product = Float[Array, "n d"]
+Spectrum = Complex[Array, "n f"]
+Spectra = tuple[Spectrum, ...]
 Sketches = tuple[count_sketch.Sketch, ...]
 
 
@@ -48,41 +50,40 @@ def compact_bilinear(
     """
     if not pathways or len(pathways) != len(sketches):
         raise ValueError(f"{len(pathways)} pathways and {len(sketches)} sketches")
-    rows = tuple(x.reshape(-1, x.shape[-1]).astype(jnp.float32) for x in pathways)
-    product = _product(rows, tuple(sketches), width)
+    flat = tuple(x.reshape(-1, x.shape[-1]).astype(jnp.float32) for x in pathways)
+    product = _product(flat, tuple(sketches), width)
     return product.reshape(*pathways[0].shape[:-1], width)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
-def _product(rows: Rows, sketches: Sketches, width: int) -> Float[Array, "n d"]:
-    def forward(*rows: Array) -> Array:
-        return _inverse(_multiply(_spectra(rows, sketches, width)), width)
+def _product(locations: Locations, sketches: Sketches, width: int) -> Product:
+    def forward(*locations: Array) -> Array:
+        return _inverse(_multiply(_spectra(locations, sketches, width)), width)
 
-    return _by_platform(forward, width, *rows)
+    return _by_platform(forward, width, *locations)
 
 
 def _product_forward(
-    rows: Rows, sketches: Sketches, width: int
-) -> tuple[Float[Array, "n d"], tuple[Spectra, Sketches]]:
-    def forward(*rows: Array) -> tuple[Array, Spectra]:
-        spectra = _spectra(rows, sketches, width)
+    locations: Locations, sketches: Sketches, width: int
+) -> tuple[Product, tuple[Spectra, Sketches]]:
+    def forward(*locations: Array) -> tuple[Array, Spectra]:
+        spectra = _spectra(locations, sketches, width)
         return _inverse(_multiply(spectra), width), spectra
 
-    product, spectra = _by_platform(forward, width, *rows)
+    product, spectra = _by_platform(forward, width, *locations)
     return product, (spectra, sketches)
 
 
 def _product_backward(
-    width: int, saved: tuple[Spectra, Sketches], slope: Float[Array, "n d"]
-) -> tuple[Rows, None]:
+    width: int, saved: tuple[Spectra, Sketches], slope: Product
+) -> tuple[Locations, None]:
     """Correlates the slope with the product of the other sketches, for each pathway.
 
-    Derived from the formula, since the derivative that JAX has of rfft is a complex
-    transform of full length.
+    JAX's derivative of rfft would be a complex transform of full length.
     """
     spectra, sketches = saved
 
-    def backward(slope: Array, *spectra: Array) -> Rows:
+    def backward(slope: Array, *spectra: Array) -> Locations:
         spectrum = jnp.fft.rfft(slope)
         gradients = []
         for i, sketch in enumerate(sketches):
@@ -98,55 +99,54 @@ def _product_backward(
 _product.defvjp(_product_forward, _product_backward)
 
 
-def _spectra(rows: Rows, sketches: Sketches, width: int) -> Spectra:
+def _spectra(locations: Locations, sketches: Sketches, width: int) -> Spectra:
     return tuple(
         jnp.fft.rfft(count_sketch.project(x, sketch, width))
-        for x, sketch in zip(rows, sketches, strict=True)
+        for x, sketch in zip(locations, sketches, strict=True)
     )
 
 
-def _multiply(spectra: Spectra) -> Complex[Array, "n f"]:
+def _multiply(spectra: Spectra) -> Spectrum:
     return functools.reduce(operator.mul, spectra)
 
 
-def _inverse(spectrum: Complex[Array, "n f"], width: int) -> Float[Array, "n d"]:
+def _inverse(spectrum: Spectrum, width: int) -> Product:
     return jnp.fft.irfft(spectrum, n=width)
 
 
-def _by_platform(function: Callable[..., Any], width: int, *rows: Array) -> Any:
-    """Applies a function of rows to all at once, or on a CPU to some at a time."""
+def _by_platform(function: Callable[..., Any], width: int, *locations: Array) -> Any:
+    """Applies a function to all locations at once, or on a CPU in pieces."""
     pieces = functools.partial(_in_pieces, function, max(1, PIECE // width))
-    return jax.lax.platform_dependent(*rows, cpu=pieces, default=function)
+    return jax.lax.platform_dependent(*locations, cpu=pieces, default=function)
 
 
-def _in_pieces(function: Callable[..., Any], most: int, *rows: Array) -> Any:
-    """The last pieces overlap those before: that is cheaper than padding."""
-    count = rows[0].shape[0]
+def _in_pieces(function: Callable[..., Any], most: int, *locations: Array) -> Any:
+    """The last pieces overlap those before, which is cheaper than padding."""
+    count = locations[0].shape[0]
     if not isinstance(count, int) or count <= most:
-        return function(*rows)
+        return function(*locations)
     turns = math.ceil(count / (most * ABREAST))
     size = math.ceil(count / (turns * ABREAST))
 
     def fill(turn: Array, whole: Any) -> Any:
         numbers = (turn * ABREAST + i for i in range(ABREAST))
         starts = [jnp.minimum(number * size, count - size) for number in numbers]
-        parts = [function(*_cut(rows, start, size)) for start in starts]
-        for start, part in zip(starts, parts, strict=True):
-            put = functools.partial(_put, start=start)
-            whole = jax.tree.map(put, whole, part)
+        pieces = [function(*_cut(locations, start, size)) for start in starts]
+        for start, piece in zip(starts, pieces, strict=True):
+            whole = jax.tree.map(functools.partial(_put, start=start), whole, piece)
         return whole
 
-    shapes = jax.eval_shape(function, *rows)
+    shapes = jax.eval_shape(function, *locations)
     whole = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
     return jax.lax.fori_loop(0, turns, fill, whole)
 
 
-def _cut(rows: Sequence[Array], start: Array, size: int) -> list[Array]:
-    return [jax.lax.dynamic_slice_in_dim(x, start, size) for x in rows]
+def _cut(locations: Sequence[Array], start: Array, size: int) -> list[Array]:
+    return [jax.lax.dynamic_slice_in_dim(x, start, size) for x in locations]
 
 
-def _put(whole: Array, part: Array, start: Array) -> Array:
-    return jax.lax.dynamic_update_slice_in_dim(whole, part, start, 0)
+def _put(whole: Array, piece: Array, start: Array) -> Array:
+    return jax.lax.dynamic_update_slice_in_dim(whole, piece, start, 0)
 
 
 def signed_sqrt(x: Float[Array, "*n"]) -> Float[Array, "*n"]:

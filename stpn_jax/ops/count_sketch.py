@@ -1,5 +1,6 @@
 """Count sketch: a fixed projection of one signed entry per input (section 3.1)."""
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -23,7 +24,7 @@ class Sketch(NamedTuple):
 
 
 def draw(seed: tuple[int, ...], channels: int, width: int) -> Sketch:
-    """Draws h and s uniformly (Algorithm 1, lines 3 to 5).
+    """Samples h and s uniformly (Algorithm 1, lines 3 to 5).
 
     Args:
         seed: entropy; distinct for every pathway and layer, or the sketches of a
@@ -40,9 +41,8 @@ def draw(seed: tuple[int, ...], channels: int, width: int) -> Sketch:
 def scatter_matrix(sketch: Sketch, width: int) -> Float[Array, "c d"]:
     """The projection as a matrix: row j holds s(j) in column h(j)."""
     columns = jnp.arange(width, dtype=jnp.int32)
-    return jnp.where(sketch.h[:, None] == columns, sketch.s[:, None], 0).astype(
-        jnp.float32
-    )
+    matrix = jnp.where(sketch.h[:, None] == columns, sketch.s[:, None], 0)
+    return matrix.astype(jnp.float32)
 
 
 def project(
@@ -50,37 +50,31 @@ def project(
 ) -> Float[Array, "*n d"]:
     """Count sketch of the last axis (Algorithm 1, lines 7 to 11), in float32.
 
-    A CPU adds rows where an accelerator multiplies by the scatter matrix: the same
-    sums, each the faster form on its platform.
+    A CPU sums inputs where an accelerator multiplies by the scatter matrix: the same
+    sums, each in the form that is faster on its platform.
     """
-    rows = x.reshape(-1, x.shape[-1]).astype(jnp.float32)
+    flat = x.reshape(-1, x.shape[-1]).astype(jnp.float32)
     sketched = jax.lax.platform_dependent(
-        rows,
+        flat,
         sketch,
-        cpu=lambda rows, sketch: _by_segment_sum(rows, sketch, width),
-        default=lambda rows, sketch: _by_matmul(rows, sketch, width),
+        cpu=functools.partial(_by_segment_sum, width=width),
+        default=functools.partial(_by_matmul, width=width),
     )
     return sketched.reshape(*x.shape[:-1], width)
 
 
 def project_back(y: Float[Array, "*n d"], sketch: Sketch) -> Float[Array, "*n c"]:
     """The transposed projection: each input's entry of the sketch, with its sign."""
-    return jnp.take(y, sketch.h, axis=-1, mode="clip") * jnp.asarray(
-        sketch.s, jnp.float32
-    )
+    signs = jnp.asarray(sketch.s, jnp.float32)
+    return jnp.take(y, sketch.h, axis=-1, mode="clip") * signs
 
 
-def _by_segment_sum(
-    rows: Float[Array, "n c"], sketch: Sketch, width: int
-) -> Float[Array, "n d"]:
-    signed = rows.T * sketch.s[:, None].astype(jnp.float32)
+def _by_segment_sum(x: Array, sketch: Sketch, width: int) -> Array:
+    signed = x.T * sketch.s[:, None].astype(jnp.float32)
     return jax.ops.segment_sum(signed, sketch.h, num_segments=width).T
 
 
-def _by_matmul(
-    rows: Float[Array, "n c"], sketch: Sketch, width: int
-) -> Float[Array, "n d"]:
+def _by_matmul(x: Array, sketch: Sketch, width: int) -> Array:
     # HIGHEST: a sketch in bfloat16 or TF32 would round the features it only moves.
-    return jnp.dot(
-        rows, scatter_matrix(sketch, width), precision=jax.lax.Precision.HIGHEST
-    )
+    matrix = scatter_matrix(sketch, width)
+    return jnp.dot(x, matrix, precision=jax.lax.Precision.HIGHEST)

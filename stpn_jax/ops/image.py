@@ -1,6 +1,4 @@
-"""Crop, resize, mirror and transpose raw canvases on the accelerator."""
-
-from collections.abc import Iterator
+"""Crop, resize and mirror raw canvases on the accelerator; grey images for flow."""
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +13,7 @@ def crop_resize(
     flip: Bool[Array, "b"],
     size: int,
 ) -> Float[Array, "b n size size"]:
-    """Resizes each sample's crop to size x size, mirrored where asked.
+    """Resizes each sample's crop to size x size and mirrors it where `flip` is set.
 
     Linear interpolation, antialiased where it shrinks; pixels outside the crop have no
     weight, so the canvas may hold anything there.
@@ -27,12 +25,9 @@ def crop_resize(
         size: side of the result.
     """
     images = canvas.astype(jnp.float32)
-    rows = jax.vmap(_weights, (0, 0, None, None))(
-        box[:, 0], box[:, 2], canvas.shape[2], size
-    )
-    columns = jax.vmap(_weights, (0, 0, None, None))(
-        box[:, 1], box[:, 3], canvas.shape[3], size
-    )
+    weights = jax.vmap(_weights, (0, 0, None, None))
+    rows = weights(box[:, 0], box[:, 2], canvas.shape[2], size)
+    columns = weights(box[:, 1], box[:, 3], canvas.shape[3], size)
     columns = jnp.where(flip[:, None, None], columns[:, ::-1], columns)
     return jnp.einsum("bsy,bnyx,btx->bnst", rows, images, columns)
 
@@ -40,7 +35,7 @@ def crop_resize(
 def mirror(
     canvas: UInt8[Array, "b n y x"], flip: Bool[Array, "b"]
 ) -> Float[Array, "b n y x"]:
-    """Mirrors the samples that ask for it: crop_resize where the crop is the canvas."""
+    """Mirrors samples where `flip` is set: crop_resize where the crop is the canvas."""
     images = canvas.astype(jnp.float32)
     return jnp.where(flip[:, None, None, None], images[..., ::-1], images)
 
@@ -50,9 +45,7 @@ def mirror_flow_values(
 ) -> Float[Array, "b n y x"]:
     """Reverses the sign of the x displacements of mirrored samples: v -> 255 - v.
 
-    Args:
-        flow: quantised flow, x at even and y at odd channels.
-        flip: which samples were mirrored.
+    Of the channels of quantised flow, x is at even places and y at odd ones.
     """
     is_x = jnp.arange(flow.shape[1]) % 2 == 0
     return jnp.where(flip[:, None, None, None] & is_x[:, None, None], 255 - flow, flow)
@@ -79,41 +72,3 @@ def grey(planes: UInt8[Array, "*n 3 y x"]) -> UInt8[jax.Array, "*n y x"]:
     weights = jnp.array([9798, 19235, 3735], jnp.int32).reshape(3, 1, 1)
     total = jnp.sum(jnp.asarray(planes, jnp.int32) * weights, axis=-3)
     return ((total + (1 << 14)) >> 15).astype(jnp.uint8)
-
-
-def median(images: Float[jax.Array, "*n y x"], side: int) -> Float[jax.Array, "*n y x"]:
-    """Median over squares of `side` pixels, the border pixels repeated.
-
-    Args:
-        images: any number of them.
-        side: odd; 1 changes nothing.
-    """
-    *leading, height, width = images.shape
-    reach = side // 2
-    border = [(0, 0) for _ in leading] + [(reach, reach)] * 2
-    padded = jnp.pad(images, border, mode="edge")
-    corners = [(y, x) for y in range(side) for x in range(side)]
-    values = [padded[..., y : y + height, x : x + width] for y, x in corners]
-    for i, j in _sorting_network(len(values)):
-        values[i], values[j] = _ordered(values[i], values[j])
-    return values[len(values) // 2]
-
-
-def _sorting_network(count: int) -> Iterator[tuple[int, int]]:
-    """Batcher's odd-even merge sort of `count` values, as exchanges in order."""
-    run = 1
-    while run < count:
-        gap = run
-        while gap:
-            for start in range(gap % run, count - gap, 2 * gap):
-                for i in range(start, min(start + gap, count - gap)):
-                    if i // (2 * run) == (i + gap) // (2 * run):
-                        yield i, i + gap
-            gap //= 2
-        run *= 2
-
-
-# Comparisons instead of jnp.minimum and jnp.maximum: those must propagate NaN, which
-# costs several instructions where a comparison and a choice make one.
-def _ordered(a: jax.Array, b: jax.Array) -> tuple[jax.Array, jax.Array]:
-    return jnp.where(a < b, a, b), jnp.where(a < b, b, a)

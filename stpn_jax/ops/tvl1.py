@@ -29,6 +29,7 @@ _MARGIN = 3  # zeros before an image; no tap of a clipped position lies further 
 Images = Float32[jax.Array, "*n y x"]
 Pairs = Float32[jax.Array, "*n 2 y x"]
 Resized = Float32[jax.Array, "*n 2 _ _"]
+Carry = tuple[Pairs, primal_dual.Dual]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +65,7 @@ PRESETS = {
     "default": Parameters(),
     "fast": Parameters(scale_step=0.5, warps=2, outer_iterations=2, epsilon=0.02),
 }
-"""OpenCV's parameters, and a choice for processors that have to answer at once."""
+"""OpenCV's parameters, and faster ones for predictions on a CPU."""
 
 _DEFAULTS = PRESETS["default"]
 
@@ -82,8 +83,8 @@ def flow(
         first: grey images with values from 0 to 255, also where they are floats.
         second: the image that follows each of them.
         parameters: static: other values compile anew.
-        together: static: pairs side by side. One is right for a processor, whose cores
-            and caches a single pair fills; an accelerator wants dozens.
+        together: static: pairs solved at once. One is right for a CPU, whose cores and
+            caches a single pair fills; an accelerator needs dozens.
 
     Returns:
         Flow in pixels, the x displacement first.
@@ -122,7 +123,7 @@ def _pyramid(images: Pairs, parameters: Parameters) -> list[Resized]:
 
 
 def _enlarge(u: Pairs, size: tuple[int, ...], scale_step: float) -> Resized:
-    """A coarser level's flow on the grid of `size`; of that size already: as it is."""
+    """A coarser level's flow on the grid of `size`; unchanged if it has that size."""
     *_, height, width = u.shape
     if (height, width) == size:
         return u
@@ -153,9 +154,7 @@ def _level(images: Pairs, u: Pairs, parameters: Parameters) -> Pairs:
     height, width = before.shape[-2:]
     solver = _solver(parameters, (height, width))
 
-    def warp(
-        carry: tuple[Pairs, primal_dual.Dual], _: None
-    ) -> tuple[tuple[Pairs, primal_dual.Dual], None]:
+    def warp(carry: Carry, _: None) -> tuple[Carry, None]:
         u, dual = carry
         warped = _warp(table, u)
         slope = warped[..., 1:, :, :]
@@ -200,8 +199,8 @@ def _warp(
 ) -> Float32[jax.Array, "*n planes y x"]:
     """Bicubic samples of each plane at the pixels displaced by u, zero outside.
 
-    The sum over the rows of taps is a loop because its carry is stored: written out,
-    the compiler fuses all sixteen taps into each of the readers of the result.
+    The sum over rows of taps is a loop because its carry is stored: unrolled, the
+    compiler fuses all sixteen taps into every consumer of the result.
     """
     *leading, rows, stride = table.shape
     *_, height, width = u.shape

@@ -1,4 +1,4 @@
-"""`python -m stpn_jax.prepare`."""
+"""Runs `python -m stpn_jax.prepare`."""
 
 from stpn_jax.prepare import command
 

@@ -1,19 +1,22 @@
-"""What prepare tells about every clip: report.json and the summary on the terminal."""
+"""The report on every clip: report.json and the summary on the terminal."""
 
 import dataclasses
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from etils import epath
+
+from stpn_jax.datasets import listing
 
 FILE = "report.json"
 
 _FULL_SNIPPET = 30
 """Flows that 3 paths of L = 10 at tau = 10 span (section 3.2 of the paper)."""
 
-_LISTED = 10
-"""Clips of one kind named on the terminal."""
+_NAMED = 10
+"""Clips of one kind that the summary names."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,14 +25,14 @@ class ClipReport:
 
     Attributes:
         name: path below the folder of videos.
-        frames: decoded.
-        flows: one less.
+        frames: number of decoded frames.
+        flows: number of flows.
         size: width and height of the source in pixels.
-        source_bytes: of the video file, or of the images.
-        source_digest: tells them from others.
-        record_bytes: of frames and flow as JPEG.
-        warnings: what was wrong with a clip that is used all the same.
-        error: why a clip is not used; empty for those that are.
+        source_bytes: size of the video file, or of the images.
+        source_digest: identifies their content.
+        record_bytes: size of frames and flow as JPEG files.
+        warnings: damage and irregularities of a clip that is used.
+        error: why a clip is not used; empty if it is used.
     """
 
     name: str
@@ -44,7 +47,7 @@ class ClipReport:
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> "ClipReport":
-        """The inverse of dataclasses.asdict, also after a turn through JSON."""
+        """The inverse of dataclasses.asdict; JSON may have made lists of tuples."""
         size, warnings = tuple(fields["size"]), tuple(fields["warnings"])
         return cls(**{**fields, "size": size, "warnings": warnings})
 
@@ -54,16 +57,12 @@ class Report:
     """A whole run of prepare.
 
     Attributes:
-        clips: every clip that was tried.
-        unlisted: (name, reason) of files that are in no split list.
-        absent: clips of the lists, in the chosen classes, without a file.
-        membership: records by place in the official splits.
+        clips: the report on every clip of the listing.
+        chosen: the clips and the files that are left out.
     """
 
-    clips: tuple[ClipReport, ...]
-    unlisted: tuple[tuple[str, str], ...]
-    absent: int
-    membership: dict[str, int]
+    clips: Sequence[ClipReport]
+    chosen: listing.Listing
 
     @property
     def used(self) -> list[ClipReport]:
@@ -75,8 +74,15 @@ class Report:
         """Clips that could not be read."""
         return [clip for clip in self.clips if clip.error]
 
+    @property
+    def membership(self) -> dict[str, int]:
+        """Place in the official splits -> number of records."""
+        used = {clip.name for clip in self.used}
+        listed = (clip for clip in self.chosen.clips if clip.name in used)
+        return dict(sorted(Counter("_".join(c.membership) for c in listed).items()))
+
     def totals(self) -> dict[str, int]:
-        """The counts that stand at the head of report.json."""
+        """The counts at the head of report.json."""
         used = self.used
         return {
             "records": len(used),
@@ -88,22 +94,22 @@ class Report:
             f"shorter_than_{_FULL_SNIPPET}_flows": sum(
                 clip.flows < _FULL_SNIPPET for clip in used
             ),
-            "in_no_list": len(self.unlisted),
-            "listed_but_absent": self.absent,
+            "in_no_list": len(self.chosen.unlisted),
+            "listed_but_absent": sum(self.chosen.absent.values()),
         }
 
     def write(self, path: epath.PathLike) -> None:
-        """Writes everything as indented JSON."""
+        """Writes report.json."""
         content = {
             "totals": self.totals(),
             "membership": self.membership,
-            "in_no_list": [{"name": n, "reason": r} for n, r in self.unlisted],
+            "in_no_list": [{"name": n, "reason": r} for n, r in self.chosen.unlisted],
             "clips": [dataclasses.asdict(clip) for clip in self.clips],
         }
         epath.Path(path).write_text(json.dumps(content, indent=1) + "\n")
 
     def summary(self) -> list[str]:
-        """A few lines for the terminal; the JSON has the rest."""
+        """Lines for the terminal; report.json has the rest."""
         totals = self.totals()
         lines = [
             f"{totals['records']} clips, {totals['frames']} frames, {totals['flows']} "
@@ -113,7 +119,7 @@ class Report:
         lines += _named("skipped", [(c.name, c.error) for c in self.skipped])
         warned = [(c.name, "; ".join(c.warnings)) for c in self.used if c.warnings]
         lines += _named("read with a warning", warned)
-        lines += _named("left out", self.unlisted)
+        lines += _named("left out", self.chosen.unlisted)
         if short := totals[f"shorter_than_{_FULL_SNIPPET}_flows"]:
             lines.append(
                 f"{short} clips have fewer than {_FULL_SNIPPET} flows: they are kept, "
@@ -123,7 +129,7 @@ class Report:
 
 
 def gigabytes(count: int | float) -> str:
-    """A number of bytes for people."""
+    """A number of bytes as text."""
     unit, name = (1e9, "GB") if count >= 1e8 else (1e6, "MB")
     return f"{count / unit:.1f} {name}"
 
@@ -132,7 +138,7 @@ def _named(what: str, clips: Sequence[tuple[str, str]]) -> list[str]:
     if not clips:
         return []
     lines = [f"{len(clips)} {what}:"]
-    lines += [f"  {name}: {reason}" for name, reason in clips[:_LISTED]]
-    if len(clips) > _LISTED:
-        lines.append(f"  and {len(clips) - _LISTED} more, all in {FILE}")
+    lines += [f"  {name}: {reason}" for name, reason in clips[:_NAMED]]
+    if len(clips) > _NAMED:
+        lines.append(f"  and {len(clips) - _NAMED} more, all in {FILE}")
     return lines

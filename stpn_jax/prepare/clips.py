@@ -1,7 +1,7 @@
-"""The work on one clip: decode, resize, flow, JPEG, and the file that keeps the result.
+"""The work on one clip: decode, resize, compute flow, encode, and cache the result.
 
-A clip is read in pieces, so that its length does not matter for the memory it takes.
-Frames, flow or both may have been extracted already, see data.extracted.
+A clip is decoded in pieces: a long one takes hardly more memory than its JPEG files.
+Frames, flow or both may be extracted already, see precomputed.extracted.
 """
 
 import dataclasses
@@ -21,10 +21,14 @@ from jaxtyping import UInt8
 
 from stpn_jax.prepare import clip_report, encoding
 from stpn_jax.prepare.precomputed import extracted, image_series
+from stpn_jax.records import records
+from stpn_jax.utils import files
 from stpn_jax.video import decoding, flow_codec
 
-_HEAD = 1 << 16
-"""Bytes at either end of a file that tell it from another of the same length."""
+_DIGESTED = 1 << 16
+"""Bytes at either end of a file that go into its digest."""
+
+Source = decoding.Video | extracted.Frames
 
 
 class Task(NamedTuple):
@@ -42,24 +46,31 @@ class Task(NamedTuple):
     cache: str
     flow: image_series.FlowFolders | None = None
 
-    def source(self) -> decoding.Video | extracted.Frames:
+    def source(self) -> Source:
         """The frames, to be iterated over."""
         is_folder = epath.Path(self.path).is_dir()
         return extracted.Frames(self.path) if is_folder else decoding.Video(self.path)
 
-    def given_flow(self) -> extracted.Flow | None:
-        """The flow, where it is not to be computed.
+    def extracted_flow(self) -> extracted.Flow | None:
+        """The flow of another program; None where it is to be computed.
 
         Raises:
-            VideoError: it is not there.
+            VideoError: its images are not there.
         """
-        if self.flow is None:
-            return None
-        return extracted.Flow(*image_series.flow(self.flow))
+        return extracted.Flow(*image_series.flow(self.flow)) if self.flow else None
+
+    def declared_frames(self) -> int:
+        """Frames according to the header or the folder; 0 if unknown."""
+        if not epath.Path(self.path).is_dir():
+            return decoding.declared_frames(self.path)
+        try:
+            return len(image_series.frames(self.path))
+        except decoding.VideoError:
+            return 0
 
 
 class Pace(NamedTuple):
-    """What one clip took: seconds and bytes for each of its frames."""
+    """Cost of one clip: seconds and bytes per frame."""
 
     seconds: float
     bytes: float
@@ -69,70 +80,84 @@ def process(task: Task, settings: encoding.Settings) -> clip_report.ClipReport:
     """Encodes a clip into its cache file, unless that is there already.
 
     Returns:
-        what is to be told about the clip; a clip that cannot be used has an error and
-        no cache file.
+        the report on the clip; an unusable clip has an error and no cache file.
     """
     cache = epath.Path(task.cache)
     if cache.exists() and (known := _read_report(cache, task)):
         return known
     try:
         source = task.source()
-        encoded = encode(source, settings, task.given_flow())
-        files = _files(task)
-        told = clip_report.ClipReport(
+        encoded = encode(source, settings, task.extracted_flow())
+        paths = _paths(task)
+        report = clip_report.ClipReport(
             name=task.name,
             frames=len(encoded.frames),
             flows=len(encoded.flow_x),
             size=source.size,
-            source_bytes=_bytes(files),
-            source_digest=_digest(files),
+            source_bytes=sum(path.stat().length for path in paths),
+            source_digest=_digest(paths),
             record_bytes=encoded.size,
             warnings=tuple(source.warnings),
         )
     except decoding.VideoError as error:
         readable = str(error).encode(errors="backslashreplace").decode()
         return clip_report.ClipReport(name=task.name, error=readable)
-    _save(cache, encoded, told)
-    return told
+    _save(cache, encoded, report)
+    return report
 
 
 def encode(
-    source: Iterable[decoding.Frame],
+    source: Source | Iterable[decoding.Frame],
     settings: encoding.Settings,
-    given: extracted.Flow | None = None,
+    flow: extracted.Flow | None = None,
 ) -> encoding.Encoded:
     """Frames and flow of a clip as JPEG files.
 
     Args:
         source: the frames.
-        settings: how they are encoded.
-        given: the flow, where it is not to be computed.
+        settings: size, quality, flow.
+        flow: the flow of another program; None to compute it.
 
     Raises:
-        VideoError: fewer than two frames, or more than a record holds, or flow that
-            does not fit them.
+        VideoError: the clip has fewer than two frames, is larger than a record can be,
+            or has flow that does not fit its frames.
     """
-    if given is not None:
-        return extracted.encode(source, given, settings)
     encoded = encoding.Encoded()
-    resized = (decoding.resize(frame, settings.size) for frame in source)
-    quality = settings.jpeg_quality
-    for frames, is_first in _pieces(resized):
-        codes = flow_codec.compute(frames, settings.flow, settings.bound)
-        new = frames if is_first else frames[1:]
-        encoded.frames += [encoding.rgb(frame, quality) for frame in new]
-        encoded.flow_x += [encoding.grey(code, quality) for code in codes[..., 0]]
-        encoded.flow_y += [encoding.grey(code, quality) for code in codes[..., 1]]
-        encoded.check_size()
-    if not encoded.frames:
-        raise decoding.VideoError("it has one frame, and flow needs two")
-    if isinstance(source, extracted.Frames):
-        encoded.frames = list(source.files(settings))
+    frames = _encode_frames(source, settings, encoded)
+    if flow is None:
+        for piece in _pieces(frames):
+            codes = flow_codec.compute(piece, settings.flow, settings.bound)
+            for code, axis in itertools.product(codes, (0, 1)):
+                file = encoding.grey(code[..., axis], settings.jpeg_quality)
+                encoded.add((encoded.flow_x, encoded.flow_y)[axis], file)
+    else:
+        count = sum(1 for _ in frames)
+        for x, y in flow.between(count, settings.leads).files(settings):
+            encoded.add(encoded.flow_x, x)
+            encoded.add(encoded.flow_y, y)
     return encoded
 
 
-def load(cache: epath.PathLike) -> encoding.Encoded:
-    """Reads what process() kept of a clip."""
+def _encode_frames(
+    source: Source | Iterable[decoding.Frame],
+    settings: encoding.Settings,
+    encoded: encoding.Encoded,
+) -> Iterator[decoding.Frame]:
+    """Adds the JPEG files of frames; yields the frames at the size of the settings."""
+    if isinstance(source, extracted.Frames):
+        images = source.images(settings)
+    else:
+        resized = (decoding.resize(frame, settings.size) for frame in source)
+        images = ((one, encoding.rgb(one, settings.jpeg_quality)) for one in resized)
+    for frame, file in images:
+        encoded.add(encoded.frames, file)
+        yield frame
+    if len(encoded.frames) < 2:
+        raise decoding.VideoError("it has one frame, and flow needs two")
+
+
+def load(cache: epath.PathLike) -> dict[str, list[bytes]]:
+    """Reads the JPEG files of a cached clip, by names of records.IMAGES."""
     with np.load(io.BytesIO(epath.Path(cache).read_bytes())) as arrays:
         data, lengths = arrays["data"].tobytes(), arrays["lengths"]
     ends = np.cumsum(lengths)
@@ -141,9 +166,8 @@ def load(cache: epath.PathLike) -> encoding.Encoded:
     ]
     flows = len(images) // 3
     frames = len(images) - 2 * flows
-    return encoding.Encoded(
-        images[:frames], images[frames : frames + flows], images[frames + flows :]
-    )
+    parts = images[:frames], images[frames : frames + flows], images[frames + flows :]
+    return dict(zip(records.IMAGES, parts, strict=True))
 
 
 def cache_name(name: str) -> str:
@@ -151,110 +175,84 @@ def cache_name(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()[:32] + ".npz"
 
 
-def declared_frames(task: Task) -> int:
-    """Frames of a clip as its header or its folder says; 0 if neither does."""
-    if not epath.Path(task.path).is_dir():
-        return decoding.declared_frames(task.path)
-    try:
-        return len(image_series.frames(task.path))
-    except decoding.VideoError:
-        return 0
-
-
 def measure(task: Task, settings: encoding.Settings) -> Pace | None:
-    """Encodes a clip, or its start, once for compilation and once for its pace.
+    """Encodes a clip or its start: once to compile the flow, once to measure the pace.
 
     Returns:
         None for a clip that cannot be read.
     """
     try:
-        given = task.given_flow()
+        flow = task.extracted_flow()
         frames: Iterable[decoding.Frame] = task.source()
-        if given is None:
+        if flow is None:
             frames = list(itertools.islice(frames, flow_codec.chunk() + 1))
             encode(frames, settings)
         start = time.perf_counter()
-        encoded = encode(frames, settings, given)
+        encoded = encode(frames, settings, flow)
     except decoding.VideoError:
         return None
     count = len(encoded.frames)
     return Pace((time.perf_counter() - start) / count, encoded.size / count)
 
 
-def _pieces(
-    frames: Iterable[decoding.Frame],
-) -> Iterator[tuple[UInt8[np.ndarray, "t y x 3"], bool]]:
-    """Runs of flow.chunk() + 1 frames or fewer, each starting where one ended."""
+def _pieces(frames: Iterable[decoding.Frame]) -> Iterator[UInt8[np.ndarray, "t y x 3"]]:
+    """Pieces of flow_codec.chunk() + 1 frames or fewer, which overlap by one frame."""
     iterator = iter(frames)
     piece = list(itertools.islice(iterator, 1))
-    is_first = True
     while more := list(itertools.islice(iterator, flow_codec.chunk())):
         piece += more
-        yield np.stack(piece), is_first
-        piece, is_first = piece[-1:], False
+        yield np.stack(piece)
+        piece = piece[-1:]
 
 
 def _save(
-    cache: epath.Path, encoded: encoding.Encoded, told: clip_report.ClipReport
+    cache: epath.Path, encoded: encoding.Encoded, report: clip_report.ClipReport
 ) -> None:
-    """Writes the cache file under another name first: it is whole or not there."""
+    """Writes the cache file; hosts and workers may write the same one."""
     images = encoded.frames + encoded.flow_x + encoded.flow_y
     buffer = io.BytesIO()
     np.savez(
         buffer,
         data=np.frombuffer(b"".join(images), np.uint8),
         lengths=np.array([len(image) for image in images]),
-        report=np.array(json.dumps(dataclasses.asdict(told))),
+        report=np.array(json.dumps(dataclasses.asdict(report))),
     )
-    partial = cache.with_name(f"{cache.name}.{os.getpid()}")
-    try:
-        partial.write_bytes(buffer.getvalue())
-        partial.replace(cache)
-    finally:
-        partial.unlink(missing_ok=True)
+    files.write_whole(cache, buffer.getvalue(), draft=str(os.getpid()))
 
 
 def _read_report(cache: epath.Path, task: Task) -> clip_report.ClipReport | None:
-    """What an earlier run told about a clip, if its file has not changed since."""
+    """The report of an earlier run on a clip, if its files have not changed since."""
     try:
         with cache.open("rb") as file, np.load(file) as arrays:
-            told = clip_report.ClipReport.from_json(json.loads(str(arrays["report"])))
+            report = clip_report.ClipReport.from_json(json.loads(str(arrays["report"])))
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        return None  # The power failed before the disk had it all.
+        return None  # Written incompletely, as by a power failure.
     try:
-        files = _files(task)
-        if told.source_digest:
-            same = told.source_digest == _digest(files)
-        else:  # Of a version that did not note it.
-            same = told.source_bytes == _bytes(files)
+        is_same = report.source_digest == _digest(_paths(task))
     except decoding.VideoError as error:
-        kept = f"made before, and kept: its source is out of reach now ({error})"
-        return dataclasses.replace(told, warnings=(*told.warnings, kept))
-    return told if same else None
+        kept = f"prepared earlier and kept: its source cannot be read now ({error})"
+        return dataclasses.replace(report, warnings=(*report.warnings, kept))
+    return report if is_same else None
 
 
-def _files(task: Task) -> list[epath.Path]:
-    """All the files that a clip is made of; frames, then flow in x, then in y."""
+def _paths(task: Task) -> list[epath.Path]:
+    """All files of a clip: frames, then flow x, then flow y."""
     path = epath.Path(task.path)
-    files = image_series.frames(path) if path.is_dir() else [path]
-    return [*files, *itertools.chain(*(task.given_flow() or ()))]
+    frames = image_series.frames(path) if path.is_dir() else [path]
+    return [*frames, *itertools.chain(*(task.extracted_flow() or ()))]
 
 
-def _bytes(files: Sequence[epath.Path]) -> int:
-    return sum(file.stat().length for file in files)
+def _digest(paths: Sequence[epath.Path]) -> str:
+    """Identifies the content: names and sizes of all files, and both ends of some.
 
-
-def _digest(files: Sequence[epath.Path]) -> str:
-    """Tells a clip from another: names and sizes of its files, and an end of some.
-
-    Dates would differ between the hosts that share the work.
+    Dates are left out: they would differ between hosts that share the work.
     """
     found = hashlib.sha256()
-    for file in files:
-        found.update(f"{file.name} {file.stat().length}\n".encode(errors="replace"))
-    for file in files[:: max(1, len(files) // 3)]:
-        with file.open("rb") as opened:
-            found.update(opened.read(_HEAD))
-            opened.seek(max(0, file.stat().length - _HEAD))
-            found.update(opened.read())
+    for path in paths:
+        found.update(f"{path.name} {path.stat().length}\n".encode(errors="replace"))
+    for path in paths[:: max(1, len(paths) // 3)]:
+        with path.open("rb") as file:
+            found.update(file.read(_DIGESTED))
+            file.seek(max(0, path.stat().length - _DIGESTED))
+            found.update(file.read())
     return found.hexdigest()

@@ -1,7 +1,6 @@
-"""What a clip is encoded into: JPEG files of its frames and of its flow."""
+"""How a clip is encoded: settings, and the JPEG files of its frames and flow."""
 
 import dataclasses
-import itertools
 
 import cv2
 import numpy as np
@@ -16,14 +15,14 @@ RECORD_LIMIT = 1 << 30
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """How clips are encoded.
+    """Everything that the bytes of an encoded clip depend on, besides the clip.
 
     Attributes:
         size: width and height in pixels.
-        bound: see data.flow.
+        bound: displacement in pixels that becomes 255, see video.flow_codec.
         jpeg_quality: of frames and flow.
-        flow: parameters of TV-L1; None where the flow was made by another program.
-        leads: of such flow, see data.extracted.
+        flow: parameters of TV-L1; None where another program made the flow.
+        leads: the --flow_leads of such flow, see precomputed.extracted.
     """
 
     size: tuple[int, int]
@@ -35,23 +34,29 @@ class Settings:
 
 @dataclasses.dataclass
 class Encoded:
-    """The JPEG files of a clip: n frames, n - 1 components of flow in x and in y."""
+    """The JPEG files of a clip: n frames and n - 1 flows, each with components x and y.
+
+    Attributes:
+        size: bytes of all files.
+    """
 
     frames: list[bytes] = dataclasses.field(default_factory=list)
     flow_x: list[bytes] = dataclasses.field(default_factory=list)
     flow_y: list[bytes] = dataclasses.field(default_factory=list)
+    size: int = 0
 
-    @property
-    def size(self) -> int:
-        """Bytes of all the files."""
-        return sum(map(len, itertools.chain(self.frames, self.flow_x, self.flow_y)))
+    def add(self, files: list[bytes], file: bytes) -> None:
+        """Adds a file to one of the lists.
 
-    def check_size(self) -> None:
-        """Raises VideoError if they are more than a record holds."""
+        Raises:
+            VideoError: the clip is larger than a record can be.
+        """
+        files.append(file)
+        self.size += len(file)
         if self.size > RECORD_LIMIT:
             raise decoding.VideoError(
                 f"longer than a record of {RECORD_LIMIT >> 20} MiB holds (which is "
-                f"about {len(self.frames)} frames of it): cut it into shorter clips"
+                f"about {len(self.frames)} of its frames): cut it into shorter clips"
             )
 
 
@@ -61,10 +66,19 @@ def rgb(image: UInt8[np.ndarray, "y x 3"], quality: int) -> bytes:
 
 
 def grey(image: UInt8[np.ndarray, "y x"], quality: int) -> bytes:
-    """A component of the flow as a JPEG file."""
+    """A flow component as a JPEG file."""
     return _jpeg(np.ascontiguousarray(image), quality)
 
 
 def _jpeg(pixels: np.ndarray, quality: int) -> bytes:
     _, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
     return data.tobytes()
+
+
+def decode(file: bytes, mode: int) -> np.ndarray:
+    """The pixels of an image file in a mode of cv2.imdecode; empty if it is damaged."""
+    try:
+        pixels = cv2.imdecode(np.frombuffer(file, np.uint8), mode)
+    except cv2.error:
+        pixels = None
+    return np.empty((0, 0), np.uint8) if pixels is None else pixels

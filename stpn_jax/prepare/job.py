@@ -1,12 +1,11 @@
-"""What is asked of prepare, and whether a data_dir was made with the same.
+"""The arguments of prepare, and what a data_dir registers of them.
 
-The settings are written beside the cached clips at the start and into dataset.json at
+The settings are written beside the cached clips at the start, and into dataset.json at
 the end, so that two different commands never mix their clips.
 """
 
 import dataclasses
 import hashlib
-import json
 import os
 import uuid
 from collections.abc import Mapping
@@ -18,7 +17,7 @@ from stpn_jax.datasets import builders, listing
 from stpn_jax.ops import tvl1
 from stpn_jax.prepare import encoding
 from stpn_jax.records import records
-from stpn_jax.utils import manifest
+from stpn_jax.utils import files, manifest
 from stpn_jax.utils.errors import UsageError
 
 CACHE = ".clips"
@@ -27,26 +26,13 @@ _PLAN = "plan.json"
 
 @dataclasses.dataclass(frozen=True)
 class Arguments:
-    """What a person asks for.
+    """The flags of the command, which command.py describes.
 
     Attributes:
-        dataset: a row of data.builders.BUILDERS.
-        videos: folder of video files; empty where frames is given.
-        frames: folder of frames that another program extracted, or empty.
-        flow: folder of flow that another program extracted, or empty.
-        splits: folder of the official lists, or empty.
-        data_dir: where the records go.
-        size: width and height in pixels.
-        classes: names, or none for all.
-        limit: number of clips, or 0 for all.
-        workers: clips at a time, or 0 for as many as there are cores.
-        hosts: machines that share the work in one data_dir; 0 for one that does all.
-        host: which of them this is, from 0.
-        jpeg_quality: of frames and flow.
-        flow_bound: displacement in pixels that becomes 255.
-        flow_leads: see data.extracted.
-        test_fraction: of a class's clips, where nothing else tells the split.
-        seed: draws those.
+        videos, frames: folder of the clips; one of the two is empty.
+        flow, splits: folders, or empty.
+        classes: empty for all.
+        limit, workers, hosts: 0 where not given.
     """
 
     dataset: str
@@ -68,94 +54,79 @@ class Arguments:
     seed: int
 
     @property
-    def source(self) -> str:
-        """The folder of the clips."""
+    def clips_folder(self) -> str:
+        """The folder of the clips, as videos or as frames."""
         return self.videos or self.frames
 
     @property
     def settings(self) -> encoding.Settings:
-        """What decides over the bytes of a clip."""
+        """Everything that the bytes of an encoded clip depend on."""
+        flow = None if self.flow else tvl1.Parameters()
         return encoding.Settings(
-            self.size,
-            self.flow_bound,
-            self.jpeg_quality,
-            None if self.flow else tvl1.Parameters(),
-            self.flow_leads,
+            self.size, self.flow_bound, self.jpeg_quality, flow, self.flow_leads
         )
 
     @property
-    def written_settings(self) -> dict[str, Any]:
-        """The settings as a JSON file gives them back, without what is not set."""
-        settings = json.loads(json.dumps(dataclasses.asdict(self.settings)))
-        return {name: value for name, value in settings.items() if value != ""}
-
-    @property
-    def sources(self) -> dict[str, str]:
-        """Where the frames and flow of another program are taken from, if they are."""
-        given = {"frames": self.frames, "flow": self.flow}
-        return {name: _real(path) for name, path in given.items() if path}
-
-    @property
-    def selection(self) -> dict[str, Any]:
-        """What decides over which clips there are."""
+    def facts(self) -> dict[str, dict[str, Any]]:
+        """What a data_dir registers, without the list of its clips."""
+        settings = manifest.plain(dataclasses.asdict(self.settings))
+        extracted = {"frames": self.frames, "flow": self.flow}
         return {
-            "dataset": self.dataset,
-            "classes": list(self.classes),
-            "limit": self.limit,
-            "test_fraction": self.test_fraction,
-            "seed": self.seed,
+            "settings": {name: v for name, v in settings.items() if v != ""},
+            "selection": {
+                "dataset": self.dataset,
+                "classes": list(self.classes),
+                "limit": self.limit,
+                "test_fraction": self.test_fraction,
+                "seed": self.seed,
+            },
+            "sources": {name: _real(p) for name, p in extracted.items() if p},
         }
 
 
 def list_clips(arguments: Arguments) -> listing.Listing:
-    """The clips that are asked for.
+    """The clips to prepare.
 
     Raises:
-        UsageError: the folder, its lists or the names of classes are of no use.
+        UsageError: the folder, its lists or the class names cannot be used.
     """
-    options = builders.Options(
-        arguments.source,
+    options = listing.Options(
+        arguments.clips_folder,
         arguments.splits,
         arguments.test_fraction,
         arguments.seed,
-        folders=bool(arguments.frames),
+        clips_are_folders=bool(arguments.frames),
     )
     found = builders.BUILDERS[arguments.dataset].list_clips(options)
     return listing.select(found, arguments.classes, arguments.limit)
 
 
 def prepared(arguments: Arguments, chosen: listing.Listing) -> dict[str, Any]:
-    """What tells a data_dir from one made with other arguments or of other clips."""
-    return {
-        "settings": arguments.written_settings,
-        "selection": arguments.selection,
-        "sources": arguments.sources,
-        "clips": _fingerprint(chosen),
-    }
-
-
-def _fingerprint(chosen: listing.Listing) -> str:
-    lines = [f"{clip.name} {' '.join(clip.membership)}" for clip in chosen.clips]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    """What dataset.json registers: the facts and the list of clips."""
+    return {**arguments.facts, "clips": _fingerprint(chosen)}
 
 
 def check_finished(arguments: Arguments, prepared: Mapping[str, Any]) -> None:
-    """Raises UsageError unless a complete data_dir is what the arguments ask for."""
-    _check_same(arguments, prepared.get("settings", {}), arguments.written_settings)
-    _check_same(arguments, prepared.get("selection", {}), arguments.selection)
-    _check_same(arguments, prepared.get("sources", {}), arguments.sources)
+    """Raises UsageError unless a complete data_dir was made with these arguments."""
+    for name, facts in arguments.facts.items():
+        _check_same(arguments, prepared.get(name, {}), facts)
     records.open_dataset(arguments.data_dir)
-    if not epath.Path(arguments.source).exists():
+    if not epath.Path(arguments.clips_folder).exists():
         return
     if _fingerprint(list_clips(arguments)) != prepared.get("clips"):
         raise UsageError(
             f"{arguments.data_dir} holds the records of other clips than those now in "
-            f"{arguments.source}; delete it or choose another --data_dir"
+            f"{arguments.clips_folder}; delete it or choose another --data_dir"
         )
 
 
-def start(arguments: Arguments) -> None:
-    """Makes the folders, or checks that those there are of the same settings."""
+def register(arguments: Arguments) -> None:
+    """Creates the data_dir and its plan.json, or checks that those there are the same.
+
+    Raises:
+        UsageError: the data_dir was made with other settings, was not made by prepare,
+            or lies inside a folder that is read.
+    """
     data_dir = epath.Path(arguments.data_dir)
     for name in ("videos", "frames", "flow"):
         given = getattr(arguments, name)
@@ -165,31 +136,36 @@ def start(arguments: Arguments) -> None:
                 "place"
             )
     plan = data_dir / CACHE / _PLAN
+    settings = arguments.facts["settings"]
     if plan.exists():
         remedy = f"delete {plan.parent} and run the same command again"
-        there = manifest.read(plan, remedy)
-        _check_same(arguments, there, arguments.written_settings)
+        _check_same(arguments, manifest.read(plan, remedy), settings)
         return
     if (data_dir / arguments.dataset).exists():
         raise UsageError(
-            f"{data_dir / arguments.dataset} is there and prepare did not make it; "
+            f"{data_dir / arguments.dataset} exists and prepare did not make it; "
             "choose another --data_dir"
         )
     plan.parent.mkdir(parents=True, exist_ok=True)
-    # Hosts start together.
-    manifest.write(plan, arguments.written_settings, draft=uuid.uuid4().hex)
+    # Several hosts may write it at once.
+    manifest.write(plan, settings, draft=uuid.uuid4().hex)
 
 
 def _check_same(
-    arguments: Arguments, there: Mapping[str, Any], asked: Mapping[str, Any]
+    arguments: Arguments, there: Mapping[str, Any], wanted: Mapping[str, Any]
 ) -> None:
-    if different := manifest.differences(there, asked):
+    if different := manifest.differences(there, wanted):
         raise UsageError(
             f"{arguments.data_dir} was made with other arguments: "
             f"{'; '.join(different)}; choose another --data_dir or delete it"
         )
 
 
+def _fingerprint(chosen: listing.Listing) -> str:
+    lines = [f"{clip.name} {' '.join(clip.membership)}" for clip in chosen.clips]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
 def _real(path: epath.PathLike) -> str:
     """A local path without links."""
-    return str(path) if "://" in str(path) else os.path.realpath(path)
+    return str(path) if files.is_remote(path) else os.path.realpath(path)

@@ -1,11 +1,12 @@
 """A whole run of prepare: list, encode every clip, pack, index, report.
 
-Every finished clip is kept at once in DATA_DIR/.clips, so that the same command goes
-on where it was ended; dataset.json is written last and marks a complete data_dir.
+Every finished clip is kept in DATA_DIR/.clips, so that the same command resumes after
+an interruption. dataset.json is written last and marks a complete data_dir.
 """
 
 import functools
 import re
+import shutil
 import sys
 import time
 from collections import Counter
@@ -15,31 +16,41 @@ import tqdm
 from etils import epath
 
 from stpn_jax.datasets import builders, listing
-from stpn_jax.prepare import clip_report, clips, estimate, inspection, job, workers
-from stpn_jax.prepare.precomputed import conventions, image_series
+from stpn_jax.prepare import (
+    clip_report,
+    clips,
+    encoding,
+    flow_check,
+    inspection,
+    job,
+    workers,
+)
+from stpn_jax.prepare.precomputed import image_series
 from stpn_jax.records import records
-from stpn_jax.utils import errors, locks
+from stpn_jax.utils import errors, files, locks
 from stpn_jax.utils.errors import UsageError
 
 _LOG_SECONDS = 30.0  # between two lines of progress in a log file
+_HEADERS = 50  # clips whose headers are read to estimate the number of frames
+_TRIES = 5  # clips that may be unreadable before the estimate is omitted
 
 Say = Callable[[str], None]
 
 
 def prepare(arguments: job.Arguments, say: Say) -> None:
-    """Makes a data_dir, or says that it is there.
+    """Makes a data_dir, or says that it is complete.
 
     Args:
-        arguments: what is asked for.
+        arguments: the flags.
         say: prints a line.
 
     Raises:
-        UsageError: the arguments, the folders or all of the clips are of no use; a
-            data_dir made with other arguments is in the way; the disk is full.
+        UsageError: the arguments, the folders or all of the clips cannot be used; the
+            data_dir was made with other arguments; the disk is full.
     """
     data_dir = epath.Path(arguments.data_dir)
     if data_dir.exists() and not data_dir.is_dir():
-        raise UsageError(f"--data_dir={data_dir} is a file; give it a folder's name")
+        raise UsageError(f"--data_dir={data_dir} is a file; expected a folder's name")
     with errors.disk_errors(data_dir, kept="finished clips are kept"):
         if description := records.read_description(data_dir):
             job.check_finished(arguments, description["prepared"])
@@ -49,12 +60,12 @@ def prepare(arguments: job.Arguments, say: Say) -> None:
         builders.require_tensorflow()
         chosen = job.list_clips(arguments)
         tasks = _tasks(chosen, arguments)
-        doubts: list[str] = []
+        warnings: list[str] = []
         if arguments.flow:
-            for line in conventions.check(tasks, arguments.settings):
+            lines, warnings = flow_check.check(tasks, arguments.settings)
+            for line in (*lines, *_marked(warnings)):
                 say(line)
-                doubts += [line] if line.startswith("LOOK") else []
-        job.start(arguments)
+        job.register(arguments)
         share = f"host {arguments.host} of {arguments.hosts}" if arguments.hosts else ""
         with locks.alone_in(data_dir, data_dir / job.CACHE, share):
             _announce(arguments, chosen, say)
@@ -62,13 +73,15 @@ def prepare(arguments: job.Arguments, say: Say) -> None:
                 _run_share(arguments, tasks, say)
             else:
                 _run(arguments, chosen, tasks, say)
-                doubts += [f"LOOK: {doubt}" for doubt in _missing(arguments)]
-            for doubt in doubts:
-                say(doubt)
+                dataset = records.open_dataset(data_dir)
+                warnings = [*warnings, *inspection.missing_parts(dataset)]
+            # Repeated at the end, where they are seen.
+            for line in _marked(warnings):
+                say(line)
 
 
 def _run_share(arguments: job.Arguments, tasks: Sequence[clips.Task], say: Say) -> None:
-    """Encodes every hosts-th clip and leaves the packing to whoever comes last."""
+    """Encodes every hosts-th clip; packing is left to the command without hosts."""
     own = tasks[arguments.host :: arguments.hosts]
     say(f"host {arguments.host} of {arguments.hosts}: {len(own)} clips of them")
     failed = sum(bool(clip.error) for clip in _encode(arguments, own, say))
@@ -86,29 +99,29 @@ def _run(
     tasks: Sequence[clips.Task],
     say: Say,
 ) -> None:
+    """Encodes all clips and packs them."""
     data_dir = epath.Path(arguments.data_dir)
     start = time.monotonic()
-    told = _report(chosen, _encode(arguments, tasks, say))
-    told.write(data_dir / clip_report.FILE)
-    if not told.used:
+    report = clip_report.Report(_encode(arguments, tasks, say), chosen)
+    report.write(data_dir / clip_report.FILE)
+    if not report.used:
         raise UsageError(
             f"none of the {len(tasks)} clips can be read (the first, "
-            f"{told.clips[0].name}: {told.clips[0].error}); "
+            f"{report.clips[0].name}: {report.clips[0].error}); "
             f"{data_dir / clip_report.FILE} lists them all"
         )
-    say(f"packing {len(told.used)} clips into TFRecord files")
-    caches = {task.name: task.cache for task in tasks}
-    used = {clip.name for clip in told.used}
-    examples = [(c, caches[c.name]) for c in chosen.clips if c.name in used]
+    say(f"packing {len(report.used)} clips into TFRecord files")
+    used = {clip.name for clip in report.used}
+    examples = [
+        builders.Example(clip, functools.partial(clips.load, task.cache))
+        for clip, task in zip(chosen.clips, tasks, strict=True)
+        if clip.name in used
+    ]
     _pack(arguments, chosen, examples)
     _remove(data_dir / job.CACHE)
-    say(f"done in {estimate.duration(time.monotonic() - start)}")
-    for line in (*told.summary(), "wrote:", *_written(data_dir, arguments.dataset)):
+    say(f"done in {_duration(time.monotonic() - start)}")
+    for line in (*report.summary(), "wrote:", *_written(data_dir, arguments.dataset)):
         say(line)
-
-
-def _missing(arguments: job.Arguments) -> Iterator[str]:
-    return inspection.missing_parts(records.open_dataset(arguments.data_dir))
 
 
 def _tasks(chosen: listing.Listing, arguments: job.Arguments) -> list[clips.Task]:
@@ -129,7 +142,7 @@ def _announce(arguments: job.Arguments, chosen: listing.Listing, say: Say) -> No
     width, height = arguments.size
     say(
         f"{arguments.dataset}: {len(chosen.clips)} clips of {len(chosen.classes)} "
-        f"classes from {arguments.source}"
+        f"classes from {arguments.clips_folder}"
     )
     if absent := sum(chosen.absent.values()):
         say(f"{absent} clips of these classes are in the lists and not in the folder")
@@ -143,12 +156,15 @@ def _announce(arguments: job.Arguments, chosen: listing.Listing, say: Say) -> No
 def _encode(
     arguments: job.Arguments, tasks: Sequence[clips.Task], say: Say
 ) -> list[clip_report.ClipReport]:
-    """Encodes what is not yet in the cache, in workers, with progress."""
+    """Encodes what is not yet in the cache, in workers, with a progress bar."""
     count = min(arguments.workers or workers.default_workers(), max(len(tasks), 1))
     work = functools.partial(clips.process, settings=arguments.settings)
+    left = [task for task in tasks if not epath.Path(task.cache).exists()]
+    if len(left) < len(tasks):
+        say(f"{len(tasks) - len(left)} of {len(tasks)} clips are there already")
     with workers.Pool(count) as pool:
-        for line in estimate.lines(tasks, arguments.settings, pool, arguments.data_dir):
-            say(line)
+        if estimate := _estimate(left, len(tasks), arguments, pool):
+            say(estimate)
         done = pool.map(work, tasks, describe=lambda task: task.name)
         seconds = 0.1 if sys.stderr.isatty() else _LOG_SECONDS
         bar = tqdm.tqdm(
@@ -162,25 +178,62 @@ def _encode(
         return sorted(bar, key=lambda clip: clip.name)
 
 
-def _report(
-    chosen: listing.Listing, reports: Sequence[clip_report.ClipReport]
-) -> clip_report.Report:
-    good = {clip.name for clip in reports if not clip.error}
-    places = Counter("_".join(c.membership) for c in chosen.clips if c.name in good)
-    return clip_report.Report(
-        clips=tuple(reports),
-        unlisted=chosen.unlisted,
-        absent=sum(chosen.absent.values()),
-        membership=dict(sorted(places.items())),
+def _estimate(
+    left: Sequence[clips.Task],
+    all_clips: int,
+    arguments: job.Arguments,
+    pool: workers.Pool,
+) -> str:
+    """Time and disk space by a few clips; empty if unknown.
+
+    One clip's start is encoded in one worker, which also compiles the flow for all.
+    """
+    frames = _mean_frames(left) * len(left)
+    pace = _pace(left, arguments.settings, pool)
+    if not frames or pace is None:
+        return ""
+    size = pace.bytes * frames * all_clips / len(left)
+    seconds = pace.seconds * frames / pool.speed
+    line = (
+        f"estimate from a few clips: {frames:.0f} frames, {_duration(seconds)} with "
+        f"{pool.workers} clips at a time, {clip_report.gigabytes(size)} of records and "
+        "up to three times that while they are packed"
     )
+    if files.is_remote(arguments.data_dir):
+        return line
+    free = shutil.disk_usage(arguments.data_dir).free
+    enough = "" if free > 3 * size else ": THIS MAY NOT BE ENOUGH"
+    return f"{line}; {clip_report.gigabytes(free)} are free{enough}"
+
+
+def _mean_frames(tasks: Sequence[clips.Task]) -> float:
+    sample = tasks[:: max(1, len(tasks) // _HEADERS)]
+    counts = [count for task in sample if (count := task.declared_frames())]
+    return sum(counts) / len(counts) if counts else 0.0
+
+
+def _pace(
+    tasks: Sequence[clips.Task], settings: encoding.Settings, pool: workers.Pool
+) -> clips.Pace | None:
+    for task in tasks[:: max(1, len(tasks) // _TRIES)][:_TRIES]:
+        if pace := pool.call(clips.measure, task, settings):
+            return pace
+    return None
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 def _pack(
     arguments: job.Arguments,
     chosen: listing.Listing,
-    examples: Sequence[tuple[listing.Clip, str]],
+    examples: Sequence[builders.Example],
 ) -> None:
     """Finished clips -> TFRecord files, index.npz and dataset.json."""
+    prepared = job.prepared(arguments, chosen)
     meta = records.Meta(
         dataset=arguments.dataset,
         classes=chosen.classes,
@@ -188,26 +241,28 @@ def _pack(
         size=arguments.size,
         bound=arguments.flow_bound,
         splits=chosen.splits,
-        flow=arguments.written_settings["flow"] or {},
+        flow=prepared["settings"]["flow"] or {},
         jpeg_quality=arguments.jpeg_quality,
     )
     data_dir = epath.Path(arguments.data_dir)
     _remove(data_dir / arguments.dataset)
     builder = builders.BUILDERS[arguments.dataset](data_dir, meta, examples)
-    records.write_index(
-        data_dir, meta, builders.write(builder), job.prepared(arguments, chosen)
-    )
+    records.write_index(data_dir, meta, builders.write(builder), prepared)
 
 
 def _written(data_dir: epath.Path, dataset: str) -> Iterator[str]:
     """The files of a finished data_dir; the shards of one split share a line."""
     for name in (records.DESCRIPTION, records.INDEX, clip_report.FILE):
         yield f"  {data_dir / name}"
-    files = sorted((data_dir / dataset / records.VERSION).iterdir())
-    shards = r"-\d{5}-of-(?!00001$)"
-    names = [re.sub(shards, "-*-of-", str(path)) for path in files]
+    shards = re.compile(r"-\d{5}-of-(?!00001$)")
+    paths = sorted((data_dir / dataset / records.VERSION).iterdir())
+    names = [shards.sub("-*-of-", str(path)) for path in paths]
     for name, count in Counter(names).items():
         yield f"  {name}" + (f" ({count} files)" if count > 1 else "")
+
+
+def _marked(warnings: Sequence[str]) -> list[str]:
+    return [f"WARNING: {warning}" for warning in warnings]
 
 
 def _remove(folder: epath.Path) -> None:

@@ -1,8 +1,8 @@
-"""Many clips at a time: processes of one thread each, or threads beside an accelerator.
+"""The pool of workers: single-threaded processes, or threads that share an accelerator.
 
-On a processor one clip in each of many single-threaded processes is faster than one
-clip over many threads. An accelerator is shared by threads of one process: while it
-computes the flow of one clip, the next is decoded and the last one encoded.
+On a CPU, many single-threaded processes with one clip each are faster than one clip
+over many threads. An accelerator is shared by threads of one process: while it computes
+the flow of one clip, the next is decoded and the previous one encoded.
 """
 
 import concurrent.futures
@@ -28,19 +28,19 @@ R = TypeVar("R")
 
 
 def has_accelerator() -> bool:
-    """Whether JAX computes on something else than the processor."""
+    """Whether JAX computes on anything but the CPU."""
     return jax.default_backend() != "cpu"
 
 
 def default_workers() -> int:
-    """Clips at a time: one a core, up to a few beside an accelerator."""
+    """Clips at a time: one a core, and only a few beside an accelerator."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
     cores = cores or os.cpu_count() or 1
     return min(cores, _THREADS_BESIDE_ACCELERATOR) if has_accelerator() else cores
 
 
 class Pool:
-    """Runs functions in workers; a context manager that leaves nothing running."""
+    """Runs functions in workers; no worker outlives its `with` block."""
 
     def __init__(self, workers: int):
         self.workers = workers
@@ -48,7 +48,7 @@ class Pool:
 
     @property
     def speed(self) -> int:
-        """How many clips progress at full speed; an accelerator does one at a time."""
+        """Clips that progress at full speed; an accelerator computes one at a time."""
         return 1 if has_accelerator() else self.workers
 
     def __enter__(self) -> "Pool":
@@ -59,11 +59,13 @@ class Pool:
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         if kind is KeyboardInterrupt:
-            print("\nending the clips at hand; Ctrl-C again to end at once", flush=True)
+            print(
+                "\nfinishing the current clips; Ctrl-C again to end at once", flush=True
+            )
         try:
             self._executor.shutdown(wait=True, cancel_futures=True)
         except KeyboardInterrupt:
-            # Python waits for its workers at the end of the process too.
+            # At exit, Python would wait for its workers again.
             for one in (getattr(self._executor, "_processes", None) or {}).values():
                 one.kill()
             raise
@@ -80,15 +82,15 @@ class Pool:
         items: Iterable[T],
         describe: Callable[[T], str],
     ) -> Iterator[R]:
-        """Calls a function for each item; results come as they are done.
+        """Calls a function for each item; yields results in the order of completion.
 
         Args:
-            function: to be called in the workers.
+            function: called in the workers.
             items: its arguments.
-            describe: names an item in the message of a worker that died.
+            describe: names an item in the error message.
 
         Raises:
-            UsageError: a worker was killed, as by the system when memory runs out.
+            UsageError: a worker was killed, as by the system when memory ran out.
         """
         pending = {self._executor.submit(function, item): item for item in items}
         try:
@@ -118,11 +120,11 @@ class Pool:
 def _initialise_process() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
 
 
-def _die_with_parent() -> None:
-    """Without this a worker waits for ever where prepare was ended by kill -9."""
+def _exit_with_parent() -> None:
+    """Without this a worker would wait for ever after kill -9 of prepare."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
@@ -130,7 +132,7 @@ def _die_with_parent() -> None:
 
 
 def _process_environment() -> dict[str, str]:
-    """Variables for workers: one thread, the processor, the cache of the parent."""
+    """Variables of workers: one thread, the CPU, the parent's compilation cache."""
     flags = f"{os.environ.get('XLA_FLAGS', '')} {_SINGLE_THREADED}"
     variables = {"XLA_FLAGS": flags, "OMP_NUM_THREADS": "1", "JAX_PLATFORMS": "cpu"}
     if cache := jax.config.values.get("jax_compilation_cache_dir"):
@@ -145,13 +147,11 @@ def _failed(future: concurrent.futures.Future[R]) -> bool:
 @contextlib.contextmanager
 def _environment(variables: dict[str, str]) -> Iterator[None]:
     """Sets environment variables that processes started inside it inherit."""
-    before = {name: os.environ.get(name) for name in variables}
+    before = {name: os.environ[name] for name in variables if name in os.environ}
     os.environ.update(variables)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        for name in variables:
+            del os.environ[name]
+        os.environ.update(before)

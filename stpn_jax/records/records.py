@@ -1,4 +1,4 @@
-"""The schema of the records: what is written, how it is indexed, how it is read.
+"""The schema of the records: their fields, their index, and the open dataset.
 
 A record is one video: a tf.train.Example of
 
@@ -11,9 +11,9 @@ A record is one video: a tf.train.Example of
     flow_x      n - 1 x JPEG, grey: the flow from each frame to the next, quantised
     flow_y      n - 1 x JPEG, grey
 
-in TFRecord files named after the video's place in the official splits, such as
+in TFRecord files named after the video's membership of the official splits, such as
 `train_test_none`. `index.npz` holds the byte range of every JPEG and `dataset.json`
-the rest, so that any image is one read of a plain TFRecord away.
+the rest, so that any image takes one read of a plain TFRecord file.
 """
 
 import dataclasses
@@ -21,38 +21,38 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from etils import epath
 from jaxtyping import Int, Int32
 
-from stpn_jax.records import byte_ranges, tfrecord
-from stpn_jax.utils import files
+from stpn_jax.records import byte_ranges
+from stpn_jax.utils import manifest
 from stpn_jax.utils.errors import UsageError
 
 VERSION = "1.0.0"
 IMAGES = ("frames", "flow_x", "flow_y")
 INDEX = "index.npz"
 DESCRIPTION = "dataset.json"
+PREPARE = "python -m stpn_jax.prepare --dataset=DATASET --videos=VIDEOS"
 _PLACES = ("shards", "shard_bytes", "shard", "record")
 _COLUMNS = ("name", "label", "group", "source", "num_frames", "membership")
-PREPARE = "python -m stpn_jax.prepare --dataset=DATASET --videos=VIDEOS"
 
 
 @dataclasses.dataclass(frozen=True)
 class Meta:
-    """What holds for all the videos of a data_dir.
+    """What the videos of a data_dir have in common.
 
     Attributes:
         dataset: ucf101, hmdb51 or folder.
         classes: class names in the order of their labels.
         groups: class name -> group; empty without groups.
         size: width and height of frames and flow in pixels.
-        bound: displacement in pixels that is quantised to 255; see data.flow.
+        bound: displacement in pixels that is quantised to 255.
         splits: number of official splits.
-        flow: the parameters of TV-L1; empty where another program made the flow.
+        flow: parameters of TV-L1; empty where another program computed the flow.
         jpeg_quality: of frames and flow.
         version: of this schema.
     """
@@ -73,13 +73,14 @@ class Dataset:
     """The videos of a data_dir, sorted by name, with random access to their images.
 
     Attributes:
-        meta: what they have in common.
+        meta: as above.
         names: path of each video below the folder it was prepared from.
         labels: class index.
         groups: group of the class, or empty.
-        sources: the film or recording a clip was cut from.
+        sources: the film or recording that a clip was cut from.
         membership: train, test or none, for each official split.
         num_frames: frames of each video; it has one flow less.
+        images: byte ranges of the JPEG files, by feature.
     """
 
     meta: Meta
@@ -95,20 +96,20 @@ class Dataset:
         return len(self.names)
 
     def digest(self) -> str:
-        """Tells these videos from others: SHA-256 of the list and the images' sizes."""
+        """SHA-256 of the list of videos and the sizes of their images."""
         listed = (self.names, self.labels.tolist(), self.membership)
         found = hashlib.sha256(json.dumps(listed).encode())
         for _, images in sorted(self.images.items()):
-            found.update(np.ascontiguousarray(images.spans[:, 1]).tobytes())
+            found.update(images.spans[:, 1].tobytes())
         return found.hexdigest()
 
     def digest_of(self, videos: Int[np.ndarray, "n"]) -> str:
-        """Tells some videos from others, whatever else is in the data set."""
+        """The same of some videos, whatever else is in the data set."""
         listed = [self.names[video] for video in videos], self.labels[videos].tolist()
         found = hashlib.sha256(json.dumps(listed).encode())
         for _, images in sorted(self.images.items()):
             for video in videos:
-                found.update(np.ascontiguousarray(images.sizes(int(video))).tobytes())
+                found.update(images.sizes(int(video)).tobytes())
         return found.hexdigest()
 
     def frames(
@@ -135,34 +136,43 @@ def write_index(
 ) -> None:
     """Writes index.npz and dataset.json beside finished TFRecord files.
 
-    dataset.json comes last: a data_dir that has it is complete.
-
     Args:
-        data_dir: folder above the shards.
-        meta: goes into dataset.json.
+        data_dir: folder above the shards; complete once it has dataset.json.
+        meta: of the records.
         shards: membership such as `train_none_test` -> its files.
-        prepared: how the records were made; goes into dataset.json.
+        prepared: how the records were made.
     """
     data_dir = epath.Path(data_dir)
-    paths = [epath.Path(path) for files in shards.values() for path in files]
-    splits = [split for split, files in shards.items() for _ in files]
-    rows = [
-        {"shard": shard, "membership": split.split("_"), **row}
-        for shard, (path, split) in enumerate(zip(paths, splits, strict=True))
-        for row in _rows(path)
+    paths = [(s, epath.Path(path)) for s, shard in shards.items() for path in shard]
+    entries = [
+        {"shard": shard, "membership": split.split("_"), **entry}
+        for shard, (split, path) in enumerate(paths)
+        for entry in _read_entries(path)
     ]
-    rows.sort(key=lambda row: row["name"])
+    entries.sort(key=lambda entry: entry["name"])
     arrays = {
-        "shards": np.array([str(path.relative_to(data_dir)) for path in paths]),
-        "shard_bytes": np.array([path.stat().length for path in paths], np.int64),
-        **{key: _column(rows, key) for key in rows[0] if key not in IMAGES},
-        **{key: _spans(rows, key) for key in IMAGES},
+        "shards": np.array([str(path.relative_to(data_dir)) for _, path in paths]),
+        "shard_bytes": np.array([path.stat().length for _, path in paths], np.int64),
+        **{k: np.array([e[k] for e in entries]) for k in entries[0] if k not in IMAGES},
+        **{k: np.concatenate([entry[k] for entry in entries]) for k in IMAGES},
     }
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)  # type: ignore[arg-type]
     (data_dir / INDEX).write_bytes(buffer.getvalue())
     description = {"meta": dataclasses.asdict(meta), "prepared": dict(prepared)}
-    files.write_whole(data_dir / DESCRIPTION, json.dumps(description, indent=2) + "\n")
+    manifest.write(data_dir / DESCRIPTION, description)
+
+
+def _read_entries(path: epath.Path) -> Iterator[dict[str, Any]]:
+    """What the index keeps of each record of a file."""
+    for record, data in byte_ranges.read_records(path, verify=True):
+        values: dict[str, Any] = byte_ranges.parse_example(data)
+        entry: dict[str, Any] = {"record": record}
+        for key in ("name", "group", "source"):
+            ((start, size),) = values[key]
+            entry[key] = data[start : start + size].decode()
+        entry |= {key: np.int32(values[key][0]) for key in ("label", "num_frames")}
+        yield entry | {k: np.array(values[k], np.uint32).reshape(-1, 2) for k in IMAGES}
 
 
 def read_description(data_dir: epath.PathLike) -> dict[str, Any] | None:
@@ -170,18 +180,12 @@ def read_description(data_dir: epath.PathLike) -> dict[str, Any] | None:
     path = epath.Path(data_dir) / DESCRIPTION
     if not path.exists():
         return None
+    remedy = f"delete {data_dir} and prepare it again"
+    content = manifest.read(path, remedy)
     try:
-        content = json.loads(path.read_text())
         return {name: dict(content[name]) for name in ("meta", "prepared")}
     except (ValueError, TypeError, KeyError) as error:
-        raise _foreign(path, error) from error
-
-
-def _foreign(path: epath.Path, error: Exception) -> UsageError:
-    return UsageError(
-        f"{path}: not the JSON that prepare wrote ({error}); delete {path.parent} and "
-        "prepare it again"
-    )
+        raise UsageError(f"{path}: {error} is missing or damaged; {remedy}") from error
 
 
 def open_dataset(
@@ -192,7 +196,7 @@ def open_dataset(
     Args:
         data_dir: the folder given to prepare.
         size: width and height in pixels that the caller expects, if any.
-        prepare: the command that makes data_dir, quoted where it is of no use as it is.
+        prepare: the command that makes data_dir, quoted in error messages.
 
     Raises:
         UsageError: there are no records, they are of another size, or damaged.
@@ -205,19 +209,34 @@ def open_dataset(
     meta = _meta(description["meta"], data_dir)
     if size is not None and tuple(size) != meta.size:
         raise UsageError(
-            f"{data_dir} holds records of {_text(meta.size)} pixels where "
-            f"{_text(size)} is expected; prepare another data_dir with: {command}"
+            f"{data_dir} holds records of {'x'.join(map(str, meta.size))} pixels where "
+            f"{'x'.join(map(str, size))} is expected; prepare another data_dir with: "
+            f"{command}"
         )
     index = _load_index(data_dir, command)
     _check_shards(data_dir, index, command)
-    return _dataset(data_dir, meta, index)
+    shards = byte_ranges.Files([data_dir / str(shard) for shard in index["shards"]])
+
+    def ranges(key: str) -> byte_ranges.Ranges:
+        counts = index["num_frames"] - (key != "frames")
+        first = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
+        place = shards, index["shard"], index["record"]
+        return byte_ranges.Ranges(*place, first, spans=index[key])
+
+    return Dataset(
+        meta=meta,
+        names=tuple(map(str, index["name"])),
+        labels=index["label"],
+        groups=tuple(map(str, index["group"])),
+        sources=tuple(map(str, index["source"])),
+        membership=tuple(tuple(map(str, row)) for row in index["membership"]),
+        num_frames=index["num_frames"],
+        images={key: ranges(key) for key in IMAGES},
+    )
 
 
 def verify(data_dir: epath.PathLike) -> int:
-    """Compares every checksum of every record.
-
-    Returns:
-        the number of records.
+    """Compares every checksum of every record; returns the number of records.
 
     Raises:
         UsageError: there are none, or one is damaged; it names file and byte.
@@ -225,37 +244,13 @@ def verify(data_dir: epath.PathLike) -> int:
     dataset = open_dataset(data_dir)
     shards = _load_index(epath.Path(data_dir), PREPARE)["shards"]
     paths = [epath.Path(data_dir) / str(shard) for shard in shards]
-    records = sum(1 for p in paths for _ in tfrecord.read_records(p, verify=True))
+    records = sum(1 for p in paths for _ in byte_ranges.read_records(p, verify=True))
     if records != len(dataset):
         raise UsageError(
             f"{data_dir}: {records} records where the index has {len(dataset)}; delete "
             "the folder and prepare it again"
         )
     return records
-
-
-def _rows(path: epath.Path) -> list[dict[str, Any]]:
-    """What the index keeps of each record of a file."""
-    rows = []
-    for record in tfrecord.read_records(path, verify=True):
-        values: dict[str, Any] = tfrecord.parse_example(record.data)
-        row: dict[str, Any] = {"record": record.start}
-        for key in ("name", "group", "source"):
-            (span,) = values[key]
-            row[key] = record.data[span.start : span.start + span.size].decode()
-        row |= {key: values[key][0] for key in ("label", "num_frames")}
-        row |= {key: np.array(values[key], np.uint32) for key in IMAGES}
-        rows.append(row)
-    return rows
-
-
-def _column(rows: Sequence[Mapping[str, Any]], key: str) -> np.ndarray:
-    column = np.array([row[key] for row in rows])
-    return column.astype(np.int32) if key in ("label", "num_frames") else column
-
-
-def _spans(rows: Sequence[Mapping[str, Any]], key: str) -> np.ndarray:
-    return np.concatenate([row[key].reshape(-1, 2) for row in rows])
 
 
 def _meta(fields: Mapping[str, Any], data_dir: epath.Path) -> Meta:
@@ -268,7 +263,10 @@ def _meta(fields: Mapping[str, Any], data_dir: epath.Path) -> Meta:
         size, classes = tuple(fields["size"]), tuple(fields["classes"])
         return Meta(**{**fields, "size": size, "classes": classes})
     except (KeyError, TypeError) as error:
-        raise _foreign(data_dir / DESCRIPTION, error) from error
+        raise UsageError(
+            f"{data_dir / DESCRIPTION}: damaged ({error}); delete {data_dir} and "
+            "prepare it again"
+        ) from error
 
 
 def _load_index(data_dir: epath.Path, command: str) -> dict[str, np.ndarray]:
@@ -294,33 +292,3 @@ def _check_shards(
                 f"{path}: {found} bytes where {expected} are expected; delete "
                 f"{data_dir} and make it again with: {command}"
             )
-
-
-def _dataset(
-    data_dir: epath.Path, meta: Meta, index: Mapping[str, np.ndarray]
-) -> Dataset:
-    files = byte_ranges.Files([data_dir / str(shard) for shard in index["shards"]])
-    lengths = {key: index["num_frames"] - (key != "frames") for key in IMAGES}
-    return Dataset(
-        meta=meta,
-        names=tuple(map(str, index["name"])),
-        labels=index["label"],
-        groups=tuple(map(str, index["group"])),
-        sources=tuple(map(str, index["source"])),
-        membership=tuple(tuple(map(str, row)) for row in index["membership"]),
-        num_frames=index["num_frames"],
-        images={
-            key: byte_ranges.Ranges(
-                files=files,
-                file=index["shard"],
-                record=index["record"],
-                first=np.concatenate([[0], np.cumsum(lengths[key], dtype=np.int64)]),
-                spans=index[key],
-            )
-            for key in IMAGES
-        },
-    )
-
-
-def _text(size: Sequence[int]) -> str:
-    return "x".join(map(str, size))

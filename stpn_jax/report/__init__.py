@@ -1,1 +1,1 @@
-"""One page of HTML with its pictures and their numbers; knows arrays, no experiment."""
+"""The HTML report and its sections, made from arrays; knows no experiment."""

@@ -1,6 +1,6 @@
-"""The page: sections of text, tables and pictures as HTML, with files beside it.
+"""The HTML page of a report: sections of text, tables, listings and pictures.
 
-It opens from a disk, needs no network and no script, and may be moved with its folder.
+It needs neither a network nor scripts, and its folder can be moved.
 """
 
 import csv
@@ -12,27 +12,27 @@ from typing import NamedTuple
 from etils import epath
 from matplotlib.figure import Figure
 
-from stpn_jax.figures import figures
+from stpn_jax.figures import style
 from stpn_jax.utils import files
 
 INDEX = "index.html"
 
 
 class Numbers(NamedTuple):
-    """A header and rows; numbers or texts."""
+    """A table: a header and rows of numbers or texts."""
 
     header: Sequence[str]
     rows: Sequence[Sequence[object]]
 
 
 class Picture(NamedTuple):
-    """A drawing.
+    """A figure with the numbers that it shows.
 
     Attributes:
         name: of NAME.png and NAME.csv.
-        figure: the drawing.
-        caption: what is to be seen.
-        numbers: what is drawn.
+        figure: written as PNG.
+        caption: what it shows.
+        numbers: written as CSV.
     """
 
     name: str
@@ -42,44 +42,47 @@ class Picture(NamedTuple):
 
 
 class Listing(NamedTuple):
-    """A long text that is folded away below a line."""
+    """A long text that unfolds when its summary is clicked."""
 
     summary: str
     text: str
 
 
+Block = str | Numbers | Picture | Listing
+
+
 class Section(NamedTuple):
-    """A heading and what stands below it: texts, tables of numbers, pictures."""
+    """A heading and the blocks below it."""
 
     title: str
-    blocks: Sequence[str | Numbers | Picture | Listing]
+    blocks: Sequence[Block]
 
 
 def write(
     out: epath.PathLike, title: str, subtitle: str, sections: Sequence[Section]
 ) -> epath.Path:
-    """Writes index.html, and a PNG and a CSV of every picture.
+    """Writes the PNG and CSV files of all pictures, then index.html.
 
     Args:
         out: folder, made if absent.
         title: of the page.
         subtitle: a line below it.
-        sections: in their order.
+        sections: with pictures of distinct names.
 
     Returns:
-        the path of the page, which is written last.
+        the path of the page.
     """
     out = epath.Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    names: set[str] = set()
-    for block in (block for section in sections for block in section.blocks):
-        if isinstance(block, Picture):
-            assert block.name not in names, block.name
-            names.add(block.name)
-            (out / f"{block.name}.png").write_bytes(figures.png(block.figure))
-            (out / f"{block.name}.csv").write_bytes(as_csv(block.numbers))
+    blocks = (block for section in sections for block in section.blocks)
+    pictures = [block for block in blocks if isinstance(block, Picture)]
+    names = [picture.name for picture in pictures]
+    assert len(names) == len(set(names)), names
+    for name, figure, _, numbers in pictures:
+        (out / f"{name}.png").write_bytes(style.png(figure))
+        (out / f"{name}.csv").write_bytes(as_csv(numbers))
     text = "\n".join(_page(title, subtitle, sections))
-    # A name that the file system gave in another encoding has letters that UTF-8 lacks.
+    # File names that are not valid UTF-8 contain characters that it cannot encode.
     files.write_whole(out / INDEX, text.encode(errors="replace"))
     return out / INDEX
 
@@ -93,63 +96,55 @@ def as_csv(numbers: Numbers) -> bytes:
     return text.getvalue().encode(errors="replace")
 
 
-def markdown(numbers: Numbers) -> str:
-    """The numbers as a table of markdown, the first column to the left."""
-    lines = [
-        list(numbers.header),
-        ["---"] + ["---:"] * (len(numbers.header) - 1),
-        *([str(cell).replace("|", "\\|") for cell in row] for row in numbers.rows),
-    ]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
 def _page(title: str, subtitle: str, sections: Sequence[Section]) -> Iterator[str]:
     yield "<!doctype html>"
     yield f'<html lang="en"><head><meta charset="utf-8"><title>{_text(title)}</title>'
     yield '<meta name="viewport" content="width=device-width">'
     yield f"<style>{_STYLE}</style></head><body>"
     yield f"<h1>{_text(title)}</h1><p>{_text(subtitle)}</p>"
-    links = (
-        f'<a href="#s{i}">{_text(one.title)}</a>' for i, one in enumerate(sections)
-    )
+    titles = [_text(section.title) for section in sections]
+    links = (f'<a href="#s{i}">{one}</a>' for i, one in enumerate(titles))
     yield f"<nav>{' '.join(links)}</nav>"
     for i, section in enumerate(sections):
-        yield f'<section id="s{i}"><h2>{_text(section.title)}</h2>'
-        for block in section.blocks:
-            yield from _block(block)
+        yield f'<section id="s{i}"><h2>{titles[i]}</h2>'
+        yield from map(_block, section.blocks)
         yield "</section>"
     yield "</body></html>"
 
 
-def _block(block: str | Numbers | Picture | Listing) -> Iterator[str]:
+def _block(block: Block) -> str:
     if isinstance(block, Picture):
-        yield from _picture(block)
-    elif isinstance(block, Listing):
-        yield f"<details><summary>{_text(block.summary)}</summary>"
-        yield f"<pre>{_text(block.text)}</pre></details>"
-    elif isinstance(block, Numbers):
-        yield from _table(block)
-    else:
-        yield f"<p>{_text(block)}</p>"
+        return _picture(block)
+    if isinstance(block, Listing):
+        summary, text = map(_text, block)
+        return f"<details><summary>{summary}</summary>\n<pre>{text}</pre></details>"
+    if isinstance(block, Numbers):
+        return _table(block)
+    return f"<p>{_text(block)}</p>"
 
 
-def _picture(picture: Picture) -> Iterator[str]:
+def _picture(picture: Picture) -> str:
     width = picture.figure.get_figwidth()
-    kind = "wide" if width > figures.WIDTH + 1 else "narrow"
+    kind = "wide" if width > style.WIDTH + 1 else "narrow"
     caption, name = _text(picture.caption), _text(picture.name)
-    yield f'<figure class="{kind}">'
-    yield f'<img src="{name}.png" alt="{caption}" style="width:{width:.2f}in">'
-    yield f'<figcaption>{caption} <a href="{name}.csv">numbers</a></figcaption>'
-    yield "</figure>"
+    return (
+        f'<figure class="{kind}">\n'
+        f'<img src="{name}.png" alt="{caption}" style="width:{width:.2f}in">\n'
+        f'<figcaption>{caption} <a href="{name}.csv">numbers</a></figcaption>\n'
+        "</figure>"
+    )
 
 
-def _table(numbers: Numbers) -> Iterator[str]:
+def _table(numbers: Numbers) -> str:
     head = "".join(f"<th>{_text(name)}</th>" for name in numbers.header)
-    yield f'<div class="table"><table><thead><tr>{head}</tr></thead><tbody>'
-    for row in numbers.rows:
-        cells = "".join(f"<td>{_text(cell)}</td>" for cell in row)
-        yield f"<tr>{cells}</tr>"
-    yield "</tbody></table></div>"
+    rows = ("".join(f"<td>{_text(cell)}</td>" for cell in row) for row in numbers.rows)
+    return "\n".join(
+        (
+            f'<div class="table"><table><thead><tr>{head}</tr></thead><tbody>',
+            *(f"<tr>{row}</tr>" for row in rows),
+            "</tbody></table></div>",
+        )
+    )
 
 
 def _text(value: object) -> str:
@@ -165,7 +160,7 @@ nav a { margin-right: 1em; }
 figure { margin: 1em 0; }
 figure.narrow img { max-width: 100%; }
 figure.wide, div.table { overflow-x: auto; }
-/* A shadow at a side where there is more to scroll to. */
+/* A shadow on the sides that can be scrolled to. */
 div.table { margin: 1em 0;
   background-image: linear-gradient(90deg, #fff 40%, #fff0),
     linear-gradient(270deg, #fff 40%, #fff0),

@@ -1,10 +1,11 @@
-"""The drawing behind data.synthetic: sprites that move over clutter, as YCbCr planes.
+"""Sprites that move over clutter, drawn as YCbCr planes.
 
-Drawing in YCbCr, the colour space of the video file, makes colours that differ in
-chroma alone: the luma of a sprite is the same whatever its colour.
+YCbCr is the colour space of the video file: colours drawn in it differ in chroma alone,
+and sprites of all colours have the same luma.
 """
 
 import dataclasses
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -56,15 +57,13 @@ class Shape:
 
 @dataclasses.dataclass(frozen=True)
 class Sprite:
-    """One sprite of a clip.
+    """One sprite of a clip, with its direction before and after the middle.
 
     Attributes:
         colour: a key of HUES.
-        first: direction before the middle of the clip.
-        second: direction after it.
         pause: flows in the middle without motion.
-        column: where its centre stands across the frame, as a share of the width;
-            None for anywhere, also over the edge.
+        column: of its centre, as a share of the frame's width; None for a random one,
+            also over the edge.
     """
 
     colour: str
@@ -75,13 +74,9 @@ class Sprite:
 
 
 class Layout(NamedTuple):
-    """All that is drawn by chance for a clip.
+    """Everything random in a clip.
 
-    Attributes:
-        clutter: luma of the background.
-        background: its (Cb, Cr).
-        centres: of every sprite in every frame, see `path`.
-        colours: (Cb, Cr) of every sprite.
+    Luma and (Cb, Cr) of the background; path and (Cb, Cr) of every sprite.
     """
 
     clutter: Float[np.ndarray, "y x"]
@@ -93,14 +88,14 @@ class Layout(NamedTuple):
 def lay_out(
     sprites: Sequence[Sprite], tint: float, shape: Shape, rng: np.random.Generator
 ) -> Layout:
-    """Draws clutter, shades, starts and speeds of a clip; arguments as of `draw`."""
-    clutter = _clutter(shape.size, rng)
-    background = _shade(tint, TINT_SATURATION, rng)
-    centres, colours = [], []
+    """Samples clutter, shades, starts and speeds; tint is the background's hue."""
+    layout = Layout(
+        _clutter(shape.size, rng), _shade(tint, TINT_SATURATION, rng), [], []
+    )
     for sprite in sprites:
-        centres.append(path(sprite, shape, rng))
-        colours.append(_shade(HUES[sprite.colour], SPRITE_SATURATION, rng))
-    return Layout(clutter, background, centres, colours)
+        layout.centres.append(path(sprite, shape, rng))
+        layout.colours.append(_shade(HUES[sprite.colour], SPRITE_SATURATION, rng))
+    return layout
 
 
 def path(
@@ -121,22 +116,13 @@ def path(
     return start + speed * np.cumsum(steps, axis=0)
 
 
-def draw(
-    sprites: Sequence[Sprite], tint: float, shape: Shape, rng: np.random.Generator
-) -> UInt8[np.ndarray, "t rows x"]:
-    """Draws a clip.
-
-    Args:
-        sprites: later ones cover earlier ones.
-        tint: hue of the background in degrees.
-        shape: of the clip; the size must be even.
-        rng: draws clutter, shades, starts and speeds.
+def draw(layout: Layout, shape: Shape) -> UInt8[np.ndarray, "t rows x"]:
+    """Draws a clip of an even size; later sprites cover earlier ones.
 
     Returns:
         Planar YCbCr 4:2:0 of limited range: each frame is its luma followed by Cb and
         Cr at half the resolution, so it has 3/2 as many rows as pixels down.
     """
-    layout = lay_out(sprites, tint, shape, rng)
     luma = np.repeat(layout.clutter[None], shape.frames, axis=0)
     half = (shape.frames, shape.size // 2, shape.size // 2)
     planes = [np.full(half, value, np.float32) for value in layout.background]
@@ -146,14 +132,13 @@ def draw(
     flat = [
         p.round().astype(np.uint8).reshape(shape.frames, -1) for p in (luma, *planes)
     ]
-    rows = shape.size * 3 // 2
-    return np.concatenate(flat, axis=1).reshape(shape.frames, rows, shape.size)
+    return np.concatenate(flat, axis=1).reshape(shape.frames, -1, shape.size)
 
 
 def boxes(
     centre: Float[np.ndarray, "2"], shape: Shape
 ) -> Iterator[tuple[float, float, float, float]]:
-    """Where a sprite is in a frame: several boxes where it lies over an edge.
+    """Boxes of a sprite in a frame, several where it lies over an edge.
 
     Args:
         centre: (y, x) in pixels, not yet wrapped around.
@@ -163,14 +148,13 @@ def boxes(
         y0, x0, y1, x1 as shares of the frame's side.
     """
     radius = shape.radius / shape.size
-    rows, columns = (_spans(float(c) / shape.size, radius) for c in centre)
-    for y0, y1 in rows:
-        for x0, x1 in columns:
-            yield y0, x0, y1, x1
+    ys, xs = (_spans(float(c) / shape.size, radius) for c in centre)
+    for (y0, y1), (x0, x1) in itertools.product(ys, xs):
+        yield y0, x0, y1, x1
 
 
 def _spans(centre: float, radius: float) -> list[tuple[float, float]]:
-    """The parts of centre - radius .. centre + radius on a circle of length 1."""
+    """The intervals of centre - radius .. centre + radius on a circle of length 1."""
     low, high = centre % 1 - radius, centre % 1 + radius
     if low < 0:
         return [(0.0, high), (low + 1, 1.0)]
@@ -191,7 +175,7 @@ def _clutter(size: int, rng: np.random.Generator) -> Float[np.ndarray, "y x"]:
 def _shade(
     hue: float, saturation: float, rng: np.random.Generator
 ) -> tuple[float, float]:
-    """(Cb, Cr) of a hue in degrees, which is jittered."""
+    """(Cb, Cr) of a hue in degrees, with jitter."""
     radians = np.deg2rad(hue + rng.uniform(-HUE_JITTER, HUE_JITTER))
     return 128 + saturation * np.cos(radians), 128 + saturation * np.sin(radians)
 
@@ -227,10 +211,9 @@ def _distance(
     size: int,
 ) -> Float[np.ndarray, "t y x"]:
     """Distance in pixels to the nearest copy of the sprite around the frame's edges."""
-    y = _wrapped(ys - centres[:, :1], size)[:, :, None]
-    x = _wrapped(xs - centres[:, 1:], size)[:, None, :]
-    return np.sqrt(np.square(y) + np.square(x))
 
+    def wrapped(offset: Float[np.ndarray, "t n"]) -> Float[np.ndarray, "t n"]:
+        return ((offset + size / 2) % size - size / 2).astype(np.float32)
 
-def _wrapped(offset: Float[np.ndarray, "t n"], size: int) -> Float[np.ndarray, "t n"]:
-    return ((offset + size / 2) % size - size / 2).astype(np.float32)
+    y, x = wrapped(ys - centres[:, :1]), wrapped(xs - centres[:, 1:])
+    return np.sqrt(np.square(y)[:, :, None] + np.square(x)[:, None, :])

@@ -1,10 +1,10 @@
-"""The embedded data set: small videos in groups, each for one part of the network.
+"""The demo's synthetic videos, in groups that each need one part of the network.
 
     python -m stpn_jax.synthetic OUT --seed=N
 
 writes OUT/train/<class>/*.mp4, OUT/test/<class>/*.mp4, OUT/groups.csv and, with the
-place of the sprite that moves in every frame, OUT/boxes.csv (see data.boxes). A sprite
-moves over a still, cluttered background whose tint names the group:
+box of the moving sprite in every frame, OUT/boxes.csv. A sprite moves over a still,
+cluttered background whose tint identifies the group:
 
     a  appearance   the class is the sprite's colour, whatever its motion
     b  motion       the class is the motion, whatever the colour
@@ -12,19 +12,18 @@ moves over a still, cluttered background whose tint names the group:
     d  conjunction  an exclusive or of colour and direction
     e  mover        three sprites, one of each colour: the class is the one that moves
 
-What keeps a stream at chance inside the groups that must not give in to it:
+Within the groups named, a single stream stays at chance:
 
 *   Sprites share outline and luma pattern and differ in chroma only, so flow, which is
-    computed on grey frames, cannot tell them apart (a, d, e).
-*   Positions wrap around the frame from a uniform start, so every single frame of every
-    class of a group has the same distribution (b, c, d, e).
-*   Every frame is coded by itself, so no compression residue in one frame tells of the
-    others, nor which of three sprites stands still (b, c, d, e).
-*   Both classes of c rest in the middle for as many flows as one stack is long, so a
+    computed on grey frames, cannot distinguish them (a, d, e).
+*   Positions wrap around the frame from a uniform start, so single frames of all
+    classes of a group have the same distribution (b, c, d, e).
+*   Every frame is intra-coded, so that no compression residue in it depends on the
+    other frames, or on which of three sprites stands still (b, c, d, e).
+*   Both classes of c pause in the middle for as many flows as one stack is long, so a
     single stack never holds both halves.
-*   Whatever is not the class (colour, direction, order) runs through its values by the
-    clip's number, alike in every class of the group; mirroring a clip does not change
-    its class.
+*   Whatever is not the class (colour, direction, order) cycles with the clip's number,
+    alike in every class of the group; mirroring a clip does not change its class.
 """
 
 import argparse
@@ -36,7 +35,7 @@ import itertools
 import multiprocessing
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 
 import av
 import numpy as np
@@ -69,79 +68,53 @@ GROUPS = {
 COLUMNS = (0.18, 0.5, 0.82)
 """Of the three sprites of e, as shares of the width: they never touch."""
 
-Scene = Callable[[int], list[Sprite]]
+Scenes = list[list[Sprite]]
+"""The sprites of a class's clips 0, 1, ..., again from the first after the last."""
 
 
-def _appearance(colour: str) -> Scene:
-    def scene(number: int) -> list[Sprite]:
-        direction = (UP, DOWN, LEFT, RIGHT)[number % 4]
-        return [Sprite(colour, direction, direction)]
-
-    return scene
+def _moving(colours: Iterable[str], *directions: Direction) -> Scenes:
+    """One sprite of each direction and colour."""
+    pairs = itertools.product(directions, list(colours))
+    return [[Sprite(colour, one, one)] for one, colour in pairs]
 
 
-def _motion(*directions: Direction) -> Scene:
-    def scene(number: int) -> list[Sprite]:
-        turn, colour = divmod(number, len(sprites.HUES))
-        direction = directions[turn % len(directions)]
-        return [Sprite(list(sprites.HUES)[colour], direction, direction)]
-
-    return scene
+def _long_range(reverse: bool) -> Scenes:
+    turns = ((DOWN, UP), (UP, DOWN)) if reverse else ((DOWN, DOWN), (UP, UP))
+    pairs = itertools.product(turns, sprites.HUES)
+    return [[Sprite(colour, *halves, PAUSE)] for halves, colour in pairs]
 
 
-def _long_range(reverse: bool) -> Scene:
-    def scene(number: int) -> list[Sprite]:
-        turn, colour = divmod(number, len(sprites.HUES))
-        first, other = (UP, DOWN) if turn % 2 else (DOWN, UP)
-        second = other if reverse else first
-        return [Sprite(list(sprites.HUES)[colour], first, second, PAUSE)]
+def _mover(mover: str) -> Scenes:
+    """One sprite of each colour, in every order, of which one moves."""
 
-    return scene
+    def sprite(colour: str, column: float, moving: Direction) -> Sprite:
+        direction = moving if colour == mover else STILL
+        return Sprite(colour, direction, direction, column=column)
 
-
-def _conjunction(red: Direction, blue: Direction) -> Scene:
-    def scene(number: int) -> list[Sprite]:
-        colour, direction = ("blue", blue) if number % 2 else ("red", red)
-        return [Sprite(colour, direction, direction)]
-
-    return scene
+    pairs = itertools.product((DOWN, UP), itertools.permutations(sprites.HUES))
+    return [
+        [sprite(*place, moving) for place in zip(order, COLUMNS, strict=True)]
+        for moving, order in pairs
+    ]
 
 
-def _mover(mover: str) -> Scene:
-    def scene(number: int) -> list[Sprite]:
-        orders = list(itertools.permutations(sprites.HUES))
-        turn, order = divmod(number, len(orders))
-        directions = dict.fromkeys(sprites.HUES, STILL)
-        directions[mover] = UP if turn % 2 else DOWN
-        return [
-            Sprite(colour, directions[colour], directions[colour], column=column)
-            for colour, column in zip(orders[order], COLUMNS, strict=True)
-        ]
-
-    return scene
-
-
-CLASSES: dict[str, Scene] = {
-    "a_red": _appearance("red"),
-    "a_green": _appearance("green"),
-    "a_blue": _appearance("blue"),
-    "b_up": _motion(UP),
-    "b_down": _motion(DOWN),
-    "b_sideways": _motion(LEFT, RIGHT),
+CLASSES: dict[str, Scenes] = {
+    **{f"a_{one}": _moving([one], UP, DOWN, LEFT, RIGHT) for one in sprites.HUES},
+    "b_up": _moving(sprites.HUES, UP),
+    "b_down": _moving(sprites.HUES, DOWN),
+    "b_sideways": _moving(sprites.HUES, LEFT, RIGHT),
     "c_straight_on": _long_range(reverse=False),
     "c_there_and_back": _long_range(reverse=True),
-    "d_red_up_blue_down": _conjunction(red=UP, blue=DOWN),
-    "d_red_down_blue_up": _conjunction(red=DOWN, blue=UP),
-    "e_red_moves": _mover("red"),
-    "e_green_moves": _mover("green"),
-    "e_blue_moves": _mover("blue"),
+    "d_red_up_blue_down": _moving(["red"], UP) + _moving(["blue"], DOWN),
+    "d_red_down_blue_up": _moving(["red"], DOWN) + _moving(["blue"], UP),
+    **{f"e_{one}_moves": _mover(one) for one in sprites.HUES},
 }
-"""Class name, led by its group's letter -> the sprites of its clip number n."""
+"""Class name, led by its group's letter -> what its clips show."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Clip:
-    """What one clip is drawn from; the same fields always give the same bytes."""
+    """One clip; the same fields always give the same bytes."""
 
     seed: int
     split: str
@@ -154,10 +127,21 @@ class Clip:
         """Place below OUT."""
         return f"{self.split}/{self.label}/{self.label}_{self.number:03d}.mp4"
 
+    @property
+    def scene(self) -> list[Sprite]:
+        """Its sprites."""
+        scenes = CLASSES[self.label]
+        return scenes[self.number % len(scenes)]
+
     def generator(self) -> np.random.Generator:
         """A stream of random numbers of this clip's own."""
         split, label = int(self.split == "test"), list(CLASSES).index(self.label)
         return np.random.default_rng([self.seed, split, label, self.number])
+
+    def layout(self) -> sprites.Layout:
+        """Everything in it that is random."""
+        _, tint = GROUPS[self.label[0]]
+        return sprites.lay_out(self.scene, tint, self.shape, self.generator())
 
 
 def clips_of(seed: int, train: int, test: int, shape: sprites.Shape) -> list[Clip]:
@@ -170,23 +154,15 @@ def clips_of(seed: int, train: int, test: int, shape: sprites.Shape) -> list[Cli
     ]
 
 
-def draw(clip: Clip) -> UInt8[np.ndarray, "t rows x"]:
-    """All frames of a clip as planar YCbCr 4:2:0; see `sprites.draw`."""
-    _, tint = GROUPS[clip.label[0]]
-    scene = CLASSES[clip.label](clip.number)
-    return sprites.draw(scene, tint, clip.shape, clip.generator())
-
-
 def encode(frames: UInt8[np.ndarray, "t rows x"]) -> bytes:
-    """H.264 in MP4 from planar YCbCr 4:2:0, every frame coded by itself."""
+    """H.264 in MP4 from planar YCbCr 4:2:0, every frame intra-coded."""
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="mp4") as container:
         options = {"qp": str(QUANTISER), "preset": "ultrafast"}
         stream = container.add_stream("libx264", FRAME_RATE, options=options)
         stream.width, stream.height = frames.shape[2], frames.shape[1] * 2 // 3
         stream.pix_fmt = "yuv420p"
-        stream.gop_size = 1
-        stream.thread_count = 1
+        stream.gop_size = stream.thread_count = 1
         for frame in frames:
             picture = av.VideoFrame.from_ndarray(frame, format="yuv420p")
             container.mux(stream.encode(picture))
@@ -196,13 +172,10 @@ def encode(frames: UInt8[np.ndarray, "t rows x"]) -> bytes:
 
 def moving(clip: Clip) -> list[attention_share.Row]:
     """Where the sprite that moves is in every frame of a clip."""
-    _, tint = GROUPS[clip.label[0]]
-    scene = CLASSES[clip.label](clip.number)
-    layout = sprites.lay_out(scene, tint, clip.shape, clip.generator())
-    (mover,) = (i for i, sprite in enumerate(scene) if sprite.first != STILL)
+    (mover,) = (i for i, one in enumerate(clip.scene) if one.first != STILL)
     return [
         attention_share.Row(clip.path, frame, *box)
-        for frame, centre in enumerate(layout.centres[mover])
+        for frame, centre in enumerate(clip.layout().centres[mover])
         for box in sprites.boxes(centre, clip.shape)
     ]
 
@@ -219,29 +192,24 @@ def write(
 
     Args:
         out: folder for train/, test/, groups.csv and boxes.csv.
-        seed: draws everything; 0 or more.
+        seed: of all randomness; 0 or more.
         train: training clips a class.
         test: test clips a class.
         shape: of a clip; below 31 frames the pause of group c is cut to a third.
-        processes: that draw and encode side by side.
+        processes: that draw and encode in parallel.
 
     Returns:
         The number of clips.
-
-    Raises:
-        UsageError: for a size or count that cannot be drawn, and for a folder that
-            holds clips which this call would not write.
     """
     out = epath.Path(out)
     clips = clips_of(seed, train, test, shape)
     _check(out, clips, seed, shape)
     for folder in {(out / clip.path).parent for clip in clips}:
         folder.mkdir(parents=True, exist_ok=True)
-    rows = [f"{label},{GROUPS[label[0]][0]}\n" for label in CLASSES]
-    (out / "groups.csv").write_text("class,group\n" + "".join(rows))
-    attention_share.write(
-        out / "boxes.csv", (row for clip in clips for row in moving(clip))
-    )
+    groups = [f"{label},{GROUPS[label[0]][0]}\n" for label in CLASSES]
+    (out / "groups.csv").write_text("class,group\n" + "".join(groups))
+    boxes = itertools.chain.from_iterable(map(moving, clips))
+    attention_share.write(out / "boxes.csv", boxes)
     job = functools.partial(_write_clip, os.fspath(out))
     # Forked workers would inherit the threads and locks of JAX and OpenCV.
     context = multiprocessing.get_context("spawn")
@@ -255,7 +223,8 @@ def write(
 
 
 def _write_clip(out: str, clip: Clip) -> None:
-    (epath.Path(out) / clip.path).write_bytes(encode(draw(clip)))
+    frames = sprites.draw(clip.layout(), clip.shape)
+    (epath.Path(out) / clip.path).write_bytes(encode(frames))
 
 
 def _check(out: epath.Path, clips: list[Clip], seed: int, shape: sprites.Shape) -> None:
@@ -270,20 +239,19 @@ def _check(out: epath.Path, clips: list[Clip], seed: int, shape: sprites.Shape) 
             "at least one clip a class (--train, --test)"
         )
     wanted = {os.fspath(out / clip.path) for clip in clips}
-    for split in ("train", "test"):
-        for found in sorted((out / split).glob("*/*")):
-            if os.fspath(found) not in wanted:
-                raise errors.UsageError(
-                    f"{found} is not a clip of this data set: remove the folder {out} "
-                    "or name another one"
-                )
+    found = (path for s in ("train", "test") for path in sorted((out / s).glob("*/*")))
+    if foreign := next((path for path in found if os.fspath(path) not in wanted), None):
+        raise errors.UsageError(
+            f"{foreign} is not a clip of this data set: remove the folder {out} or "
+            "name another one"
+        )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command: parses its arguments, writes the clips, names what it wrote."""
+    """Runs the command line; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("out", help="folder to write to")
-    parser.add_argument("--seed", type=int, required=True, help="draws everything")
+    parser.add_argument("--seed", type=int, required=True, help="of all randomness")
     parser.add_argument("--train", type=int, default=40, help="training clips a class")
     parser.add_argument("--test", type=int, default=14, help="test clips a class")
     parser.add_argument("--frames", type=int, default=36, help="frames a clip")

@@ -13,6 +13,7 @@ import numpy as np
 from etils import epath
 from jaxtyping import UInt8
 
+from stpn_jax.utils import files
 from stpn_jax.video import riff
 
 Frame = UInt8[np.ndarray, "y x 3"]
@@ -21,13 +22,13 @@ ENDINGS = (
     *(".3gp", ".avi", ".flv", ".gif", ".m4v", ".mkv", ".mov"),
     *(".mp4", ".mpeg", ".mpg", ".ogv", ".ts", ".webm", ".wmv"),
 )
-"""Of names of video files."""
+"""Endings of names of video files."""
 
 _MOST_PIXELS = 1 << 26
-"""Of a frame: twice 8K. A damaged header asks for any amount of memory."""
+"""Of a frame: twice 8K. A damaged header may declare any size."""
 
 _REREAD = 8
-"""Bytes to decode for each byte of a file; more than one where it is compressed."""
+"""Most bytes of packets for each byte of a file: damaged indices lead in circles."""
 
 _NO_VIDEO = ("_pipe", "image2", "tty", "concat", "hls", "dash")
 """FFmpeg formats, or ends of their names, that are still images, text or lists."""
@@ -36,7 +37,7 @@ _MATRIX = struct.Struct("=9i")
 
 
 class VideoError(Exception):
-    """A clip of which nothing can be used; the message is the reason."""
+    """Nothing of a video can be used; the message is the reason."""
 
 
 @dataclasses.dataclass
@@ -46,9 +47,9 @@ class Video:
     Attributes:
         path: the file.
         size: width and height of the decoded frames in pixels; (0, 0) before.
-        warnings: what was wrong with it as far as it was read.
-        rate: mean frames a second as its header says; 0 before, or if it does not.
-        seconds: its length as its header says; 0 before, or if it does not.
+        warnings: damage found so far.
+        rate: mean frames a second by its header; 0 before, or where it has none.
+        seconds: its length by its header; 0 before, or where it has none.
     """
 
     path: epath.PathLike
@@ -60,8 +61,8 @@ class Video:
     def __iter__(self) -> Iterator[Frame]:
         """Frames in the order they are shown, turned upright, each once.
 
-        The time from one to the next is not looked at: a video of variable frame rate
-        gives the frames that it has, as the data sets' authors read theirs.
+        Time stamps are ignored: a video of variable frame rate yields the frames that
+        it has, as the data sets' authors read theirs.
 
         Raises:
             VideoError: the file is missing or empty, is no video, or no frame of it
@@ -70,112 +71,97 @@ class Video:
         path = epath.Path(self.path)
         _check_file(path)
         with contextlib.ExitStack() as stack:
-            source = None if _is_local(path) else stack.enter_context(path.open("rb"))
+            is_remote = files.is_remote(path)
+            source = stack.enter_context(path.open("rb")) if is_remote else None
             container = stack.enter_context(_open(path, source))
             yield from self._read(container, path.stat().length)
-        with path.open("rb") as file:
-            if complaint := riff.complaint(file):
-                self.warnings.append(f"the AVI file is damaged: {complaint}")
+        if damage := riff.find_damage(path):
+            self.warnings.append(f"the AVI file is damaged: {damage}")
 
     def _read(
         self, container: "av.container.InputContainer", length: int
     ) -> Iterator[Frame]:
         self.rate = float(_video_stream(container).average_rate or 0)
         self.seconds = (container.duration or 0) / av.time_base
-        decoding = _Decoding(container, length)
+        messages: list[str] = []  # Of FFmpeg: its only sign of most damage.
+        bad_packets = count = 0
         sizes = set()
-        for frame in decoding:
-            sizes.add((frame.width, frame.height))
-            pixels = _upright(frame)
-            if not any(self.size):
-                self.size = (pixels.shape[1], pixels.shape[0])
-            yield pixels
-        if not decoding.frames:
-            raise VideoError(f"no frame of it can be decoded{_told(decoding.messages)}")
-        if decoding.bad_packets or decoding.messages:
+        for frames, is_bad in _decode(container, length, messages):
+            bad_packets += is_bad
+            for frame in frames:
+                count += 1
+                sizes.add((frame.width, frame.height))
+                pixels = _upright(frame)
+                if not any(self.size):
+                    self.size = (pixels.shape[1], pixels.shape[0])
+                yield pixels
+        if not count:
+            raise VideoError(f"no frame of it can be decoded{_quote(messages)}")
+        if bad_packets or messages:
             self.warnings.append(
-                f"damaged or cut off: {decoding.bad_packets} bad packets, "
-                f"{decoding.frames} frames read{_told(decoding.messages)}"
+                f"damaged or cut off: {bad_packets} bad packets, "
+                f"{count} frames read{_quote(messages)}"
             )
         if len(sizes) > 1:
             named = ", ".join(f"{width}x{height}" for width, height in sorted(sizes))
             self.warnings.append(f"its frames are of several sizes: {named}")
 
 
-class _Decoding:
-    """The frames of a container's video, and what went wrong on the way.
+def _decode(
+    container: "av.container.InputContainer", length: int, messages: list[str]
+) -> Iterator[tuple[list[av.VideoFrame], bool]]:
+    """The frames of each packet, and whether FFmpeg calls them, or it, corrupt."""
+    stream = _video_stream(container)
+    codec = stream.codec_context
+    codec.thread_count = 1  # FFmpeg's messages come on the thread that decodes.
+    codec.options = {"max_pixels": str(_MOST_PIXELS)}
+    for packet in _packets(container.demux(stream), length, messages):
+        is_bad = packet is not None and packet.is_corrupt
+        frames: list[av.VideoFrame] = []
+        try:
+            with _logged_errors(messages):
+                frames = codec.decode(packet)
+        except av.FFmpegError:
+            is_bad = True
+        yield frames, is_bad or any(frame.is_corrupt for frame in frames)
 
-    Attributes:
-        frames: decoded.
-        bad_packets: that FFmpeg calls corrupt, or cannot decode.
-        messages: errors that FFmpeg logs, which is all that it tells of most damage.
-    """
 
-    def __init__(self, container: "av.container.InputContainer", length: int):
-        self.frames = self.bad_packets = 0
-        self.messages: list[str] = []
-        self._container, self._length = container, length
-
-    def __iter__(self) -> Iterator[av.VideoFrame]:
-        stream = _video_stream(self._container)
-        codec = stream.codec_context
-        codec.thread_count = 1  # FFmpeg's messages come on the thread that decodes.
-        codec.options = {"max_pixels": str(_MOST_PIXELS)}
-        for packet in self._packets(stream):
-            bad = packet is not None and packet.is_corrupt
-            frames: list[av.VideoFrame] = []
-            try:
-                with self._listening():
-                    frames = codec.decode(packet)
-            except av.FFmpegError:
-                bad = True
-            bad |= any(frame.is_corrupt for frame in frames)
-            self.bad_packets += bad
-            self.frames += len(frames)
-            yield from frames
-
-    def _packets(self, stream: av.VideoStream) -> Iterator[av.Packet | None]:
-        """What there is to decode, up to the end or the first error; None at last."""
-        packets = self._container.demux(stream)
-        read = 0
-        while read <= _REREAD * self._length:
-            try:
-                with self._listening():
-                    packet = next(packets, None)
-            except av.FFmpegError as error:
-                self.messages.append(str(error.strerror))
-                break
-            if packet is None:
-                break
-            read += packet.size + 1
-            if packet.size:  # An empty one would end the decoding.
-                yield packet
-        else:
-            self.messages.append("the file leads back to what was read already")
-        yield None
-
-    @contextlib.contextmanager
-    def _listening(self) -> Iterator[None]:
-        with _messages() as logs:
-            yield
-        self.messages += logs
+def _packets(
+    packets: Iterator[av.Packet], length: int, messages: list[str]
+) -> Iterator[av.Packet | None]:
+    """Packets up to the end or the first error, then None to flush the decoder."""
+    read = 0
+    while read <= _REREAD * length:
+        try:
+            with _logged_errors(messages):
+                packet = next(packets, None)
+        except av.FFmpegError as error:
+            messages.append(str(error.strerror))
+            break
+        if packet is None:
+            break
+        read += packet.size + 1
+        if packet.size:  # An empty one would end the decoding.
+            yield packet
+    else:
+        messages.append("the file refers back to bytes already read")
+    yield None
 
 
 @contextlib.contextmanager
-def _messages() -> Iterator[list[str]]:
-    """Collects the errors that FFmpeg logs on this thread; not to be held at a yield.
+def _logged_errors(messages: list[str]) -> Iterator[None]:
+    """Appends the errors that FFmpeg logs on this thread; never hold it at a yield.
 
     The level stays as it is set here: threads share it.
     """
     if av.logging.get_level() is None:
         av.logging.set_level(av.logging.ERROR)
         av.logging.set_skip_repeated(False)
-    found: list[str] = []
     with av.logging.Capture(local=True) as logs:
         try:
-            yield found
+            yield
         finally:
-            found += [
+            messages += [
                 text.strip() for level, _, text in logs if level <= av.logging.ERROR
             ]
 
@@ -183,24 +169,16 @@ def _messages() -> Iterator[list[str]]:
 def _check_file(path: epath.Path) -> None:
     if not path.exists():
         raise VideoError("there is no such file")
-    if path.is_dir() or (_is_local(path) and not pathlib.Path(path).is_file()):
+    if path.is_dir() or not (files.is_remote(path) or pathlib.Path(path).is_file()):
         raise VideoError("it is no regular file")
     if not path.stat().length:
         raise VideoError("the file is empty (0 bytes)")
 
 
-def _is_local(path: epath.Path) -> bool:
-    return "://" not in str(path)
-
-
 def _open(path: epath.Path, source: BinaryIO | None) -> "av.container.InputContainer":
-    """Opens a file and nothing that it may point to.
-
-    Args:
-        path: of the file.
-        source: its bytes, where it is on no local disk.
-    """
-    with _messages() as messages:
+    """Opens a file, and none that it refers to; `source` reads a remote one."""
+    messages: list[str] = []
+    with _logged_errors(messages):
         try:
             container = av.open(
                 source or f"file:{path}",
@@ -209,7 +187,9 @@ def _open(path: epath.Path, source: BinaryIO | None) -> "av.container.InputConta
                 options={"protocol_whitelist": "file"},
             )
         except av.error.InvalidDataError as error:
-            raise VideoError(f"FFmpeg finds no video in it{_told(messages)}") from error
+            raise VideoError(
+                f"FFmpeg finds no video in it{_quote(messages)}"
+            ) from error
         except av.FFmpegError as error:
             raise VideoError(f"FFmpeg: {error.strerror}") from error
     kind = container.format.name
@@ -220,7 +200,7 @@ def _open(path: epath.Path, source: BinaryIO | None) -> "av.container.InputConta
 
 
 def _video_stream(container: "av.container.InputContainer") -> av.VideoStream:
-    """The first stream of moving pictures; the picture of a cover is none."""
+    """The first video stream that is no cover picture."""
     cover = av.stream.Disposition.attached_pic
     streams = [s for s in container.streams.video if not s.disposition & cover]
     if not streams:
@@ -230,16 +210,16 @@ def _video_stream(container: "av.container.InputContainer") -> av.VideoStream:
         raise VideoError("FFmpeg knows no decoder for its video")
     if codec.width * codec.height > _MOST_PIXELS:
         raise VideoError(
-            f"its frames are of {codec.width}x{codec.height} pixels as its header says"
+            f"its header declares frames of {codec.width}x{codec.height} pixels"
         )
     return streams[0]
 
 
 def _upright(frame: av.VideoFrame) -> Frame:
-    """The pixels as its display matrix says that they are shown.
+    """The pixels as the frame's display matrix turns them.
 
-    A pixel (x, y) is shown at (a x + c y, b x + d y), up to a shift. Other angles than
-    right ones are rounded to those.
+    A pixel (x, y) is shown at (a x + c y, b x + d y), up to a shift. Angles are rounded
+    to multiples of 90 degrees.
     """
     pixels = frame.to_ndarray(format="rgb24")
     matrix: Any = frame.side_data.get("DISPLAYMATRIX")
@@ -251,8 +231,8 @@ def _upright(frame: av.VideoFrame) -> Frame:
     return np.ascontiguousarray(pixels)
 
 
-def _told(messages: Iterable[str]) -> str:
-    """The first two kinds of messages; numbers in them differ from line to line."""
+def _quote(messages: Iterable[str]) -> str:
+    """The first message and the number of different others, in brackets."""
     first, *others = list(dict.fromkeys(messages)) or [""]
     more = f" and {len(others)} more" if others else ""
     return f" (FFmpeg: {first}{more})" if first else ""
@@ -266,23 +246,15 @@ def resize(frame: Frame, size: tuple[int, int]) -> UInt8[np.ndarray, "y2 x2 3"]:
 def decode(
     path: epath.PathLike, size: tuple[int, int] | None = None
 ) -> UInt8[np.ndarray, "t y x 3"]:
-    """All frames of a video file.
-
-    Args:
-        path: any file that FFmpeg can read.
-        size: width and height to resize to; by default those of the first frame.
-
-    Raises:
-        VideoError: nothing can be decoded.
-    """
+    """All frames of a video, in this width and height or those of the first frame."""
     video = Video(path)
     return np.stack([resize(frame, size or video.size) for frame in video])
 
 
 def declared_frames(path: epath.PathLike) -> int:
-    """Frames as the header declares them, which may be wrong; 0 if it does not."""
+    """Number of frames by the header, which may be wrong; 0 where it has none."""
     path = epath.Path(path)
-    if not _is_local(path):
+    if files.is_remote(path):
         return 0
     try:
         _check_file(path)

@@ -15,19 +15,11 @@ from stpn_jax.ops import tvl1
 BOUND = 20.0
 """Displacement in pixels that becomes 255; its negative becomes 0 (TSN)."""
 
-_PAIRS = {"cpu": 16}
-_PAIRS_OF_ACCELERATOR = 64
-
 
 def quantise(
     flow: Float[Array, "*n y x 2"], bound: float = BOUND
 ) -> UInt8[jax.Array, "*n y x 2"]:
-    """round(255 (v + bound) / (2 bound)), saturated; no motion becomes 128.
-
-    Args:
-        flow: displacement in pixels.
-        bound: see BOUND.
-    """
+    """round(255 (v + bound) / (2 bound)), saturated, of v pixels; 0 becomes 128."""
     code = jnp.round(255 * (jnp.asarray(flow) + bound) / (2 * bound))
     return jnp.clip(code, 0, 255).astype(jnp.uint8)
 
@@ -41,7 +33,7 @@ def dequantise(
 
 def chunk() -> int:
     """Pairs of frames of one call, so that one compiled program serves every video."""
-    return _PAIRS.get(jax.default_backend(), _PAIRS_OF_ACCELERATOR)
+    return 16 if jax.default_backend() == "cpu" else 64
 
 
 def compute(
@@ -49,15 +41,9 @@ def compute(
     parameters: tvl1.Parameters | None = None,
     bound: float = BOUND,
 ) -> UInt8[np.ndarray, "t-1 y x 2"]:
-    """Quantised TV-L1 flow from each frame to the next.
+    """Codes of TV-L1 flow from each RGB frame to the next, x first; at least 2 frames.
 
-    Args:
-        frames: RGB, at least two.
-        parameters: of TV-L1; by default OpenCV's.
-        bound: see BOUND.
-
-    Returns:
-        x displacement first.
+    The parameters of TV-L1 are by default OpenCV's.
     """
     parameters = parameters or tvl1.Parameters()
     grey = np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames])

@@ -1,13 +1,14 @@
 """Listing of each data set; plain tensorflow-datasets reads what is written."""
 
+import functools
 import os
 
 import cv2
 import numpy as np
 import pytest
 
-from stpn_jax.datasets import builders, listing, video_records
-from stpn_jax.prepare import clips, encoding
+from stpn_jax.datasets import builders, listing
+from stpn_jax.prepare import command
 from stpn_jax.records import records
 from stpn_jax.utils import errors
 
@@ -21,7 +22,7 @@ def touch(folder, *names):
 
 
 def find(dataset, videos, splits="", fraction=0.25, seed=0):
-    options = builders.Options(str(videos), str(splits), fraction, seed)
+    options = listing.Options(str(videos), str(splits), fraction, seed)
     return builders.BUILDERS[dataset].list_clips(options)
 
 
@@ -109,7 +110,7 @@ def test_missing_and_empty_folders(tmp_path, dataset):
         find(dataset, tmp_path / "empty", lists)
 
 
-def test_what_is_left_out_is_told(tmp_path):
+def test_files_left_out_have_a_reason(tmp_path):
     videos = touch(tmp_path / "v", "run/a.avi", "run/inner/b.avi", "run/c.txt")
     (videos / "run" / os.fsdecode(b"caf\xe9.avi")).write_bytes(b"x")
     found = find("folder", videos)
@@ -221,15 +222,10 @@ def written(tmp_path):
         part = "test" if i == 3 else "train"
         clip = listing.Clip(f"{part}/x{i}.avi", "", "ab"[i % 2], f"s{i}", (part,))
         kinds = ((i + 2, (12, 16, 3)), (i + 1, (12, 16)), (i + 1, (12, 16)))
-        encoded = encoding.Encoded(
-            *([jpeg(rng, s) for _ in range(n)] for n, s in kinds)
-        )
-        cache = tmp_path / f"{i}.npz"
-        clips._save(
-            video_records.epath.Path(cache), encoded, clips.report.ClipReport(clip.name)
-        )
-        examples.append((clip, str(cache)))
-        content[clip.name] = encoded
+        files = ([jpeg(rng, s) for _ in range(n)] for n, s in kinds)
+        content[clip.name] = dict(zip(records.IMAGES, files, strict=True))
+        load = functools.partial(content.get, clip.name)
+        examples.append(builders.Example(clip, load))
     shards = builders.write(builders.BUILDERS["folder"](tmp_path, meta, examples))
     records.write_index(tmp_path, meta, shards, {})
     return tmp_path, content
@@ -243,8 +239,8 @@ def test_written_bytes_are_the_given_ones(written):
     for video, name in enumerate(dataset.names):
         count = int(dataset.num_frames[video])
         flows = dataset.flows(video, range(count - 1))
-        assert dataset.frames(video, range(count)) == content[name].frames
-        assert flows == (content[name].flow_x, content[name].flow_y)
+        assert dataset.frames(video, range(count)) == content[name]["frames"]
+        assert flows == (content[name]["flow_x"], content[name]["flow_y"])
 
 
 def test_plain_tfds_reads_it(written):
@@ -258,7 +254,7 @@ def test_plain_tfds_reads_it(written):
         seen[example["name"].decode()] = example
     assert set(seen) == set(content)
     for name, example in seen.items():
-        data = np.frombuffer(content[name].frames[-1], np.uint8)
+        data = np.frombuffer(content[name]["frames"][-1], np.uint8)
         expected = cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1]
         difference = example["frames"][-1].astype(int) - expected
         assert np.abs(difference).mean() < 2
@@ -266,8 +262,12 @@ def test_plain_tfds_reads_it(written):
         assert reader.info.features["label"].int2str(example["label"]) in "ab"
 
 
+def test_the_command_knows_every_builder():
+    assert tuple(builders.BUILDERS) == command.DATASETS
+
+
 def test_without_tensorflow_it_says_so_at_once(monkeypatch):
-    monkeypatch.setattr(video_records.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(builders.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(errors.UsageError, match="pip install tensorflow-cpu"):
         builders.require_tensorflow()
 

@@ -75,7 +75,7 @@ def test_a_missing_list_is_named(tmp_path, read):
 def test_names_match_exactly_or_by_letters_and_digits():
     names = ["a_#1.avi", "b-1.avi", "b1.avi", "c.avi"]
     entries = {("wave", name): ("train",) for name in names}
-    matcher = labels.Matcher(labels.OfficialLists(("wave",), entries))
+    matcher = labels.Matcher(labels.OfficialLists(("wave",), entries, lambda *_: ""))
     assert matcher.find("wave", "a_#1.avi") == ("wave", "a_#1.avi")
     assert matcher.find("wave", "a_@1.avi") == ("wave", "a_#1.avi")
     assert matcher.find("WAVE", "C.avi") == ("wave", "c.avi")
@@ -125,7 +125,7 @@ def test_validation_takes_whole_sources_of_every_class(fraction):
         assert held_out <= max(fraction * training, first)
 
 
-def test_validation_is_drawn_by_the_seed():
+def test_the_seed_samples_the_validation_part():
     data = dataset([f"g{i}" for i in range(40)])
     splits = [labels.split_videos(data, 1, 0.3, seed) for seed in (0, 0, 1)]
     np.testing.assert_array_equal(splits[0].validation, splits[1].validation)

@@ -1,9 +1,10 @@
-"""Attention inside of boxes against counting pixels."""
+"""Attention inside of boxes against counting pixels; box files."""
 
 import numpy as np
 import pytest
 
 from stpn_jax.evaluation import attention_share
+from stpn_jax.utils.errors import UsageError
 
 WHOLE = (0.0, 0.0, 1.0, 1.0)
 
@@ -46,3 +47,46 @@ def test_random_maps_against_counting_pixels():
     found = attention_share.share(attention, [box], WHOLE)
     assert found.mass == pytest.approx((pixels * mask).sum())
     assert found.area == pytest.approx(mask.mean())
+
+
+HEADER = "video,frame,y0,x0,y1,x1\n"
+
+
+def test_box_file_round_trip(tmp_path):
+    rows = [
+        attention_share.Row('a, "quoted"/clip.mp4', 0, 0.0, 0.25, 0.5, 1.0),
+        attention_share.Row('a, "quoted"/clip.mp4', 0, 0.5, 0.0, 1.0, 0.125),
+        attention_share.Row("b/clip.mp4", 7, 0.1, 0.1, 0.1, 0.2),
+    ]
+    attention_share.write(tmp_path / "boxes.csv", rows)
+    found = attention_share.read(tmp_path / "boxes.csv")
+    assert found == {
+        ('a, "quoted"/clip.mp4', 0): [(0.0, 0.25, 0.5, 1.0), (0.5, 0.0, 1.0, 0.125)],
+        ("b/clip.mp4", 7): [(0.1, 0.1, 0.1, 0.2)],
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "expected the header"),
+        ("video,frame\n", "expected the header"),
+        (HEADER + "a,0,0,0,1,1\na,0,0,0,1\n", "line 3"),
+        (HEADER + "a,0,0,0,1,1,1\n", "line 2"),
+        (HEADER + "a,first,0,0,1,1\n", "found 'a,first,0,0,1,1'"),
+        (HEADER + "a,-1,0,0,1,1\n", "line 2"),
+        (HEADER + "a,0,0,0,72,72\n", "line 2"),
+        (HEADER + "a,0,0.5,0,0.4,1\n", "line 2"),
+        (HEADER + "a,0,nan,0,0.4,1\n", "line 2"),
+    ],
+)
+def test_damaged_lines_are_reported(tmp_path, text, message):
+    path = tmp_path / "boxes.csv"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=message):
+        attention_share.read(path)
+
+
+def test_a_missing_file_is_reported(tmp_path):
+    with pytest.raises(UsageError, match=r"none\.csv: no such file"):
+        attention_share.read(tmp_path / "none.csv")

@@ -1,4 +1,6 @@
-"""The protocol: every sample counts once, padding never."""
+"""The test protocol: every sample counts once, padding never."""
+
+import itertools
 
 import jax
 import numpy as np
@@ -30,8 +32,19 @@ def test_scores_are_means_over_samples_whatever_the_padding():
         return np.stack([first, 1 - first], axis=-1).astype(np.float32)
 
     batches = [batch([0, 0, 1]), batch([1, 2, -1])]
-    scores = protocol.score(forward, {"scale": 0.1}, batches, videos=3, classes=2)
-    assert scores.counts.tolist() == [2, 2, 1]
-    np.testing.assert_allclose(
-        scores.probabilities(np.arange(3))[:, 0], [0.1, 0.2, 0.3], rtol=1e-6
-    )
+    scores = protocol.score(forward, {"scale": 0.1}, batches, videos=4, classes=2)
+    np.testing.assert_allclose(scores[:, 0], [0.1, 0.2, 0.3, np.nan], rtol=1e-6)
+
+
+def test_scores_are_means_whatever_the_batches():
+    rng = np.random.default_rng(0)
+    probabilities = rng.random((8, 3)).astype(np.float32)
+    video = np.array([0, 0, 1, 1, 2, 2, -1, -1], np.int32)
+    expected = probabilities[:6].reshape(3, 2, 3).mean(axis=1)
+    for cuts in ((0, 8), (0, 3, 8)):
+        parts = [slice(*ends) for ends in itertools.pairwise(cuts)]
+        outputs = iter([probabilities[part] for part in parts])
+        batches = [batch(video[part]) for part in parts]
+        forward = lambda *_, outputs=outputs: next(outputs)  # noqa: E731
+        scores = protocol.score(forward, {}, batches, 3, 3)
+        np.testing.assert_allclose(scores, expected, rtol=1e-6)

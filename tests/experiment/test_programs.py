@@ -17,7 +17,7 @@ from stpn_jax.arrays import Batch
 from stpn_jax.experiment import export
 from stpn_jax.export import artifact, contract, writer
 from stpn_jax.input_pipeline import sampling
-from stpn_jax.models import build, settings
+from stpn_jax.models import build
 from stpn_jax.ops import tvl1
 from stpn_jax.train import step
 from stpn_jax.video import flow_codec
@@ -78,7 +78,7 @@ def install_alone(folder):
 
 
 def network(dtype="float32"):
-    made = settings.from_config(
+    return build.build(
         dataclasses.replace(CONFIG.model, dtype=dtype),
         STAGE,
         classes=len(LABELS),
@@ -86,7 +86,6 @@ def network(dtype="float32"):
         resize=False,
         axis_name=None,
     )
-    return build.build(STAGE.network, made)
 
 
 def batch(count):
@@ -177,7 +176,7 @@ def test_from_frames_alone_it_is_the_flow_and_then_the_network(folder):
     assert len(frames) == 2 * 3 + 4 + 1
     codes = flow_codec.compute(frames, tvl1.Parameters(**PREPROCESSING.flow))
     assert codes[:, 20, 24, 0].mean() > 135  # It moves to the right.
-    paths = sampling.flow_positions(5, 3, SHAPE, len(codes))
+    paths = sampling.flow_indices(5, 3, SHAPE, len(codes))
     crop = (..., slice(4, 36), slice(8, 40))
     motion = codes[paths].transpose(0, 1, 4, 2, 3).reshape(1, 3, 8, 40, 48)[crop]
     rgb = frames[5].transpose(2, 0, 1)[None, None][crop]

@@ -7,8 +7,8 @@ from stpn_jax.export import contract
 
 def test_shapes_follow_from_the_preprocessing():
     shapes = {
-        kind: {name: x.shape[1:] for name, x in make(PREPROCESSING).items()}
-        for kind, make in contract.ARGUMENTS.items()
+        kind: {name: x.shape[1:] for name, x in arguments.items()}
+        for kind, arguments in contract.arguments(PREPROCESSING).items()
     }
     assert shapes["snippets"] == {
         "rgb": (1, 3, 16, 16),
@@ -20,6 +20,6 @@ def test_shapes_follow_from_the_preprocessing():
 
 
 def test_every_argument_is_explained():
-    for kind in contract.ARGUMENTS:
+    for kind in contract.KINDS:
         for argument in contract.describe(kind, PREPROCESSING).values():
             assert argument["meaning"] and argument["shape"][0] == "b"

@@ -1,5 +1,6 @@
 """What an export leaves in its folder: programs for all platforms, sums, no drafts."""
 
+import dataclasses
 import hashlib
 import json
 
@@ -46,7 +47,7 @@ def test_names_the_files_it_wrote_and_leaves_no_others(tmp_path):
         assert sorted(path.name for path in tmp_path.iterdir()) == sorted(NAMES)
 
 
-def test_sums_up_every_file(tmp_path):
+def test_has_a_checksum_of_every_file(tmp_path):
     write(tmp_path)
     description = json.loads((tmp_path / "artifact.json").read_text())
     assert set(description["files"]) == {*NAMES} - {"artifact.json"}
@@ -56,7 +57,7 @@ def test_sums_up_every_file(tmp_path):
         assert expected["sha256"] == hashlib.sha256(content).hexdigest()
 
 
-def test_tells_what_the_programs_take(tmp_path):
+def test_describes_the_arguments_of_programs(tmp_path):
     write(tmp_path)
     description = json.loads((tmp_path / "artifact.json").read_text())
     assert description["programs"]["snippets"] == ["float32", "bfloat16"]
@@ -104,3 +105,21 @@ def test_an_export_that_fails_leaves_the_old_artifact_whole(tmp_path, monkeypatc
 
 def full_disk(path, content):
     raise OSError(28, "No space left on device")
+
+
+def test_every_entry_has_its_heading_and_its_values():
+    page = writer.model_card(
+        LABELS,
+        dataclasses.replace(PREPROCESSING, size=(340, 256)),
+        {
+            "accuracy": {"pyramid": {"top1": 0.123456, "top5": 1}},
+            "licence": "as the videos",
+            "model": {"tau": (1, 10)},
+        },
+    )
+    assert page.startswith(
+        "# Model card\n\nClassifies videos into 3 classes: frames of 340"
+    )
+    assert "\n## Accuracy\n\n- pyramid\n  - top1: 0.1235\n  - top5: 1\n" in page
+    assert "\n## Licence\n\nas the videos\n" in page
+    assert page.endswith("- tau: 1, 10\n")

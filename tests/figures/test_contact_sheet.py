@@ -1,4 +1,4 @@
-"""The contact sheet: every image of every clip is on it."""
+"""The contact sheet shows every image of every clip."""
 
 import io
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib import image as reader
 
-from stpn_jax.figures import contact_sheet
+from stpn_jax.figures import contact_sheet, style
 
 
 def test_every_image_is_drawn():
@@ -34,7 +34,7 @@ def test_long_text_stays_off_the_images(size, monkeypatch):
     def keep(figure, buffer, **options):
         drawn.append(figure)
 
-    monkeypatch.setattr(contact_sheet.Figure, "savefig", keep)
+    monkeypatch.setattr(style.Figure, "savefig", keep)
     frames = np.zeros((5, *size, 3), np.uint8)
     row = contact_sheet.Row("m" * 40, ("m" * 36 + ".avi",), frames, frames)
     contact_sheet.draw("set", [row], 2.0)

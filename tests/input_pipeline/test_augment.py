@@ -31,18 +31,18 @@ SETTINGS = config.DataConfig(
 )
 
 
-def draws(count: int = 2000, **changes) -> list[augmentation.View]:
+def samples(count: int = 2000, **changes) -> list[augmentation.Crop]:
     settings = dataclasses.replace(SETTINGS, **changes)
     rng = np.random.default_rng(0)
-    return [augmentation.train_view(rng, SIZE, settings) for _ in range(count)]
+    return [augmentation.train_crop(rng, SIZE, settings) for _ in range(count)]
 
 
-def sides(view: augmentation.View) -> tuple[int, int]:
-    return view.y1 - view.y0, view.x1 - view.x0
+def sides(crop: augmentation.Crop) -> tuple[int, int]:
+    return crop.y1 - crop.y0, crop.x1 - crop.x0
 
 
 def test_sides_are_tsns_and_at_most_one_scale_apart():
-    seen = collections.Counter(map(sides, draws()))
+    seen = collections.Counter(map(sides, samples()))
     scales = [256, 224, 192, 168]
     wanted = {
         (scales[i], scales[j]) for i in range(4) for j in range(4) if abs(i - j) <= 1
@@ -52,7 +52,7 @@ def test_sides_are_tsns_and_at_most_one_scale_apart():
 
 
 def test_no_distortion_gives_squares():
-    assert all(h == w for h, w in map(sides, draws(200, max_distort=0)))
+    assert all(h == w for h, w in map(sides, samples(200, max_distort=0)))
 
 
 def test_thirteen_fixed_positions():
@@ -62,42 +62,42 @@ def test_thirteen_fixed_positions():
     assert {(0, 0), (0, 116), (32, 0), (32, 116), (16, 58)} <= set(places)
     assert {(16, 0), (16, 116), (32, 58), (0, 58)} <= set(places)
     assert {(8, 29), (8, 87), (24, 29), (24, 87)} <= set(places)
-    drawn = {v[:2] for v in draws(crop_size=224, crop_scales=(1.0,))}
-    assert drawn == set(places)
+    sampled = {c[:2] for c in samples(crop_size=224, crop_scales=(1.0,))}
+    assert sampled == set(places)
 
 
 def test_uniform_positions_reach_both_edges():
-    views = draws(crop_size=250, crop_scales=(1.0,), corner_crops=False)
-    assert {v.y0 for v in views} == set(range(7))
-    assert {v.x0 for v in views} == set(range(91))
+    crops = samples(crop_size=250, crop_scales=(1.0,), corner_crops=False)
+    assert {c.y0 for c in crops} == set(range(7))
+    assert {c.x0 for c in crops} == set(range(91))
 
 
 def test_crops_lie_inside_the_frame_and_half_are_mirrored():
-    views = draws()
-    assert min(min(v[:2]) for v in views) >= 0
-    assert max(v.y1 for v in views) <= 256 and max(v.x1 for v in views) <= 340
-    assert 0.45 < np.mean([v.flip for v in views]) < 0.55
-    assert not any(v.flip for v in draws(100, flip=False))
+    crops = samples()
+    assert min(min(c[:2]) for c in crops) >= 0
+    assert max(c.y1 for c in crops) <= 256 and max(c.x1 for c in crops) <= 340
+    assert 0.45 < np.mean([c.flip for c in crops]) < 0.55
+    assert not any(c.flip for c in samples(100, flip=False))
 
 
-def test_ten_views_are_corners_and_centre_and_their_mirror_images():
-    views = augmentation.test_views(SIZE, 224, 10)
+def test_ten_crops_are_corners_and_centre_and_their_mirror_images():
+    crops = augmentation.test_crops(SIZE, 224, 10)
     places = [(0, 0), (0, 116), (32, 0), (32, 116), (16, 58)]
-    assert [v[:2] for v in views] == places * 2
-    assert [v.flip for v in views] == [False] * 5 + [True] * 5
-    assert {sides(v) for v in views} == {(224, 224)}
+    assert [c[:2] for c in crops] == places * 2
+    assert [c.flip for c in crops] == [False] * 5 + [True] * 5
+    assert {sides(c) for c in crops} == {(224, 224)}
 
 
-def test_two_views_and_one_view_are_the_centre():
+def test_two_crops_and_one_crop_are_the_centre():
     centre = (16, 58, 240, 282)
-    assert augmentation.test_views(SIZE, 224, 1) == [(*centre, False)]
-    assert augmentation.test_views(SIZE, 224, 2) == [(*centre, False), (*centre, True)]
+    assert augmentation.test_crops(SIZE, 224, 1) == [(*centre, False)]
+    assert augmentation.test_crops(SIZE, 224, 2) == [(*centre, False), (*centre, True)]
 
 
 def test_crops_that_do_not_fit_are_named():
     with pytest.raises(errors.UsageError, match="crop_size = 300"):
-        draws(1, crop_size=300)
+        samples(1, crop_size=300)
     with pytest.raises(errors.UsageError, match="crop_scales"):
-        draws(1, crop_scales=())
+        samples(1, crop_scales=())
     with pytest.raises(errors.UsageError, match="input_size = 257"):
-        augmentation.test_views(SIZE, 257, 10)
+        augmentation.test_crops(SIZE, 257, 10)

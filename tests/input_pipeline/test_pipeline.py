@@ -2,13 +2,15 @@
 
 import dataclasses
 import itertools
+import threading
 
 import cv2
+import jax
 import numpy as np
 import pytest
 
 from stpn_jax import arrays, config
-from stpn_jax.input_pipeline import augmentation, batching, sampling
+from stpn_jax.input_pipeline import augmentation, batching, sampling, snippets
 from stpn_jax.records import records
 from stpn_jax.utils import errors
 
@@ -148,33 +150,33 @@ def test_training_snippets_hold_the_planned_images():
         plan = batching.train_plan(
             MadeDataset(), videos, SETTINGS, SHAPE, batch=4, seed=7, step=step
         )
-        for i, (moment, (view,)) in enumerate(plan):
-            flows = FRAMES[moment.video] - 1
-            centre, tau = moment.centre, moment.tau
-            y, x = view.y1 - view.y0, view.x1 - view.x0
+        for i, (position, (crop,)) in enumerate(plan):
+            flows = FRAMES[position.video] - 1
+            video, centre, tau = position
+            y, x = crop.y1 - crop.y0, crop.x1 - crop.x0
             assert tuple(batch.box[i]) == (0, 0, y, x)
-            assert batch.video[i] == moment.video and batch.mask[i]
-            assert batch.flip[i] == view.flip
-            assert (batch.rgb[i, 0, :, :y, :x] == value(moment.video, centre, 0)).all()
-            positions = sampling.flow_positions(centre, tau, SHAPE, flows)
-            for (path, time), position in np.ndenumerate(positions):
+            assert batch.video[i] == video and batch.mask[i]
+            assert batch.flip[i] == crop.flip
+            assert (batch.rgb[i, 0, :, :y, :x] == value(video, centre, 0)).all()
+            indices = sampling.flow_indices(centre, tau, SHAPE, flows)
+            for (path, time), index in np.ndenumerate(indices):
                 for axis in (0, 1):
                     plane = batch.flow[i, path, 2 * time + axis]
-                    grey = value(moment.video, position, 1 + axis)
+                    grey = value(video, index, 1 + axis)
                     assert (plane[:y, :x] == grey).all()
                     assert not plane[y:].any() and not plane[:, x:].any()
 
 
-def test_crops_are_cut_where_the_view_says_and_channels_are_rgb():
+def test_crops_are_where_they_say_and_channels_are_rgb():
     pixels = np.random.default_rng(0).integers(0, 256, (*SIZE[::-1], 3), np.uint8)
     image = cv2.imencode(".png", pixels)[1].tobytes()
     batch = test(MadeDataset(image), sampling.SnippetShape(1, 0, 4, (1, 5)))[0]
     rgb = pixels[..., ::-1].transpose(2, 0, 1)
-    for sample, view in zip(
-        batch.rgb, augmentation.test_views(SIZE, 24, 10), strict=False
+    for sample, crop in zip(
+        batch.rgb, augmentation.test_crops(SIZE, 24, 10), strict=False
     ):
-        crop = rgb[:, view.y0 : view.y1, view.x0 : view.x1]
-        np.testing.assert_array_equal(sample[0], crop)
+        expected = rgb[:, crop.y0 : crop.y1, crop.x0 : crop.x1]
+        np.testing.assert_array_equal(sample[0], expected)
 
 
 def test_every_epoch_shows_every_video_once_in_a_new_order():
@@ -206,7 +208,7 @@ def test_hosts_must_divide_the_batch():
         train(hosts=3)
 
 
-def test_test_batches_hold_every_snippet_once_with_its_views_side_by_side():
+def test_test_batches_hold_every_snippet_once_with_its_crops_side_by_side():
     batches = test()
     assert len(batches) == batching.test_batch_count(len(FRAMES), EVALUATION) == 4
     video = np.concatenate([b.video for b in batches]).reshape(-1, 10)
@@ -221,14 +223,16 @@ def test_test_batches_hold_every_snippet_once_with_its_views_side_by_side():
     np.testing.assert_array_equal(flips[0], [False] * 5 + [True] * 5)
 
 
-def test_test_snippets_are_the_seeded_moments():
+def test_test_snippets_are_at_the_seeded_positions():
     batch = test(evaluation=dataclasses.replace(EVALUATION, views=1, batch=15))[0]
-    moments = [
-        moment
+    positions = [
+        position
         for video in range(len(FRAMES))
-        for moment in sampling.test_moments(video, FRAMES[video], SHAPE, 3, "random", 0)
+        for position in sampling.test_positions(
+            video, FRAMES[video], SHAPE, 3, "random", 0
+        )
     ]
-    grey = [value(m.video, m.centre, 0) for m in moments]
+    grey = [value(p.video, p.centre, 0) for p in positions]
     np.testing.assert_array_equal(batch.rgb[:, 0, 0, 0, 0], grey)
 
 
@@ -262,7 +266,7 @@ def test_an_image_of_another_size_names_its_clip():
         test(MadeDataset(image))
 
 
-def test_no_training_clips_is_said():
+def test_no_training_clips_is_reported():
     with pytest.raises(errors.UsageError, match="no training clips"):
         none = np.arange(0)
         next(
@@ -270,3 +274,56 @@ def test_no_training_clips_is_said():
                 MadeDataset(), none, SETTINGS, SHAPE, 4, 0, start_step=0, stop_step=1
             )
         )
+
+
+def address(array):
+    return array.__array_interface__["data"][0]
+
+
+def test_memory_is_used_again_once_all_views_are_gone():
+    made = snippets.Buffers()
+    first = made.empty((4, 5))
+    place = address(first)
+    view = first[1:].reshape(-1)[2:]
+    del first
+    assert address(made.empty((4, 5))) != place
+    del view
+    assert address(made.empty((5, 4))) == place
+
+
+def test_what_is_held_is_never_written_to():
+    made, wrong = snippets.Buffers(), []
+
+    def work(value):
+        held = []
+        for _ in range(200):
+            array = made.empty((64,))
+            array[:] = value
+            held = [*held[-3:], array[8:]]
+            wrong.extend(one for one in held if (one != value).any())
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_an_array_on_the_device_keeps_its_memory():
+    made = snippets.Buffers()
+    on_device = []
+    for value in range(6):
+        array = made.empty((1 << 16,))
+        array[:] = value
+        on_device.append(jax.device_put(array))
+        del array
+    for value, array in enumerate(on_device):
+        assert (np.asarray(array) == value).all()
+
+
+def test_memory_of_another_size_is_given_back():
+    made = snippets.Buffers()
+    for size in (10, 20, 30):
+        made.empty((size,))
+    assert [owner.size for owner in made._owners] == [30]

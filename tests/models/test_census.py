@@ -1,4 +1,4 @@
-"""Every backbone and every network: parameters counted, shapes of what comes out."""
+"""Every backbone and every network: parameter counts and shapes of the outputs."""
 
 import dataclasses
 import functools
@@ -12,9 +12,10 @@ from reference import snippets
 
 from configs import demo
 from stpn_jax import config as configs
-from stpn_jax.models import attention, backbones, build, fusion, settings
+from stpn_jax.models import backbones, build, fusion, stpn
+from stpn_jax.models.backbones import base
 
-# Parameters with a classifier of 1000 ImageNet classes, and the map of 224 pixels.
+# Parameters with a classifier of 1000 ImageNet classes, and the feature map's shape.
 CENSUS = {
     "tiny": (137_480, (28, 28, 64)),
     "bn_inception": (11_295_240, (7, 7, 1024)),
@@ -72,7 +73,9 @@ def test_flow_backbone_differs_in_the_first_kernel_alone(name):
 @pytest.mark.parametrize("mode", ("frozen", "first", "trained"))
 @pytest.mark.parametrize("name", CENSUS)
 def test_batch_norm_modes_have_the_same_variables(name, mode):
-    network = backbones.BACKBONES[name].module(batch_norm=mode)
+    network = backbones.BACKBONES[name].module(
+        options=base.BackboneOptions(batch_norm=mode)
+    )
     image = jax.ShapeDtypeStruct((1, 224, 224, 3), np.float32)
     found = jax.eval_shape(network.init, jax.random.key(0), image)
     assert jax.tree.structure(found) == jax.tree.structure(shapes(name, 3)[1])
@@ -85,7 +88,7 @@ def size(tree):
 def outputs(name, paths, backbone="tiny", side=32, **model):
     """Shapes of a network's outputs for two snippets, without computing any."""
     stage = dataclasses.replace(PYRAMID, network=name, paths=paths)
-    made = settings.from_config(
+    network = build.build(
         dataclasses.replace(CONFIG.model, backbone=backbone, **model),
         stage,
         classes=5,
@@ -95,7 +98,6 @@ def outputs(name, paths, backbone="tiny", side=32, **model):
     )
     frames = 0 if name == "temporal" else 1
     batch = snippets.batch(frames=frames, paths=paths, side=side)
-    network = build.build(name, made)
     return jax.eval_shape(lambda: network.init_with_output(jax.random.key(0), batch)[0])
 
 
@@ -110,7 +112,7 @@ def test_paths_fuse_by_every_kind(kind, paths):
     assert found.shape == (2, 64 if paths == 1 else widths.get(kind, 64))
 
 
-@pytest.mark.parametrize("source", (*attention.SOURCES, "none"))
+@pytest.mark.parametrize("source", (*stpn.ATTENTION_SOURCES, "none"))
 @pytest.mark.parametrize("kind", ("stcb", "concatenation", "sum"))
 def test_pyramid_with_and_without_attention(source, kind):
     config = dataclasses.replace(CONFIG.model.pyramid, kind=kind, width=128)
@@ -122,7 +124,7 @@ def test_pyramid_with_and_without_attention(source, kind):
     assert (found.attention is None) == (source == "none")
 
 
-@pytest.mark.parametrize("source", attention.SOURCES)
+@pytest.mark.parametrize("source", stpn.ATTENTION_SOURCES)
 @pytest.mark.parametrize("kind", ("stcb", "concatenation", "sum"))
 def test_attended_network_classifies_the_attended_feature(source, kind):
     config = dataclasses.replace(CONFIG.model.attention, kind=kind)

@@ -43,10 +43,10 @@ def test_map(channels, side, grid):
 
 
 @pytest.mark.parametrize(
-    "name, answers",
+    "name, expected",
     (("chelsea", (EGYPTIAN_CAT, TIGER_CAT, TABBY)), ("coffee", (ESPRESSO,))),
 )
-def test_real_photographs(imagenet, name, answers):
+def test_real_photographs(imagenet, name, expected):
     data = pytest.importorskip("skimage.data")
     variables, classifier = imagenet
     image = getattr(data, name)()
@@ -59,8 +59,8 @@ def test_real_photographs(imagenet, name, answers):
     image = (image - jnp.array(row.rgb.mean)) / jnp.array(row.rgb.std)
     features = jax.jit(row.module().apply)(variables, image[None]).mean((1, 2))
     logits = features @ classifier["kernel"] + classifier["bias"]
-    top = np.argsort(logits[0])[::-1][: len(answers)]
-    assert set(top) == set(answers)
+    top = np.argsort(logits[0])[::-1][: len(expected)]
+    assert set(top) == set(expected)
 
 
 def test_flow_start_fits_and_averages_the_colours(imagenet):

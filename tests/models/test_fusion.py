@@ -1,4 +1,4 @@
-"""Every fusion kind: width, normalisation and what it refuses."""
+"""Every fusion kind: width, normalisation and the inputs it rejects."""
 
 import dataclasses
 
@@ -37,7 +37,7 @@ def test_every_kind_has_its_width_and_float32(kind):
     assert fused.shape == (2, 4, 4, EXPECTED[kind]) and fused.dtype == np.float32
 
 
-def test_plain_kinds_are_what_they_say():
+def test_kinds_without_sketches_against_numpy():
     concatenated = apply(dataclasses.replace(PLAIN, kind="concatenation"))
     np.testing.assert_array_equal(concatenated, np.concatenate(PATHWAYS, axis=-1))
     np.testing.assert_allclose(
@@ -66,13 +66,13 @@ def test_scale_multiplies():
 
 
 @pytest.mark.parametrize("kind", ("sum", "product"))
-def test_element_wise_kinds_refuse_different_widths(kind):
+def test_element_wise_kinds_reject_different_widths(kind):
     pathways = [PATHWAYS[0], PATHWAYS[1][..., :5]]
     with pytest.raises(UsageError, match=f"{kind} needs pathways of one width"):
         apply(dataclasses.replace(PLAIN, kind=kind), pathways)
 
 
-def test_bilinear_refuses_what_no_classifier_could_read():
+def test_bilinear_rejects_products_too_wide_for_a_classifier():
     pathways = [np.zeros((1, 2048), np.float32)] * 3
     with pytest.raises(UsageError, match="2048 x 2048 x 2048"):
         apply(dataclasses.replace(PLAIN, kind="bilinear"), pathways)

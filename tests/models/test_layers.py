@@ -125,7 +125,7 @@ def test_gradients_under_pmap(form):
     np.testing.assert_allclose(found[0], jax.grad(loss)(kernel, x), rtol=1e-4)
 
 
-def test_conv_has_a_bias_only_where_asked():
+def test_conv_has_a_bias_only_with_use_bias():
     x = jnp.zeros((1, 4, 4, 3))
     key = jax.random.key(0)
     with_bias = layers.Conv(5, 3, use_bias=True).init(key, x)["params"]

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from stpn_jax.models import pooling
+from stpn_jax.models.backbones import bn_inception
 
 
 def _caffe_max(x, side, stride, padding):
@@ -28,7 +29,7 @@ def test_max_pool_rounds_up(size, side, stride, padding):
 
 def test_average_pool_counts_the_padding():
     x = np.ones((1, 4, 4, 1), np.float32)
-    found = np.asarray(pooling.average_pool(x, 3, padding=1))[0, :, :, 0]
+    found = np.asarray(bn_inception._pool(x, "average", 1))[0, :, :, 0]
     assert found[0, 0] == pytest.approx(4 / 9)
     assert found[0, 1] == pytest.approx(6 / 9)
     assert found[1, 1] == pytest.approx(1)
@@ -59,5 +60,5 @@ def test_gradients_through_poolings():
     x = np.random.default_rng(0).normal(size=(1, 5, 5, 1)).astype(np.float32)
     slope = jax.jit(jax.grad(lambda x: pooling.max_pool(x, 3, 2).sum()))(x)
     assert slope.sum() == 4
-    slope = jax.jit(jax.grad(lambda x: pooling.average_pool(x, 3, 1).sum()))(x)
+    slope = jax.jit(jax.grad(lambda x: bn_inception._pool(x, "average", 1).sum()))(x)
     np.testing.assert_allclose(slope[0, 2, 2, 0], 1, rtol=1e-6)

@@ -5,14 +5,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from stpn_jax.models.backbones import BACKBONES
+from stpn_jax.models.backbones import BACKBONES, base
 
 SIDES = {"bn_inception": 96, "tiny": 32}
 
 
 def setting(name, remat):
     """A loss of the parameters of a backbone, and the parameters."""
-    network = BACKBONES[name].module(remat=remat)
+    network = BACKBONES[name].module(options=base.BackboneOptions(remat=remat))
     side = SIDES.get(name, 64)
     images = jax.random.normal(jax.random.key(1), (2, side, side, 3))
     variables = jax.eval_shape(network.init, jax.random.key(0), images)

@@ -9,7 +9,7 @@ from reference import snippets
 
 from configs import demo
 from stpn_jax import config as configs
-from stpn_jax.models import build, maps, settings
+from stpn_jax.models import build
 from stpn_jax.utils.errors import UsageError
 
 CONFIG = configs.from_config_dict(demo.get_config())
@@ -22,10 +22,9 @@ def batch(b=2, f=1, k=3):
 
 def network(name, model=CONFIG.model, **changes):
     stage = dataclasses.replace(STAGES[name], **changes)
-    made = settings.from_config(
+    return build.build(
         model, stage, classes=5, input_size=32, resize=False, axis_name=None
     )
-    return build.build(stage.network, made)
 
 
 @pytest.fixture(scope="module")
@@ -125,12 +124,9 @@ def test_unknown_names_list_the_known_ones():
 def test_levels_start_alike_with_and_without_their_streams(name):
     stage = STAGES[name]
     one = batch(f=0 if name == "temporal" else 1, k=stage.paths)
-    made = settings.from_config(
-        CONFIG.model, stage, classes=5, input_size=32, resize=False, axis_name=None
-    )
-    net = build.build(name, made)
+    net = network(name)
     whole = build.initialise(net, one, 3)
-    levels = build.initialise_levels(net, maps.Streams(made), one, 3)
+    levels = build.initialise_levels(net, one, 3)
     assert jax.tree.structure(whole) == jax.tree.structure(levels)
     for kind, tree in levels.items():
         for part, leaves in tree.items():

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from stpn_jax.models.backbones import tiny
+from stpn_jax.models.backbones import base, tiny
 
 
 @pytest.mark.parametrize("channels, count", ((3, 72480), (20, 73568)))
@@ -43,7 +43,7 @@ def test_gradient_steps_lower_the_loss():
 
 
 def test_bfloat16_keeps_parameters_in_float32():
-    network = tiny.Tiny(dtype=jnp.bfloat16)
+    network = tiny.Tiny(base.BackboneOptions(dtype=jnp.bfloat16))
     y, variables = jax.eval_shape(
         lambda: network.init_with_output(jax.random.key(0), jnp.zeros((1, 16, 16, 3)))
     )

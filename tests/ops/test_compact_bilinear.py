@@ -10,20 +10,22 @@ from reference import stcb
 from stpn_jax.ops import compact_bilinear, count_sketch
 
 
-def draw(m, channels, width, seed=0):
+def sample(m, channels, width, seed=0):
     return [count_sketch.draw((seed, i), channels + i, width) for i in range(m)]
 
 
-def vectors(m, channels, rows=(), seed=0):
+def vectors(m, channels, locations=(), seed=0):
     rng = np.random.default_rng(seed)
-    return [rng.normal(size=(*rows, channels + i)).astype(np.float32) for i in range(m)]
+    return [
+        rng.normal(size=(*locations, channels + i)).astype(np.float32) for i in range(m)
+    ]
 
 
 @pytest.mark.parametrize("m", [1, 2, 3, 5])
 @pytest.mark.parametrize("width", [64, 63, 1024, 4096])
 @pytest.mark.parametrize("compiled", [False, True])
 def test_equals_algorithm_1_in_float64(m, width, compiled):
-    sketches, pathways = draw(m, 48, width), vectors(m, 48, (2, 3))
+    sketches, pathways = sample(m, 48, width), vectors(m, 48, (2, 3))
     operator = lambda *xs: compact_bilinear.compact_bilinear(xs, sketches, width)  # noqa: E731
     result = np.asarray((jax.jit(operator) if compiled else operator)(*pathways))
     assert result.shape == (2, 3, width)
@@ -35,7 +37,7 @@ def test_equals_algorithm_1_in_float64(m, width, compiled):
 
 @pytest.mark.parametrize("m", [1, 2, 3])
 def test_equals_the_sketch_of_the_outer_product(m):
-    sketches, pathways = draw(m, 6, 21), vectors(m, 6)
+    sketches, pathways = sample(m, 6, 21), vectors(m, 6)
     result = compact_bilinear.compact_bilinear(pathways, sketches, 21)
     expected = stcb.sketched_outer_product(pathways, sketches, 21)
     np.testing.assert_allclose(result, expected, atol=1e-5 * np.abs(expected).max())
@@ -48,7 +50,7 @@ def test_inner_products_are_unbiased(m):
     exact = np.prod([x @ y for x, y in zip(xs, ys, strict=True)])
 
     def estimate(seed):
-        sketches = draw(m, 12, 256, seed)
+        sketches = sample(m, 12, 256, seed)
         return np.dot(*(stacked(vs, sketches) for vs in (xs, ys)))
 
     apply = jax.jit(lambda vs, s: compact_bilinear.compact_bilinear(vs, s, 256))
@@ -74,15 +76,15 @@ def test_shared_sketches_would_be_biased():
 
 @pytest.fixture
 def small_pieces(monkeypatch):
-    """Pieces of 3 rows, 4 abreast, in place of ones too large for a test."""
+    """Pieces of 3 locations, 4 at once, in place of ones too large for a test."""
     monkeypatch.setattr(compact_bilinear, "PIECE", 3 * 16)
 
 
-@pytest.mark.parametrize("rows", [2, 3, 4, 12, 23, 24, 37])
+@pytest.mark.parametrize("locations", [2, 3, 4, 12, 23, 24, 37])
 @pytest.mark.parametrize("m", [1, 2, 3])
-def test_pieces_are_the_whole(small_pieces, m, rows):
-    sketches, pathways = draw(m, 9, 16), vectors(m, 9, (rows,))
-    slope = vectors(1, 16, (rows,))[0]
+def test_pieces_are_the_whole(small_pieces, m, locations):
+    sketches, pathways = sample(m, 9, 16), vectors(m, 9, (locations,))
+    slope = vectors(1, 16, (locations,))[0]
 
     @jax.jit
     def both(pathways):
@@ -96,7 +98,7 @@ def test_pieces_are_the_whole(small_pieces, m, rows):
 
 
 def test_the_same_bits_every_time():
-    sketches, pathways = draw(2, 128, 4096), vectors(2, 128, (300,))
+    sketches, pathways = sample(2, 128, 4096), vectors(2, 128, (300,))
 
     @jax.jit
     def both(pathways):
@@ -113,7 +115,7 @@ def test_the_same_bits_every_time():
 @pytest.mark.parametrize("width", [15, 16])
 @pytest.mark.parametrize("m", [1, 2, 3])
 def test_gradients_equal_finite_differences(m, width):
-    sketches = draw(m, 9, width)
+    sketches = sample(m, 9, width)
     operator = lambda *xs: compact_bilinear.compact_bilinear(xs, sketches, width)  # noqa: E731
     check_grads(operator, vectors(m, 9, (2,)), order=1, modes=["rev"], rtol=2e-2)
 
@@ -125,7 +127,7 @@ def test_normalisation_gradients_equal_finite_differences():
 
 
 def test_bfloat16_inputs_are_computed_in_float32():
-    sketches, pathways = draw(2, 32, 64), vectors(2, 32)
+    sketches, pathways = sample(2, 32, 64), vectors(2, 32)
     rounded = [jnp.asarray(x, jnp.bfloat16) for x in pathways]
     result = compact_bilinear.compact_bilinear(rounded, sketches, 64)
     exact = [np.asarray(x, np.float64) for x in rounded]
@@ -135,7 +137,7 @@ def test_bfloat16_inputs_are_computed_in_float32():
 
 
 def test_zero_input_gives_zero_and_finite_gradients():
-    sketches = draw(2, 8, 16)
+    sketches = sample(2, 8, 16)
 
     def total(x, y):
         z = compact_bilinear.compact_bilinear([x, y], sketches, 16)
@@ -158,6 +160,6 @@ def test_signed_sqrt_tends_to_the_signed_square_root_with_a_bounded_slope():
 
 
 @pytest.mark.parametrize(("count", "sketches"), [(0, 0), (2, 1)])
-def test_wrong_numbers_of_pathways_and_sketches_are_refused(count, sketches):
+def test_wrong_numbers_of_pathways_and_sketches_are_rejected(count, sketches):
     with pytest.raises(ValueError, match="pathways and"):
-        compact_bilinear.compact_bilinear(vectors(count, 4), draw(sketches, 4, 8), 8)
+        compact_bilinear.compact_bilinear(vectors(count, 4), sample(sketches, 4, 8), 8)

@@ -14,12 +14,12 @@ from stpn_jax.ops import count_sketch
 @pytest.mark.parametrize(("channels", "width"), [(7, 5), (16, 64), (33, 32)])
 def test_both_forms_equal_the_oracle(form, channels, width):
     sketch = count_sketch.draw((0, 1), channels, width)
-    rows = np.random.default_rng(0).normal(size=(3, channels)).astype(np.float32)
-    expected = [stcb.count_sketch(row, *sketch, width) for row in rows]
-    np.testing.assert_allclose(form(rows, sketch, width), expected, atol=1e-5)
+    vectors = np.random.default_rng(0).normal(size=(3, channels)).astype(np.float32)
+    expected = [stcb.count_sketch(x, *sketch, width) for x in vectors]
+    np.testing.assert_allclose(form(vectors, sketch, width), expected, atol=1e-5)
 
 
-def test_scatter_matrix_has_one_sign_a_row():
+def test_scatter_matrix_has_one_sign_per_input():
     sketch = count_sketch.draw((3,), 50, 16)
     matrix = np.asarray(count_sketch.scatter_matrix(sketch, 16))
     assert (np.abs(matrix).sum(axis=1) == 1).all()
@@ -35,21 +35,21 @@ def test_project_keeps_leading_axes_and_float32():
 
 
 def test_sketches_are_uniform_and_distinct():
-    draws = [
+    sketches = [
         count_sketch.draw((0, level, path), 4096, 8)
         for level in (0, 1)
         for path in (0, 1)
     ]
-    for one in draws:
+    for one in sketches:
         assert np.abs(np.bincount(one.h, minlength=8) / 512 - 1).max() < 0.2
         assert abs(one.s.mean()) < 0.06
         assert set(np.unique(one.s)) == {-1, 1}
-    for i, one in enumerate(draws):
-        for other in draws[i + 1 :]:
+    for i, one in enumerate(sketches):
+        for other in sketches[i + 1 :]:
             assert np.mean(one.h == other.h) < 0.2
             assert abs(np.mean(one.s * other.s)) < 0.06
 
 
-def test_same_seed_draws_the_same():
+def test_same_seed_gives_the_same_sketch():
     one, two = (count_sketch.draw((5, 1), 100, 10) for _ in range(2))
     assert (one.h == two.h).all() and (one.s == two.s).all()

@@ -45,7 +45,7 @@ def test_halving_averages():
     np.testing.assert_allclose(np.diff(result[0, 0, 0, 1:-1]), 2, atol=1e-4)
 
 
-def test_a_crop_of_the_right_size_is_copied_and_flipped_where_asked():
+def test_a_crop_of_the_right_size_is_copied_and_mirrored_where_flip_is_set():
     images, flip = canvas(), np.array([False, True])
     result = np.asarray(image.crop_resize(images, boxes(4, 2, 20, 18), flip, 16))
     crop = images[:, :, 4:20, 2:18].astype(np.float32)

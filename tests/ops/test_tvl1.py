@@ -1,4 +1,4 @@
-"""TV-L1 against OpenCV's, on made pairs and, where they are, on real ones."""
+"""TV-L1 against OpenCV's, on synthetic pairs and, where available, on real ones."""
 
 import dataclasses
 
@@ -7,8 +7,7 @@ import jax
 import numpy as np
 import pytest
 
-from stpn_jax.ops import image as median
-from stpn_jax.ops import tvl1
+from stpn_jax.ops import primal_dual, tvl1
 
 QUICK = tvl1.Parameters(scales=2, warps=2, outer_iterations=2, inner_iterations=5)
 
@@ -20,7 +19,7 @@ def texture(height: int, width: int, seed: int = 0) -> np.ndarray:
     return (255 * (smooth - low) / (high - low)).astype(np.uint8)
 
 
-def made_pair(height: int = 48, width: int = 60) -> tuple[np.ndarray, np.ndarray]:
+def synthetic_pair(height: int = 48, width: int = 60) -> tuple[np.ndarray, np.ndarray]:
     """A texture with a square of another texture moving over it."""
     first, square = texture(height, width), texture(16, 16, seed=1)
     second = first.copy()
@@ -60,14 +59,14 @@ def read_pair(path) -> list[np.ndarray]:
 
 
 def test_one_scale_and_warp_are_exact():
-    first, second = made_pair()
+    first, second = synthetic_pair()
     found = tvl1.flow(first, second, tvl1.Parameters(scales=1, warps=1))
     expected = opencv(first, second, nscales=1, warps=1)
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
 def test_options_are_opencvs():
-    first, second = made_pair()
+    first, second = synthetic_pair()
     options = {"tau": 0.2, "theta": 0.4, "epsilon": 0.02, "warps": 2}
     ours = tvl1.Parameters(weight=0.1, scales=3, scale_step=0.7, median=3, **options)
     theirs = {"lambda_": 0.1, "nscales": 3, "scaleStep": 0.7, "medianFiltering": 3}
@@ -75,8 +74,8 @@ def test_options_are_opencvs():
     assert error(tvl1.flow(first, second, ours), expected).max() < 0.02
 
 
-def test_defaults_agree_on_made_pair():
-    first, second = made_pair()
+def test_defaults_agree_on_synthetic_pair():
+    first, second = synthetic_pair()
     found = tvl1.flow(first, second)
     assert error(found, opencv(first, second)).max() < 0.02
 
@@ -101,7 +100,7 @@ def test_constant_images_do_not_move():
 
 
 def test_bytes_floats_and_batches_agree():
-    first, second = made_pair()
+    first, second = synthetic_pair()
     alone = np.asarray(tvl1.flow(first, second, QUICK))
     pairs = [np.concatenate([images, images[:, ::-1]]) for images in (first, second)]
     together = tvl1.flow(*(images.astype(np.float32) for images in pairs), QUICK)
@@ -111,7 +110,7 @@ def test_bytes_floats_and_batches_agree():
 @pytest.mark.parametrize("together", [2, 6, 7])
 def test_pairs_side_by_side_are_those_alone(together):
     """Pairs that settle at very different times, in one batch and in several."""
-    first = np.concatenate([made_pair(32, 40)[0]] * 7)
+    first = np.concatenate([synthetic_pair(32, 40)[0]] * 7)
     moves = (0, 0, 1, 2, 4, 0, 3)
     second = np.stack(
         [np.roll(image, x, 1) for image, x in zip(first, moves, strict=True)]
@@ -124,7 +123,7 @@ def test_pairs_side_by_side_are_those_alone(together):
 
 
 def test_the_fast_preset_loses_little():
-    first, second = made_pair()
+    first, second = synthetic_pair()
     fast = tvl1.flow(first, second, tvl1.PRESETS["fast"])
     assert error(fast, np.asarray(tvl1.flow(first, second))).item() < 0.1
 
@@ -141,5 +140,5 @@ def test_small_images_leave_levels_out():
 def test_median_is_opencvs(side):
     u = np.random.default_rng(0).normal(size=(2, 19, 23)).astype(np.float32)
     expected = np.stack([cv2.medianBlur(plane, side) for plane in u])
-    found = jax.jit(median.median, static_argnums=1)(u, side)
+    found = jax.jit(primal_dual.median, static_argnums=1)(u, side)
     np.testing.assert_array_equal(found, expected)

@@ -1,4 +1,4 @@
-"""Frames and flow of other programs: layouts are read alike, mismatches are named."""
+"""Frames and flow of other programs: layouts are equivalent, mismatches are named."""
 
 import os
 
@@ -8,8 +8,8 @@ import pytest
 from reference import extractors, videos
 
 from stpn_jax.ops import tvl1
-from stpn_jax.prepare import clips, encoding
-from stpn_jax.prepare.precomputed import conventions, extracted, image_series
+from stpn_jax.prepare import clips, encoding, flow_check
+from stpn_jax.prepare.precomputed import extracted, image_series
 from stpn_jax.utils import errors
 from stpn_jax.video import decoding
 
@@ -28,7 +28,7 @@ def task(root, name="run/a", flow=None):
 
 def encode(root, name="run/a", flow=None, **changes):
     one = task(root, name, flow)
-    return clips.encode(one.source(), settings(**changes), one.given_flow())
+    return clips.encode(one.source(), settings(**changes), one.extracted_flow())
 
 
 def decoded(files, mode=cv2.IMREAD_UNCHANGED):
@@ -119,8 +119,8 @@ def test_frames_of_a_video_with_extracted_flow(tmp_path):
 
 def test_extracted_frames_with_computed_flow(tmp_path, monkeypatch):
     made = dense(tmp_path)
-    monkeypatch.setattr(clips.flow, "compute", lambda frames, *_: made.codes[:8])
-    monkeypatch.setattr(clips.flow, "chunk", lambda: 16)
+    monkeypatch.setattr(clips.flow_codec, "compute", lambda frames, *_: made.codes[:8])
+    monkeypatch.setattr(clips.flow_codec, "chunk", lambda: 16)
     source = task(tmp_path).source()
     found = clips.encode(source, settings(flow=tvl1.Parameters()))
     folder = tmp_path / "run" / "a"
@@ -160,17 +160,14 @@ COLOURS = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
     [
         (_drop("flow_x_00004.jpg"), "flow_x_00003.jpg and flow_x_00005.jpg"),
         (_drop("img_00002.jpg"), "image 2 is missing between"),
-        (
-            _drop("flow_y_00008.jpg"),
-            "8 images of flow in x and 7 in y: image 8 is there",
-        ),
+        (_drop("flow_y_00008.jpg"), "8 images of flow in x and 7 in y: image 8 occurs"),
         (_drop("img_00009.jpg"), "as many flows as frames"),
         (_drop("*_00008.jpg"), "is missing between"),
         (_drop("flow_?_0000[78].jpg"), "9 frames and 6 flows: 8 flows are expected"),
         (_drop("flow_*"), "has no flow: files such as flow_x_00001.jpg"),
         (_drop("img_*"), "has no frames: files such as img_00001.jpg"),
-        (_write("img_00003.jpg", b""), "img_00003.jpg is no image"),
-        (_write("flow_y_00003.jpg", b"GIF89a"), "flow_y_00003.jpg is no image"),
+        (_write("img_00003.jpg", b""), "img_00003.jpg is not an image"),
+        (_write("flow_y_00003.jpg", b"GIF89a"), "flow_y_00003.jpg is not an image"),
         (_cut("flow_x_00002.jpg"), "flow_x_00002.jpg is cut off"),
         (_cut("img_00005.jpg"), "img_00005.jpg is cut off"),
         (_image("img_1.jpg", COLOURS), "one image of each number is expected"),
@@ -181,12 +178,12 @@ def test_mismatches_are_named(tmp_path, damage, reason):
     dense(tmp_path)
     one = task(tmp_path)
     damage(tmp_path / "run" / "a")
-    told = clips.process(one, SETTINGS)
-    assert reason in told.error, told.error
+    report = clips.process(one, SETTINGS)
+    assert reason in report.error, report.error
     assert not (tmp_path / "c.npz").exists()
 
 
-def test_sixteen_bits_are_refused(tmp_path):
+def test_sixteen_bits_are_rejected(tmp_path):
     dense(tmp_path, layout=extractors.Layout(ending=".png"))
     path = tmp_path / "run" / "a" / "flow_x_00001.png"
     cv2.imwrite(str(path), np.zeros((48, 64), np.uint16))
@@ -229,8 +226,9 @@ def several(root, layout=extractors.MMACTION, **options):
     return [task(root, name) for name in names]
 
 
-def test_right_conventions_raise_no_doubt(tmp_path):
-    lines = list(conventions.check(several(tmp_path), SETTINGS))
+def test_right_conventions_give_no_warning(tmp_path):
+    lines, warnings = flow_check.check(several(tmp_path), SETTINGS)
+    assert warnings == []
     assert len(lines) == 1
     assert "in 3 clips" in lines[0]
 
@@ -239,52 +237,52 @@ def test_right_conventions_raise_no_doubt(tmp_path):
     ("name", "right", "wrong"),
     [("DENSE_FLOW", "into", "from"), ("PADDED", "from", "into")],
 )
-def test_the_side_is_measured(tmp_path, name, right, wrong):
+def test_the_frame_of_a_flow_number_is_measured(tmp_path, name, right, wrong):
     tasks = several(tmp_path, getattr(extractors, name))
-    with pytest.raises(errors.UsageError, match=f"speaks for --flow_leads={right}"):
-        list(conventions.check(tasks, SETTINGS))
-    lines = list(conventions.check(tasks, settings(leads=right)))
-    assert not any(line.startswith("LOOK") for line in lines)
-    lines = list(conventions.check(tasks, settings(leads=wrong)))
-    assert any(line.startswith("LOOK") and right in line for line in lines)
+    with pytest.raises(errors.UsageError, match=f": --flow_leads={right} fits"):
+        flow_check.check(tasks, SETTINGS)
+    assert flow_check.check(tasks, settings(leads=right)).warnings == []
+    warnings = flow_check.check(tasks, settings(leads=wrong)).warnings
+    assert any(f"--flow_leads={right} fits" in warning for warning in warnings)
 
 
-@pytest.mark.parametrize(("bound", "doubt"), [(10.0, "twice"), (40.0, "half")])
-def test_a_wrong_bound_is_told(tmp_path, bound, doubt):
-    lines = list(conventions.check(several(tmp_path), settings(bound=bound)))
-    assert any(f"{doubt} the bound" in line for line in lines)
+@pytest.mark.parametrize(("bound", "factor"), [(10.0, "twice"), (40.0, "half")])
+def test_a_wrong_bound_of_extracted_flow_gives_a_warning(tmp_path, bound, factor):
+    warnings = flow_check.check(several(tmp_path), settings(bound=bound)).warnings
+    assert any(f"{factor} the bound" in warning for warning in warnings)
 
 
-def test_damaged_clips_are_passed_over_in_measuring(tmp_path):
+def test_the_check_skips_damaged_clips(tmp_path):
     tasks = several(tmp_path, extractors.DENSE_FLOW)
     _cut("flow_x_00002.jpg")(tmp_path / "run" / "0")
-    lines = list(conventions.check(tasks, settings(leads="into")))
+    lines, _ = flow_check.check(tasks, settings(leads="into"))
     assert "in 2 clips" in lines[-1]
     for name in ("1", "2"):
         _cut("img_00002.jpg")(tmp_path / "run" / name)
-    (line,) = conventions.check(tasks, settings(leads="into"))
-    assert "nothing was measured" in line and "flow_x_00002.jpg is cut off" in line
+    lines, (warning,) = flow_check.check(tasks, settings(leads="into"))
+    assert lines == []
+    assert "was not checked" in warning and "flow_x_00002.jpg is cut off" in warning
 
 
 def test_a_few_clips_of_another_count_do_not_stop_the_others(tmp_path):
     tasks = several(tmp_path)
     _drop("img_00001.jpg")(tmp_path / "run" / "0")
-    lines = list(conventions.check(tasks, SETTINGS))
+    lines, _ = flow_check.check(tasks, SETTINGS)
     assert "1 of 3 clips have as many flows as frames" in lines[0]
     assert "in 2 clips" in lines[1]
 
 
-def test_flow_that_lost_its_first_image_everywhere_is_told(tmp_path):
+def test_flow_that_lost_its_first_image_everywhere_gives_a_warning(tmp_path):
     tasks = several(tmp_path, extractors.PADDED)
     for name in "012":
         _drop("flow_?_00001.jpg")(tmp_path / "run" / name)
-    lines = list(conventions.check(tasks, SETTINGS))
-    assert "LOOK: the flow of the frame before fits better" in lines[-1]
+    warnings = flow_check.check(tasks, SETTINGS).warnings
+    assert "the flow of the frame before fits better" in warnings[-1]
 
 
 def test_leads_with_a_flow_less(tmp_path):
     with pytest.raises(errors.UsageError, match="leave it out"):
-        list(conventions.check(several(tmp_path), settings(leads="into")))
+        flow_check.check(several(tmp_path), settings(leads="into"))
 
 
 def test_what_stands_still_cannot_be_measured(tmp_path):
@@ -292,7 +290,7 @@ def test_what_stands_still_cannot_be_measured(tmp_path):
     still = made._replace(frames=np.repeat(made.frames[:1], 9, 0), codes=made.codes * 0)
     extractors.write(tmp_path / "run" / "a", still, extractors.PADDED)
     with pytest.raises(errors.UsageError, match=r"nothing moves|explains"):
-        list(conventions.check([task(tmp_path)], SETTINGS))
+        flow_check.check([task(tmp_path)], SETTINGS)
 
 
 @pytest.mark.parametrize(
@@ -305,24 +303,24 @@ def test_what_stands_still_cannot_be_measured(tmp_path):
 def test_an_image_lost_at_an_end_does_not_shift_the_flow(tmp_path, name, lost, leads):
     dense(tmp_path, layout=getattr(extractors, name))
     _drop(lost)(tmp_path / "run" / "a")
-    told = clips.process(task(tmp_path), settings(leads=leads))
-    assert "9 frames and 8 flows: 9 flows are expected" in told.error
+    report = clips.process(task(tmp_path), settings(leads=leads))
+    assert "9 frames and 8 flows: 9 flows are expected" in report.error
 
 
-def test_x_and_y_of_other_moments_are_refused(tmp_path):
+def test_x_and_y_of_different_numbers_are_rejected(tmp_path):
     dense(tmp_path, layout=extractors.PADDED)
     _drop("flow_x_00001.jpg")(tmp_path / "run" / "a")
     _drop("flow_y_00009.jpg")(tmp_path / "run" / "a")
-    told = clips.process(task(tmp_path), settings(leads="from"))
-    assert "image 1 is there in y alone" in told.error
+    report = clips.process(task(tmp_path), settings(leads="from"))
+    assert "image 1 occurs in y alone" in report.error
 
 
-def test_two_layouts_in_one_clip_are_refused(tmp_path):
+def test_two_layouts_in_one_clip_are_rejected(tmp_path):
     dense(tmp_path)
     extractors.write_flow((tmp_path / "run" / "a",) * 2, extractors.clip(),
                           extractors.Layout(x="x_", y="y_"))  # fmt: skip
-    told = clips.process(task(tmp_path), SETTINGS)
-    assert "flow of two layouts: flow_x_ and x_" in told.error
+    report = clips.process(task(tmp_path), SETTINGS)
+    assert "flow of two layouts: flow_x_ and x_" in report.error
 
 
 def test_no_clip_gets_the_flow_of_another(tmp_path):
@@ -366,9 +364,9 @@ def test_a_finished_clip_outlives_its_source(tmp_path):
     one = task(tmp_path)
     first = clips.process(one, SETTINGS)
     (tmp_path / "run" / "a").rename(tmp_path / "gone")
-    told = clips.process(one._replace(path=str(tmp_path / "gone")), SETTINGS)
-    assert (told.frames, told.error) == (first.frames, "")
-    assert "out of reach" in told.warnings[-1]
+    report = clips.process(one._replace(path=str(tmp_path / "gone")), SETTINGS)
+    assert (report.frames, report.error) == (first.frames, "")
+    assert "cannot be read now" in report.warnings[-1]
 
 
 def test_a_tag_of_the_orientation_is_left_behind(tmp_path):
@@ -396,10 +394,10 @@ def test_what_is_no_regular_file_is_not_read(tmp_path, kind):
         "folder": os.mkdir,
     }
     make[kind](path)
-    assert "no regular file" in clips.process(task(tmp_path), SETTINGS).error
+    assert "not a regular file" in clips.process(task(tmp_path), SETTINGS).error
 
 
-def test_frames_of_several_sizes_are_told(tmp_path):
+def test_frames_of_several_sizes_give_a_warning(tmp_path):
     dense(tmp_path)
     path = tmp_path / "run" / "a" / "img_00003.jpg"
     cv2.imwrite(str(path), COLOURS[:24])

@@ -1,16 +1,16 @@
-"""Inspection: right records raise no doubt, and every kind of wrong flow does."""
+"""Inspection: right records give no warning, and every kind of wrong flow does."""
 
 import cv2
 import numpy as np
 import pytest
 
-from stpn_jax.prepare import inspection
+from stpn_jax.prepare import flow_check, inspection
 from stpn_jax.records import records
 from stpn_jax.utils import errors
 from stpn_jax.video import flow_codec
 
 
-def moving_sample(u=(2.0, -1.0), bound=20.0, seed=0) -> inspection.Sample:
+def moving_sample(u=(2.0, -1.0), bound=20.0, seed=0) -> flow_check.Sample:
     """A texture that moves by u, with the codes of exactly that flow."""
     noise = np.random.default_rng(seed).uniform(size=(80, 90)).astype(np.float32)
     grey = cv2.normalize(
@@ -23,8 +23,8 @@ def moving_sample(u=(2.0, -1.0), bound=20.0, seed=0) -> inspection.Sample:
         for image in (grey, moved)
     )
     field = np.broadcast_to(np.array(u, np.float32), (1, 80, 90, 2))
-    return inspection.Sample(
-        0, first, second, np.asarray(flow_codec.quantise(field, bound))
+    return flow_check.Sample(
+        first, second, np.asarray(flow_codec.quantise(field, bound))
     )
 
 
@@ -44,21 +44,21 @@ def made_dataset(classes=("run",), of=(0, 0), parts=("train", "test")):
     )
 
 
-def doubts(samples, bound=20.0, dataset=None):
-    found = inspection.measure(samples, bound)
-    return list(inspection.doubts(dataset or made_dataset(), found))
+def warnings(samples, bound=20.0, dataset=None):
+    found = flow_check.measure(samples, bound)
+    return list(inspection.warnings(dataset or made_dataset(), found))
 
 
-def test_right_flow_raises_no_doubt():
-    found = inspection.measure([moving_sample()], 20.0)
-    assert found.explained["as it is"] > 0.7
+def test_right_flow_gives_no_warning():
+    found = flow_check.measure([moving_sample()], 20.0)
+    assert found.explained[flow_check.AS_STORED] > 0.7
     assert found.length == pytest.approx(5**0.5, abs=0.1)
     assert (found.saturated, found.still) == (0, 0)
-    assert doubts([moving_sample()]) == []
+    assert warnings([moving_sample()]) == []
 
 
 @pytest.mark.parametrize(
-    ("change", "doubt"),
+    ("change", "expected"),
     [
         (lambda codes: codes[..., ::-1].copy(), "x and y swapped"),
         (lambda codes: 255 - codes, "with the opposite sign ("),
@@ -66,31 +66,31 @@ def test_right_flow_raises_no_doubt():
         (lambda codes: codes ^ np.array([0, 255], np.uint8), "opposite sign of y"),
     ],
 )
-def test_wrong_axes_and_signs_are_seen(change, doubt):
+def test_wrong_axes_and_signs_give_a_warning(change, expected):
     sample = moving_sample()
-    (line,) = doubts([sample._replace(codes=change(sample.codes))])
-    assert doubt in line
+    (line,) = warnings([sample._replace(codes=change(sample.codes))])
+    assert expected in line
 
 
-@pytest.mark.parametrize(("bound", "doubt"), [(10.0, "twice"), (40.0, "half")])
-def test_a_wrong_bound_is_seen(bound, doubt):
-    (line,) = doubts([moving_sample()], bound)
-    assert f"{doubt} the bound" in line
+@pytest.mark.parametrize(("bound", "expected"), [(10.0, "twice"), (40.0, "half")])
+def test_a_wrong_bound_gives_a_warning(bound, expected):
+    (line,) = warnings([moving_sample()], bound)
+    assert f"{expected} the bound" in line
 
 
-def test_no_motion_and_saturation_are_seen():
+def test_no_motion_and_saturation_give_warnings():
     sample = moving_sample()
     still = sample._replace(codes=np.full_like(sample.codes, 128))
-    assert any("hardly anything moves" in line for line in doubts([still]))
+    assert any("hardly anything moves" in line for line in warnings([still]))
     half = [sample, still, still]
-    assert any("67% of the flow images show no motion" in d for d in doubts(half))
+    assert any("67% of the flow images show no motion" in d for d in warnings(half))
     full = sample._replace(codes=np.full_like(sample.codes, 255))
-    assert any("the bound is small" in line for line in doubts([full]))
+    assert any("the bound is small" in line for line in warnings([full]))
 
 
 def test_a_class_without_test_clips_is_named():
     dataset = made_dataset(("run", "sit"), (0, 0, 1), ("train", "test", "train"))
-    (line,) = doubts([moving_sample()], dataset=dataset)
+    (line,) = warnings([moving_sample()], dataset=dataset)
     assert line == "split 1: no test clips of 1 of 2 classes: sit"
 
 
@@ -121,23 +121,20 @@ def test_chosen_clips_are_spread_over_places():
     assert set(inspection.choose(dataset, 3)) < set(inspection.choose(dataset, 5))
 
 
-def test_a_still_clip_is_no_reason_for_doubt():
+def test_a_still_clip_gives_no_warning():
     """The code of rest is 0.08 pixels: warped noise would count against the flow."""
     noise = np.random.default_rng(0).integers(0, 256, (2, 1, 80, 90, 3), np.uint8)
-    still = inspection.Sample(0, *noise, np.full((1, 80, 90, 2), 129, np.uint8))
-    assert (
-        inspection._explains(inspection.measure([still], 20.0))
-        == "hardly anything moves"
-    )
-    assert doubts([moving_sample(), still]) == []
+    still = flow_check.Sample(*noise, np.full((1, 80, 90, 2), 129, np.uint8))
+    assert flow_check.measure([still], 20.0).explanation == "hardly anything moves"
+    assert warnings([moving_sample(), still]) == []
 
 
 def test_measures_take_clips_one_by_one():
     pair = [moving_sample(), moving_sample((-3.0, 1.0), seed=1)]
-    together = inspection.measure(iter(pair), 20.0)
-    first, second = (inspection.measure([one], 20.0) for one in pair)
+    together = flow_check.measure(iter(pair), 20.0)
+    first, second = (flow_check.measure([one], 20.0) for one in pair)
     assert together.length == pytest.approx((first.length + second.length) / 2)
-    explained = [m.explained["as it is"] for m in (first, together, second)]
+    explained = [m.explained[flow_check.AS_STORED] for m in (first, together, second)]
     assert sorted(explained)[1] == explained[1]
 
 

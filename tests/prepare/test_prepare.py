@@ -73,7 +73,7 @@ def grey(jpeg):
     return cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_GRAYSCALE)
 
 
-def test_every_frame_and_flow_arrives(cheap_flow, folder, tmp_path, capsys):
+def test_records_have_every_frame_and_flow(cheap_flow, folder, tmp_path, capsys):
     code, out, _ = run(capsys, *command(folder, tmp_path / "out", "--verify"))
     assert code == 0
     assert "checksums of all 6 records are right" in out
@@ -112,7 +112,7 @@ def test_the_same_command_twice_and_others(cheap_flow, folder, tmp_path, capsys)
     code, out, _ = run(capsys, *command(folder, out_dir))
     assert (code, "complete already" in out) == (0, True)
     code, _, line = run(capsys, *command(folder, out_dir, "--size=40x30"))
-    assert (code, "[32, 24] where [40, 30]" in line) == (2, True)
+    assert (code, "size was [32, 24] and is [40, 30]" in line) == (2, True)
     code, _, line = run(capsys, *command(folder, out_dir, "--classes=run"))
     assert (code, "classes" in line) == (2, True)
     videos.write(folder / "sit" / "new.avi", videos.frames(3))
@@ -133,18 +133,18 @@ def test_bad_clips_are_listed_and_good_ones_kept(cheap_flow, folder, tmp_path, c
     code, out, _ = run(capsys, *command(folder, tmp_path / "out"))
     assert code == 0
     assert "5 skipped" in out
-    told = {clip["name"]: clip for clip in read_report(tmp_path / "out")["clips"]}
-    errors = {name: clip["error"] for name, clip in told.items() if clip["error"]}
+    reported = {clip["name"]: clip for clip in read_report(tmp_path / "out")["clips"]}
+    errors = {name: clip["error"] for name, clip in reported.items() if clip["error"]}
     assert set(errors) == {
         f"run/{name}"
         for name in ("zero.avi", "text.avi", "one.avi", "sound.mkv", "cut.mp4")
     }
     assert "one frame" in errors["run/one.avi"]
     assert "no video stream" in errors["run/sound.mkv"]
-    assert "cut off" in told["run/short.avi"]["warnings"][0]
-    assert told["run/odd.mkv"]["size"] == [65, 49]
+    assert "cut off" in reported["run/short.avi"]["warnings"][0]
+    assert reported["run/odd.mkv"]["size"] == [65, 49]
     names = records.open_dataset(tmp_path / "out").names
-    assert set(names) == set(told) - set(errors)
+    assert set(names) == set(reported) - set(errors)
     assert "run/notes.txt" in out
 
 
@@ -238,10 +238,10 @@ def test_hosts_together_make_the_records_of_one(cheap_flow, folder, tmp_path, ca
 def test_inspect_counts_and_draws(cheap_flow, folder, tmp_path, capsys):
     out = tmp_path / "out"
     assert run(capsys, *command(folder, out))[0] == 0
-    code, told, _ = run(capsys, f"--inspect={out}", "--clips=5")
+    code, reported, _ = run(capsys, f"--inspect={out}", "--clips=5")
     assert code == 0
-    assert "6 clips of 2 classes, 80 frames and 74 flows of 32x24" in told
-    assert "in 6 clips" in told
+    assert "6 clips of 2 classes, 80 frames and 74 flows of 32x24" in reported
+    assert "in 6 clips" in reported
     assert (out / "contact_sheet.png").read_bytes().startswith(b"\x89PNG")
     sheet = tmp_path / "sheet.png"
     assert run(capsys, f"--inspect={out}", f"--out={sheet}")[0] == 0
@@ -319,10 +319,10 @@ def test_an_interrupted_run_goes_on(cheap_flow, folder, tmp_path, capsys, monkey
     out_dir, done = tmp_path / "out", []
     encode = clips.encode
 
-    def stops(source, settings, given):
+    def stops(source, settings, flow):
         if len(done) == 3 and isinstance(source, decoding.Video):
             raise KeyboardInterrupt
-        encoded = encode(source, settings, given)
+        encoded = encode(source, settings, flow)
         done.append(getattr(source, "path", ""))
         return encoded
 
@@ -333,7 +333,7 @@ def test_an_interrupted_run_goes_on(cheap_flow, folder, tmp_path, capsys, monkey
     times = [path.stat().st_mtime_ns for path in kept]
     assert len(kept) == 3
     code, _, line = run(capsys, *command(folder, out_dir, "--size=40x30"))
-    assert (code, "[32, 24] where [40, 30]" in line) == (2, True)
+    assert (code, "size was [32, 24] and is [40, 30]" in line) == (2, True)
     monkeypatch.setattr(clips, "encode", encode)
     assert times == [path.stat().st_mtime_ns for path in kept]
     code, out, _ = run(capsys, *command(folder, out_dir))
@@ -351,14 +351,14 @@ def test_a_clip_that_changed_is_encoded_again(cheap_flow, folder, tmp_path):
     assert clips.process(task, settings) == first
     videos.write(folder / "run" / "0.avi", videos.frames(6))
     assert clips.process(task, settings).frames == 6
-    assert len(clips.load(task.cache).flow_y) == 5
+    assert len(clips.load(task.cache)["flow_y"]) == 5
 
 
 def test_a_clip_longer_than_a_record(cheap_flow, folder, tmp_path, monkeypatch):
     monkeypatch.setattr(encoding, "RECORD_LIMIT", 1000)
     task = clips.Task("a", str(folder / "run" / "2.avi"), str(tmp_path / "c.npz"))
-    told = clips.process(task, encoding.Settings(SIZE, 20.0, 95, tvl1.Parameters()))
-    assert "cut it into shorter clips" in told.error
+    reported = clips.process(task, encoding.Settings(SIZE, 20.0, 95, tvl1.Parameters()))
+    assert "cut it into shorter clips" in reported.error
 
 
 def _full_for_clips(*arguments):
@@ -410,7 +410,7 @@ def _end_worker(item):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_a_killed_worker_is_told_with_its_clip():
+def test_a_killed_worker_is_reported_with_its_clip():
     with (
         workers.Pool(2) as pool,
         pytest.raises(UsageError, match=r"killed .*: 7; finished clips are kept"),
@@ -418,9 +418,10 @@ def test_a_killed_worker_is_told_with_its_clip():
         list(pool.map(_end_worker, [7], describe=str))
 
 
-def test_the_door_is_light_for_workers():
+def test_the_command_is_light_for_workers():
     code = (
-        "import sys, stpn_jax.prepare; print({'jax', 'av', 'cv2'} & set(sys.modules))"
+        "import sys, stpn_jax.prepare.command; "
+        "print({'jax', 'av', 'cv2'} & set(sys.modules))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True

@@ -53,7 +53,7 @@ def test_every_convention_gives_the_same_records(tmp_path, capsys):
         out = tmp_path / f"{name}_records"
         code, printed, _ = run(capsys, source, out, *more)
         assert code == 0
-        assert "LOOK" not in printed
+        assert "WARNING" not in printed
         found.append(digests(out))
     assert found[0]
     assert all(one == found[0] for one in found)
@@ -63,19 +63,19 @@ def test_every_convention_gives_the_same_records(tmp_path, capsys):
     assert dataset.names[0] == "run/clip0"
     np.testing.assert_array_equal(dataset.num_frames, [12, 13, 14] * 2)
     assert command.main(["--inspect", str(out)]) == 0
-    assert "LOOK: the flow" not in capsys.readouterr().out
+    assert "WARNING: the flow" not in capsys.readouterr().out
 
 
 def test_the_same_command_again_and_others(tmp_path, capsys):
     source, out = folder(tmp_path / "s", extractors.PADDED), tmp_path / "out"
     code, _, error = run(capsys, source, out)
-    assert (code, "--flow_leads=from or into has to be given" in error) == (2, True)
+    assert (code, "--flow_leads=from or into is needed" in error) == (2, True)
     assert not out.exists()
     assert run(capsys, source, out, "--flow_leads=from")[0] == 0
     code, printed, _ = run(capsys, source, out, "--flow_leads=from")
     assert (code, "complete already" in printed) == (0, True)
     code, _, error = run(capsys, source, out, "--flow_leads=into")
-    assert (code, "leads = from where into" in error) == (2, True)
+    assert (code, "leads was 'from' and is 'into'" in error) == (2, True)
 
 
 def test_clips_that_do_not_fit_are_left_out(tmp_path, capsys):
@@ -85,16 +85,16 @@ def test_clips_that_do_not_fit_are_left_out(tmp_path, capsys):
     code, printed, _ = run(capsys, source, tmp_path / "out")
     assert code == 0
     assert "run/clip1: image 3 is missing" in printed
-    assert "run/notes.txt: it is no folder of frames" in printed
+    assert "run/notes.txt: it is not a folder of frames" in printed
     assert len(records.open_dataset(tmp_path / "out")) == 5
 
 
-def test_other_flow_for_a_finished_data_dir_is_refused(tmp_path, capsys):
+def test_other_flow_for_a_finished_data_dir_is_rejected(tmp_path, capsys):
     source, out = folder(tmp_path / "s", extractors.MMACTION), tmp_path / "out"
     assert run(capsys, source, out)[0] == 0
     other = folder(tmp_path / "other", extractors.MMACTION)
     code, _, error = run(capsys, source, out, f"--flow={other}")
-    assert (code, f"and is {other!r}" in error) == (2, True)
+    assert (code, f"and is {str(other)!r}" in error) == (2, True)
     code, _, error = run(capsys, source, tmp_path / "new", "--flow=/nowhere")
     assert (code, "--flow=/nowhere: there is no such folder" in error) == (2, True)
 

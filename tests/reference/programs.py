@@ -8,7 +8,8 @@ import jax
 import numpy as np
 from flax import traverse_util
 
-from stpn_jax.models import backbones, classifier
+from stpn_jax.models import backbones, baselines, layers
+from stpn_jax.models.backbones import base
 from stpn_jax.weights import Pretrained
 
 Tensors = dict[str, np.ndarray]
@@ -63,10 +64,10 @@ def _evaluation(row: str, jit: bool) -> Callable[..., Any]:
 @functools.cache
 def _classification(row: str, jit: bool) -> Callable[..., Any]:
     entry = backbones.BACKBONES[row]
-    head = classifier.Classifier(1000, dropout=0.0, hidden=entry.hidden)
+    head = layers.Classifier(1000, dropout=0.0, hidden=entry.hidden)
 
     def run(variables: Any, feature_map: jax.Array) -> jax.Array:
-        x = classifier.stream_features(feature_map[:, None], entry.grid)
+        x = baselines.stream_features(feature_map[:, None], entry.grid)
         return head.apply(variables, x, None)
 
     return _ready(run, jit)
@@ -74,7 +75,8 @@ def _classification(row: str, jit: bool) -> Callable[..., Any]:
 
 @functools.cache
 def _training(row: str, batch_norm: str, jit: bool) -> Callable[..., Any]:
-    network = backbones.BACKBONES[row].module(batch_norm=batch_norm)
+    options = base.BackboneOptions(batch_norm=batch_norm)
+    network = backbones.BACKBONES[row].module(options=options)
 
     def step(variables: Any, x: jax.Array) -> tuple[jax.Array, Any]:
         x, after = network.apply(variables, x, True, mutable=["batch_stats"])

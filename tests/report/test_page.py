@@ -1,4 +1,4 @@
-"""The page stands alone: every file it names is there, and names cannot break it."""
+"""The page is self-contained: its links exist, and names cannot break its HTML."""
 
 import csv
 import html.parser
@@ -9,8 +9,9 @@ import shutil
 import pytest
 from reference import legible
 
-from stpn_jax.figures import figures
+from stpn_jax.figures import style
 from stpn_jax.report import page
+from stpn_jax.utils import markdown
 
 
 class Reader(html.parser.HTMLParser):
@@ -42,14 +43,14 @@ def read(path):
     return reader
 
 
-def picture(name, width=figures.WIDTH):
-    figure = figures.new(1.0, width)
+def picture(name, width=style.WIDTH):
+    figure = style.new(1.0, width)
     figure.text(0.1, 0.5, "text")
     numbers = page.Numbers(("class", "accuracy"), [(n, 0.5) for n in legible.NAMES])
     return page.Picture(name, figure, "A <caption> & more", numbers)
 
 
-def test_every_link_is_a_file_beside_the_page_also_when_it_is_moved(tmp_path):
+def test_links_are_files_beside_the_page_even_after_a_move(tmp_path):
     section = page.Section("One & two", ["A text.", picture("a"), picture("b", 12.0)])
     page.write(tmp_path / "report", "run", "of a run", [section])
     shutil.move(tmp_path / "report", tmp_path / "moved")
@@ -62,7 +63,7 @@ def test_every_link_is_a_file_beside_the_page_also_when_it_is_moved(tmp_path):
     assert not re.search(r"https?://|<script|@import", text)
 
 
-def test_names_of_all_kinds_are_text_and_nothing_else(tmp_path):
+def test_names_are_escaped(tmp_path):
     names = legible.NAMES
     blocks = [
         page.Numbers(names, [names]),
@@ -80,7 +81,7 @@ def test_names_of_all_kinds_are_text_and_nothing_else(tmp_path):
     assert rows[2] == [names[1], "0.5"] and len(rows) == 1 + len(names)
 
 
-def test_two_pictures_of_one_name_are_refused(tmp_path):
+def test_two_pictures_with_one_name_are_rejected(tmp_path):
     with pytest.raises(AssertionError, match="a"):
         page.write(tmp_path, "", "", [page.Section("", [picture("a"), picture("a")])])
 
@@ -94,7 +95,7 @@ def test_a_wide_table_scrolls_by_itself(tmp_path):
 
 
 def test_markdown_has_a_line_a_row():
-    text = page.markdown(page.Numbers(("row", "a|b"), [("x|y", 1), ("z", "2.0")]))
+    text = markdown.table(("row", "a|b"), [("x|y", 1), ("z", "2.0")])
     assert text.splitlines() == [
         "| row | a|b |",
         "| --- | ---: |",

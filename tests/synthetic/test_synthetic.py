@@ -26,6 +26,10 @@ def clip(label: str, number: int = 0, seed: int = 5) -> videos.Clip:
     return videos.Clip(seed, "train", label, number, SHAPE)
 
 
+def drawn_frames(one: videos.Clip) -> np.ndarray:
+    return sprites.draw(one.layout(), one.shape)
+
+
 def grey(frames: np.ndarray) -> np.ndarray:
     return np.stack([cv2.cvtColor(f, cv2.COLOR_RGB2GRAY) for f in frames]).astype(int)
 
@@ -33,8 +37,12 @@ def grey(frames: np.ndarray) -> np.ndarray:
 def steps(label: str, number: int) -> np.ndarray:
     """Displacement in every flow of every sprite of a clip: [sprites, flows, 2]."""
     rng = np.random.default_rng(number)
-    scene = videos.CLASSES[label](number)
-    return np.stack([np.diff(sprites.path(s, SHAPE, rng), axis=0) for s in scene])
+    return np.stack(
+        [
+            np.diff(sprites.path(s, SHAPE, rng), axis=0)
+            for s in clip(label, number).scene
+        ]
+    )
 
 
 def group(letter: str) -> list[str]:
@@ -89,7 +97,7 @@ def test_bad_arguments_get_one_line(tmp_path, capsys, arguments, named):
 
 
 def test_decoders_see_what_was_drawn():
-    drawn = videos.draw(clip("a_green"))
+    drawn = drawn_frames(clip("a_green"))
     luma = drawn[:, : SHAPE.size].astype(float)
     seen = grey(decode(videos.encode(drawn)))
     assert np.abs(seen - (luma - 16) * 255 / 219).mean() < 3
@@ -100,7 +108,7 @@ def test_colour_is_invisible_in_grey_but_plain_in_rgb(monkeypatch):
     seen = {}
     for name, hue in dict(sprites.HUES).items():
         monkeypatch.setitem(sprites.HUES, "red", hue)
-        seen[name] = decode(videos.encode(videos.draw(clip("a_red"))))
+        seen[name] = decode(videos.encode(drawn_frames(clip("a_red"))))
     for one, other in itertools.combinations(seen.values(), 2):
         difference = np.abs(grey(one) - grey(other))
         assert difference.max() <= 3 and difference.mean() < 0.1
@@ -109,7 +117,7 @@ def test_colour_is_invisible_in_grey_but_plain_in_rgb(monkeypatch):
 
 def test_a_frame_is_coded_without_its_neighbours():
     """No residue of motion: the other frames do not change how one looks."""
-    frames = videos.draw(clip("b_up"))
+    frames = drawn_frames(clip("b_up"))
     alone = decode(videos.encode(frames[7:8]))
     np.testing.assert_array_equal(decode(videos.encode(frames))[7:8], alone)
 
@@ -120,7 +128,7 @@ def test_positions_are_alike_in_all_classes_of_a_group():
         heights = []
         for number in range(300):
             rng = np.random.default_rng(number)
-            for sprite in videos.CLASSES[label](number):
+            for sprite in clip(label, number).scene:
                 path = sprites.path(sprite, SHAPE, rng) % SHAPE.size
                 heights.append(path[[0, 17, 35], 0])
         counts = np.stack(
@@ -132,9 +140,7 @@ def test_positions_are_alike_in_all_classes_of_a_group():
 @pytest.mark.parametrize("letter", "bcd")
 def test_colours_do_not_tell_the_classes_of_b_c_d_apart(letter):
     seen = [
-        collections.Counter(
-            s.colour for n in range(36) for s in videos.CLASSES[label](n)
-        )
+        collections.Counter(s.colour for n in range(36) for s in clip(label, n).scene)
         for label in group(letter)
     ]
     assert all(counter == seen[0] for counter in seen)
@@ -144,7 +150,7 @@ def test_colours_do_not_tell_the_classes_of_b_c_d_apart(letter):
 def test_motion_does_not_tell_the_classes_of_a_d_e_apart(letter):
     def motions(label):
         for number in range(36):
-            scene = videos.CLASSES[label](number)
+            scene = clip(label, number).scene
             yield tuple(sorted((s.first, s.second, s.column or 0) for s in scene))
 
     seen = [collections.Counter(motions(label)) for label in group(letter)]
@@ -184,7 +190,7 @@ def test_d_needs_colour_and_direction_together():
     """Each colour and each direction is half of either class; the pairs decide."""
     pairs = {}
     for label in group("d"):
-        scenes = [videos.CLASSES[label](n)[0] for n in range(8)]
+        scenes = [clip(label, n).scene[0] for n in range(8)]
         pairs[label] = {(s.colour, s.first) for s in scenes}
     one, other = pairs.values()
     assert len(one) == len(other) == 2 and not one & other
@@ -196,7 +202,7 @@ def test_e_shows_every_colour_in_every_place_and_moves_the_named_one():
     for label in group("e"):
         places = collections.Counter()
         for number in range(12):
-            scene = videos.CLASSES[label](number)
+            scene = clip(label, number).scene
             assert {s.colour for s in scene} == set(sprites.HUES)
             moving = [s for s in scene if s.first != sprites.STILL]
             assert [s.colour for s in moving] == [label.split("_")[1]]
@@ -208,7 +214,7 @@ def test_sprites_of_e_never_touch():
     shape = dataclasses.replace(SHAPE, frames=36)
     for seed in range(20):
         rng = np.random.default_rng(seed)
-        scene = videos.CLASSES["e_red_moves"](seed)
+        scene = clip("e_red_moves", seed).scene
         columns = sorted(sprites.path(s, shape, rng)[0, 1] for s in scene)
         assert min(np.diff(columns)) > 2 * shape.radius
 
@@ -220,7 +226,7 @@ def test_sprites_of_e_never_touch():
 def test_the_boxes_are_where_the_pixels_change(label, number):
     """What differs between two frames far apart is in the boxes of one of the two."""
     one = clip(label, number)
-    frames = grey(decode(videos.encode(videos.draw(one)))[[0, SHAPE.frames // 3]])
+    frames = grey(decode(videos.encode(drawn_frames(one)))[[0, SHAPE.frames // 3]])
     changed = np.abs(frames[1] - frames[0]) > 20
     inside = np.zeros_like(changed)
     area = np.zeros(SHAPE.frames)

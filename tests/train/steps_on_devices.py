@@ -21,7 +21,7 @@ from configs import demo
 from stpn_jax import config as configs
 from stpn_jax import parallel
 from stpn_jax.arrays import Batch
-from stpn_jax.models import build, settings
+from stpn_jax.models import build
 from stpn_jax.train import checkpoint, loop, optimizer, state, step
 
 BATCH, SIDE = 32, 32
@@ -61,7 +61,7 @@ def train(name, batch_norm, microbatch_size, steps):
         pyramid=fusion,
         sync_batch_norm=True,
     )
-    made = settings.from_config(
+    network = build.build(
         model,
         stage,
         classes=5,
@@ -69,7 +69,6 @@ def train(name, batch_norm, microbatch_size, steps):
         resize=False,
         axis_name=parallel.AXIS,
     )
-    network = build.build(stage.network, made)
     variables = build.initialise(network, batch(stage, 0, 0, BATCH), 0)
     transform = optimizer.make(stage, variables["params"])
     factors = optimizer.lr_multipliers(stage.lr_multipliers, variables["params"])

@@ -29,12 +29,12 @@ def test_there_are_enough(outcomes):
     assert len({damage for _, damage, _, _ in outcomes}) > 15
 
 
-def test_every_outcome_is_told(outcomes):
+def test_every_outcome_is_reported(outcomes):
     kinds = collections.Counter(kind for _, _, kind, _ in outcomes)
     assert not kinds.keys() & {"crash", "hang"}
     assert kinds["skipped"] > 50
     assert kinds["warned"] > 50
-    assert all(told for _, _, kind, told in outcomes if kind != "whole")
+    assert all(reason for _, _, kind, reason in outcomes if kind != "whole")
 
 
 def test_next_to_nothing_is_lost_silently(outcomes):

@@ -123,7 +123,7 @@ def test_sound_before_the_picture(tmp_path):
     np.testing.assert_array_equal(decoding.decode(path), pixels)
 
 
-def test_a_size_that_changes_is_told(tmp_path):
+def test_a_size_that_changes_is_reported(tmp_path):
     parts = [
         videos.write(tmp_path / f"{size[0]}.h264", videos.frames(3, size), "libx264")
         for size in [(64, 48), (96, 80)]
@@ -136,7 +136,7 @@ def test_a_size_that_changes_is_told(tmp_path):
     assert "64x48, 96x80" in source.warnings[-1]
 
 
-def test_a_loss_in_the_middle_is_told(tmp_path):
+def test_a_loss_in_the_middle_is_reported(tmp_path):
     """The decoder conceals it: as many frames come as went in."""
     path = videos.write(tmp_path / "a.avi", videos.frames(20))
     data = path.read_bytes()

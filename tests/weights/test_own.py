@@ -11,7 +11,7 @@ from reference import snippets
 
 from configs import demo
 from stpn_jax import config as configs
-from stpn_jax.models import build, settings
+from stpn_jax.models import build
 from stpn_jax.utils.errors import UsageError
 from stpn_jax.weights import __main__ as door
 from stpn_jax.weights import formats, own
@@ -27,11 +27,11 @@ def variables(request):
     model = dataclasses.replace(
         CONFIG.model, temporal=fusion, attention=fusion, pyramid=fusion
     )
-    made = settings.from_config(
+    network = build.build(
         model, CONFIG.stages[-1], classes=5, input_size=32, resize=False, axis_name=None
     )
     one = snippets.batch(samples=1, frames=1, paths=3)
-    return build.initialise(build.build("pyramid", made), one, 0)
+    return build.initialise(network, one, 0)
 
 
 def assert_identical(one, other):

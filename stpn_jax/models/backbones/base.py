@@ -1,5 +1,7 @@
-"""What every backbone has: how it normalises, and in what precision it computes."""
+"""What backbones share: how they compute, and layers that follow it."""
 
+import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -11,21 +13,22 @@ from stpn_jax.arrays import Array
 from stpn_jax.models import layers
 
 Remat = Literal["none", "norms", "blocks"]
-# What the backward pass finds kept of a block, besides its input.
+# What is kept of a block for the backward pass, besides its input.
 KEPT = {
     "norms": jax.checkpoint_policies.save_only_these_names(layers.CONVOLUTION),
     "blocks": jax.checkpoint_policies.nothing_saveable,
 }
 
 
-class Base(nn.Module):
-    """Fields that a stream sets, and layers that follow them.
+@dataclasses.dataclass(frozen=True)
+class BackboneOptions:
+    """How a backbone computes, whatever its architecture.
 
     Attributes:
         batch_norm: frozen, first or trained; not used where there is none.
         axis_name: mapped axis that shares batch statistics, or None.
-        dtype: of activations.
-        remat: what is computed again in the backward pass instead of kept: none, norms
+        dtype: of activations; parameters and statistics are float32.
+        remat: what the backward pass computes again instead of keeping it: none, norms
             (all but convolutions) or blocks.
     """
 
@@ -34,39 +37,42 @@ class Base(nn.Module):
     dtype: Any = jnp.float32
     remat: Remat = "none"
 
-    def block(self, body: Callable[[Any, Array], Array], x: Array) -> Array:
+
+class Base(nn.Module):
+    """A backbone, or a part of one, with layers that follow its options."""
+
+    options: BackboneOptions = BackboneOptions()
+
+    def block(self, body: Callable[..., Array], x: Array, **arguments: Any) -> Array:
         """One block of the network, the unit of recomputation.
 
         Args:
-            body: called with this module and x.
-            x: the map that goes in.
+            body: a method of this class, called with x and the arguments.
+            x: the block's input.
+            arguments: static ones.
         """
-        if self.remat == "none":
-            return body(self, x)
-        return nn.remat(body, policy=KEPT[self.remat])(self, x)
-
-    def fields(self) -> dict[str, Any]:
-        """How a module that is a part of this one computes."""
-        return {
-            "batch_norm": self.batch_norm,
-            "axis_name": self.axis_name,
-            "dtype": self.dtype,
-        }
+        body = functools.partial(body, **arguments)
+        if self.options.remat != "none":
+            body = nn.remat(body, policy=KEPT[self.options.remat])
+        return body(self, x)
 
     def conv(
-        self, name: str, width: int, kernel: int = 1, stride: int = 1, **more: Any
+        self, name: str, width: int, kernel: int = 1, stride: int = 1, **fields: Any
     ) -> layers.Conv:
-        """A convolution; unless told otherwise, padded to keep a map's size."""
-        more = {"padding": kernel // 2, "dtype": self.dtype, "name": name} | more
-        return layers.Conv(width, kernel, stride, **more)
+        """A convolution, by default padded to keep the map's size."""
+        fields = {"padding": kernel // 2, "dtype": self.options.dtype} | fields
+        return layers.Conv(width, kernel, stride, name=name, **fields)
 
-    def norm(self, name: str, is_first: bool = False, **more: Any) -> layers.BatchNorm:
+    def norm(
+        self, name: str, is_first: bool = False, **fields: Any
+    ) -> layers.BatchNorm:
         """A batch norm; `is_first` marks the network's first one."""
+        options = self.options
         return layers.BatchNorm(
-            mode=self.batch_norm,
+            mode=options.batch_norm,
             is_first=is_first,
-            axis_name=self.axis_name,
-            dtype=self.dtype,
+            axis_name=options.axis_name,
+            dtype=options.dtype,
             name=name,
-            **more,
+            **fields,
         )

@@ -5,7 +5,6 @@ public weight files: conv1_7x7_s2, inception_3a_double_3x3_1, ..., each with its
 Source: yjxiong/temporal-segment-networks, models/*/tsn_bn_inception_*.prototxt.
 """
 
-import functools
 from typing import Literal, NamedTuple
 
 import jax
@@ -23,7 +22,7 @@ CHANNELS = 1024
 class Mixed(NamedTuple):
     """An inception block: the widths of its branches.
 
-    A block that reduces (stride 2) has no 1x1 branch, and its pooling is handed on
+    A block that reduces (stride 2) has no 1x1 branch, and its pooling is passed on
     without projection: `single` and `projection` are 0.
     """
 
@@ -64,8 +63,7 @@ class BNInception(base.Base):
         x = self._unit(x, train, "conv2_3x3", 192, 3)
         x = pooling.max_pool(x, 3, 2)
         for block in BLOCKS:
-            body = functools.partial(BNInception._mixed, train=train, block=block)
-            x = self.block(body, x)
+            x = self.block(BNInception._mixed, x, train=train, block=block)
         return x
 
     def _mixed(self, x: Array, train: bool, block: Mixed) -> Array:
@@ -86,25 +84,20 @@ class BNInception(base.Base):
             y = self._unit(y, train, f"{prefix}_pool_proj", block.projection)
         return jnp.concatenate([*branches, y], axis=-1)
 
-    def _unit(
-        self,
-        x: Array,
-        train: bool,
-        name: str,
-        width: int,
-        kernel: int = 1,
-        stride: int = 1,
-    ) -> Array:
-        """Convolution with bias, batch norm, ReLU."""
-        conv = self.conv(name, width, kernel, stride, use_bias=True)
+    def _unit(self, x: Array, train: bool, name: str, *shape: int) -> Array:
+        """Convolution with bias, batch norm, ReLU; shape is width, kernel, stride."""
+        conv = self.conv(name, *shape, use_bias=True)
         norm = self.norm(f"{name}_bn", is_first=name == "conv1_7x7_s2")
         return jax.nn.relu(norm(conv(x), train))
 
 
 def _pool(x: Array, kind: str, stride: int) -> Array:
-    """A block's 3x3 pooling: unpadded where it reduces, else of the same size."""
+    """A block's 3x3 pooling: unpadded where it reduces, else of the same size.
+
+    Averages count the zeros of the padding.
+    """
     if stride == 2:
         return pooling.max_pool(x, 3, 2)
     if kind == "max":
         return pooling.max_pool(x, 3, 1, padding=1)
-    return pooling.average_pool(x, 3, padding=1)
+    return nn.avg_pool(x, (3, 3), padding=((1, 1), (1, 1)))

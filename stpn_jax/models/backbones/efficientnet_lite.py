@@ -3,8 +3,7 @@
 Source: tensorflow/tpu, models/official/efficientnet/lite (2020).
 """
 
-import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 from flax import linen as nn
@@ -41,7 +40,7 @@ LITE0 = (
 
 
 class EfficientNetLite0(base.Base):
-    """The network up to its last map: 1280 channels at 1/32 of the side.
+    """The network up to its last convolution: 1280 channels at 1/32 of the side.
 
     Stochastic depth, which the ImageNet training used, is left out.
     """
@@ -50,33 +49,17 @@ class EfficientNetLite0(base.Base):
     def __call__(
         self, x: Float[Array, "n y x c"], train: bool = False
     ) -> Float[Array, "n y2 x2 1280"]:
-        fields = self.fields()
-        stem = ConvNorm(
-            features=STEM, kernel=3, stride=2, is_first=True, name="stem", **fields
-        )
+        stem = ConvNorm(self.options, STEM, 3, 2, is_first=True, name="stem")
         x = jax.nn.relu6(stem(x, train))
-        index = 0
-        for stage in LITE0:
-            for repeat in range(stage.blocks):
-                stride = stage.stride if repeat == 0 else 1
-                body = functools.partial(
-                    EfficientNetLite0._block,
-                    stage=stage,
-                    stride=stride,
-                    name=f"block{index}",
-                    train=train,
-                )
-                x = self.block(body, x)
-                index += 1
-        return jax.nn.relu6(
-            ConvNorm(features=CHANNELS, name="head", **fields)(x, train)
-        )
+        blocks = [(stage, i) for stage in LITE0 for i in range(stage.blocks)]
+        for index, (stage, repeat) in enumerate(blocks):
+            stride = 1 if repeat else stage.stride
+            fields = {"stage": stage, "stride": stride, "name": f"block{index}"}
+            x = self.block(EfficientNetLite0._block, x, train=train, **fields)
+        return jax.nn.relu6(ConvNorm(self.options, CHANNELS, name="head")(x, train))
 
-    def _block(
-        self, x: Array, stage: Stage, stride: int, name: str, train: bool
-    ) -> Array:
-        made = Block(stage=stage, stride=stride, name=name, **self.fields())
-        return made(x, train)
+    def _block(self, x: Array, train: bool, **fields: Any) -> Array:
+        return Block(self.options, **fields)(x, train)
 
 
 class Block(base.Base):
@@ -89,23 +72,15 @@ class Block(base.Base):
     def __call__(
         self, x: Float[Array, "n y x c"], train: bool
     ) -> Float[Array, "n y2 x2 d"]:
-        fields = self.fields()
-        width = x.shape[-1] * self.stage.expansion
-        y = x
-        if self.stage.expansion > 1:
-            y = jax.nn.relu6(
-                ConvNorm(features=width, name="expand", **fields)(y, train)
-            )
+        stage, options, y = self.stage, self.options, x
+        width = x.shape[-1] * stage.expansion
+        if stage.expansion > 1:
+            y = jax.nn.relu6(ConvNorm(options, width, name="expand")(y, train))
         depthwise = ConvNorm(
-            features=width,
-            kernel=self.stage.kernel,
-            stride=self.stride,
-            depthwise=True,
-            name="depthwise",
-            **fields,
+            options, width, stage.kernel, self.stride, depthwise=True, name="depthwise"
         )
         y = jax.nn.relu6(depthwise(y, train))
-        y = ConvNorm(features=self.stage.width, name="project", **fields)(y, train)
+        y = ConvNorm(options, stage.width, name="project")(y, train)
         return x + y if x.shape == y.shape else y
 
 
@@ -122,13 +97,7 @@ class ConvNorm(base.Base):
     def __call__(
         self, x: Float[Array, "n y x c"], train: bool
     ) -> Float[Array, "n y2 x2 d"]:
-        conv = self.conv(
-            "conv",
-            self.features,
-            self.kernel,
-            self.stride,
-            padding="SAME",
-            depthwise=self.depthwise,
-        )
+        fields = {"padding": "SAME", "depthwise": self.depthwise}
+        conv = self.conv("conv", self.features, self.kernel, self.stride, **fields)
         norm = self.norm("bn", self.is_first, momentum=MOMENTUM, epsilon=EPSILON)
         return norm(conv(x), train)

@@ -1,11 +1,9 @@
-"""ResNet with bottleneck blocks (He et al. 2016), up to the last map, res5c.
+"""ResNet with bottleneck blocks (He et al. 2016), up to res5c.
 
 Two networks go by this name, and weights of one are wrong in the other. The authors'
-Caffe model halves the map in the first 1x1 convolution of a stage and pools without
-padding, rounding up; the one of torchvision halves it in the 3x3 convolution.
+Caffe model halves the feature map in a stage's first 1x1 convolution and pools without
+padding, rounding up; torchvision's halves it in the 3x3 convolution.
 """
-
-import functools
 
 import jax
 from flax import linen as nn
@@ -47,15 +45,9 @@ class ResNet(base.Base):
         for stage, count in enumerate(BLOCKS[self.depth]):
             for index in range(count):
                 stride = 2 if stage and not index else 1
+                fields = {"width": WIDTHS[stage], "stride": stride}
                 name = f"layer{stage + 1}_{index}"
-                body = functools.partial(
-                    ResNet._block,
-                    width=WIDTHS[stage],
-                    stride=stride,
-                    name=name,
-                    train=train,
-                )
-                x = self.block(body, x)
+                x = self.block(ResNet._block, x, name=name, train=train, **fields)
         return x
 
     def _block(

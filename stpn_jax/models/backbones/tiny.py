@@ -1,7 +1,5 @@
 """A small residual network that trains from scratch on a CPU in minutes."""
 
-import functools
-
 import jax
 from flax import linen as nn
 from jaxtyping import Float
@@ -29,14 +27,8 @@ class Tiny(base.Base):
         x = self.conv("conv1", STEM, PATCH, PATCH, padding=0)(x)
         x = jax.nn.relu(self.norm("bn1", is_first=True)(x, train))
         for index, (width, stride) in enumerate(STAGES, 1):
-            body = functools.partial(
-                Tiny._block,
-                width=width,
-                stride=stride,
-                name=f"block{index}",
-                train=train,
-            )
-            x = self.block(body, x)
+            fields = {"width": width, "stride": stride, "name": f"block{index}"}
+            x = self.block(Tiny._block, x, train=train, **fields)
         return x
 
     def _block(

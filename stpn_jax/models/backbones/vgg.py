@@ -1,6 +1,4 @@
-"""VGG-16 (Simonyan and Zisserman 2015) up to pool5; its hidden layers are a head's."""
-
-import functools
+"""VGG-16 (Simonyan and Zisserman 2015) up to pool5; fc6 and fc7 are Classifier's."""
 
 import jax
 from flax import linen as nn
@@ -12,7 +10,7 @@ from stpn_jax.models.backbones import base
 
 CHANNELS = 512
 WIDTHS = ((64, 64), (128, 128), (256,) * 3, (512,) * 3, (512,) * 3)
-# fc6 and fc7, which see the 7x7 map of a 224x224 image.
+# fc6 and fc7, and the side of the map of a 224x224 image that fc6 sees.
 HIDDEN = (4096, 4096)
 GRID = 7
 
@@ -33,7 +31,7 @@ class VGG16(base.Base):
         self, x: Float[Array, "n y x c"], train: bool = False
     ) -> Float[Array, "n y2 x2 512"]:
         for number in range(1, len(WIDTHS) + 1):
-            x = self.block(functools.partial(VGG16._block, number=number), x)
+            x = self.block(VGG16._block, x, number=number)
         return x
 
     def _block(self, x: Array, number: int) -> Array:

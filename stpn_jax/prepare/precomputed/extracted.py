@@ -1,15 +1,16 @@
-"""Clips of which another program has extracted the frames, the flow or both.
+"""Reads clips whose frames, flow or both were extracted by another program.
 
-Images that fit are taken into the records byte for byte; others are resized, where the
-codes of flow are scaled with the pixels in which they count.
+Images that fit are copied into the records byte for byte. Others are resized, and the
+codes of their flow are scaled like the pixels that they count.
 
-n frames have n - 1 flows. Where there are n, one at an end leads from or to a frame
-that is not there. denseflow and most programs give flow k the frame that it leads
-FROM; dense_flow, the older one, gives it the frame that it leads INTO.
+n frames have n - 1 flows. Where there are n flow images, the first or the last one
+leads from or to a frame that does not exist. denseflow and most programs give a flow
+the number of the frame that it leads FROM; the older dense_flow gives it the number of
+the frame that it leads INTO.
 """
 
 import pathlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import cv2
@@ -19,6 +20,7 @@ from jaxtyping import UInt8
 
 from stpn_jax.prepare import encoding
 from stpn_jax.prepare.precomputed import image_series
+from stpn_jax.utils import files
 from stpn_jax.video import decoding
 
 FROM, INTO = "from", "into"
@@ -26,64 +28,59 @@ FROM, INTO = "from", "into"
 _CENTRE = 127.5  # the code of no motion
 _GREY = 8  # grey levels by which JPEG makes the colours of a grey image differ
 _ENDS = {b"\xff\xd8\xff": b"\xff\xd9", b"\x89PNG": b"IEND"}
-_TAIL = 1024  # bytes at the end of a file, among which its end mark stands
+_TAIL = 1024  # bytes at the end of a file that contain its end mark
 
 
 class Frames:
-    """A folder of frames, to be iterated over like a video.Video.
+    """A folder of frames, iterated over like a decoding.Video.
 
     Attributes:
         path: the folder.
-        size: width and height of the first frame in pixels; (0, 0) before.
-        warnings: what is odd about them, as far as they were read.
+        size: width and height of the first frame in pixels; (0, 0) before it is read.
+        warnings: irregularities of the frames read so far.
     """
 
     def __init__(self, path: epath.PathLike):
         self.path = path
         self.size = (0, 0)
         self.warnings: list[str] = []
-        self._sizes: set[tuple[int, int]] = set()
 
     def __iter__(self) -> Iterator[decoding.Frame]:
         """Frames in the order of their numbers.
 
         Raises:
-            VideoError: one cannot be read, or they are not as image_series expects.
+            VideoError: one cannot be read, or their numbers have gaps.
         """
+        for _, pixels in self._read():
+            yield pixels
+
+    def images(
+        self, settings: encoding.Settings
+    ) -> Iterator[tuple[decoding.Frame, bytes]]:
+        """Each frame at the size of the settings, and its JPEG file."""
+        for data, pixels in self._read():
+            resized = decoding.resize(pixels, settings.size)
+            is_copied = _is_copied(data, pixels, settings.size)
+            file = data if is_copied else encoding.rgb(resized, settings.jpeg_quality)
+            yield resized, file
+
+    def _read(self) -> Iterator[tuple[bytes, decoding.Frame]]:
+        sizes = set()
         for path in image_series.frames(self.path):
-            yield self._decoded(path, _read(path))
-        self._tell_sizes()
-
-    def files(self, settings: encoding.Settings) -> Iterator[bytes]:
-        """The frames as JPEG files of the size that is asked for."""
-        for path in image_series.frames(self.path):
-            data = _read(path)
-            pixels = self._decoded(path, data)
-            yield (
-                data
-                if _fits(data, pixels, settings.size)
-                else encoding.rgb(
-                    decoding.resize(pixels, settings.size), settings.jpeg_quality
-                )
-            )
-        self._tell_sizes()
-
-    def _decoded(self, path: epath.Path, data: bytes) -> decoding.Frame:
-        pixels = _decode(path, data, cv2.IMREAD_COLOR_RGB)
-        size = pixels.shape[1], pixels.shape[0]
-        self._sizes.add(size)
-        if not any(self.size):
-            self.size = size
-        return pixels
-
-    def _tell_sizes(self) -> None:
-        if len(self._sizes) > 1 and not self.warnings:
-            named = ", ".join(f"{w}x{h}" for w, h in sorted(self._sizes))
+            data = _read_bytes(path)
+            pixels = _decode(path, data, cv2.IMREAD_COLOR_RGB)
+            size = pixels.shape[1], pixels.shape[0]
+            sizes.add(size)
+            if not any(self.size):
+                self.size = size
+            yield data, pixels
+        if len(sizes) > 1:
+            named = ", ".join(f"{width}x{height}" for width, height in sorted(sizes))
             self.warnings.append(f"its frames are of several sizes: {named}")
 
 
 class Flow(NamedTuple):
-    """The flow of a clip: images of its components, equally many."""
+    """The flow of a clip: as many images of the x as of the y component."""
 
     x: Sequence[epath.Path]
     y: Sequence[epath.Path]
@@ -92,19 +89,18 @@ class Flow(NamedTuple):
         """The flows from each frame to the next.
 
         Args:
-            frames: how many there are.
-            leads: from or into: which frame has the number of a flow, where there are
-                as many of both.
+            frames: number of frames.
+            leads: FROM or INTO where there are as many flow images as frames, else "".
 
         Raises:
-            VideoError: the numbers do not fit: one flow less than frames are expected,
-                or, with leads, as many.
+            VideoError: there are not as many flow images as expected: one less than
+                frames or, with leads, as many as frames.
         """
         flows, expected = len(self.x), frames if leads else frames - 1
         if flows == frames and not leads:
             raise decoding.VideoError(
-                f"as many flows as frames ({frames}): which of them lead from a frame "
-                "to the next has to be said by --flow_leads"
+                f"as many flows as frames ({frames}): --flow_leads must say which of "
+                "them lead from a frame to the next"
             )
         if flows != expected:
             with_leads = f" with --flow_leads={leads}" if leads else ""
@@ -118,55 +114,31 @@ class Flow(NamedTuple):
         return Flow(self.x[part], self.y[part])
 
     def codes(self, index: int, size: tuple[int, int]) -> UInt8[np.ndarray, "y x 2"]:
-        """One flow at the size that is asked for."""
+        """One flow at this width and height."""
         paths = self.x[index], self.y[index]
         parts = [
-            _resize(_decode_grey(path, _read(path)), size, axis)
+            _resize(_decode_grey(path, _read_bytes(path)), size, axis)
             for axis, path in enumerate(paths)
         ]
         return np.stack(parts, axis=-1)
 
-
-def encode(
-    source: Frames | Iterable[decoding.Frame], flow: Flow, settings: encoding.Settings
-) -> encoding.Encoded:
-    """A clip whose flow is there.
-
-    Raises:
-        VideoError: frames and flow do not fit each other, or an image is damaged.
-    """
-    encoded = encoding.Encoded()
-    files = (
-        source.files(settings)
-        if isinstance(source, Frames)
-        else (
-            encoding.rgb(decoding.resize(frame, settings.size), settings.jpeg_quality)
-            for frame in source
-        )
-    )
-    for file in files:
-        encoded.frames.append(file)
-        encoded.check_size()
-    if len(encoded.frames) < 2:
-        raise decoding.VideoError("it has one frame, and flow needs two")
-    flow = flow.between(len(encoded.frames), settings.leads)
-    encoded.flow_x = [_component(path, settings, 0) for path in flow.x]
-    encoded.flow_y = [_component(path, settings, 1) for path in flow.y]
-    encoded.check_size()
-    return encoded
+    def files(self, settings: encoding.Settings) -> Iterator[tuple[bytes, bytes]]:
+        """The JPEG files of each flow, x and y, at the size of the settings."""
+        for x, y in zip(self.x, self.y, strict=True):
+            yield _component(x, settings, 0), _component(y, settings, 1)
 
 
 def _component(path: epath.Path, settings: encoding.Settings, axis: int) -> bytes:
-    """One image of the flow in x (axis 0) or y (axis 1) as a JPEG file."""
-    data = _read(path)
+    """The JPEG file of a flow's x (axis 0) or y (axis 1) component."""
+    data = _read_bytes(path)
     code = _decode_grey(path, data)
-    if _fits(data, code, settings.size):
+    if _is_copied(data, code, settings.size):
         return data
     return encoding.grey(_resize(code, settings.size, axis), settings.jpeg_quality)
 
 
-def _fits(data: bytes, pixels: np.ndarray, size: tuple[int, int]) -> bool:
-    # A tag of its orientation would turn the image for those who look at tags.
+def _is_copied(data: bytes, pixels: np.ndarray, size: tuple[int, int]) -> bool:
+    # An Exif orientation would turn the image for readers that respect it.
     is_plain = data.startswith(b"\xff\xd8\xff") and b"Exif\0" not in data[:_TAIL]
     return is_plain and pixels.shape[1::-1] == size
 
@@ -174,7 +146,7 @@ def _fits(data: bytes, pixels: np.ndarray, size: tuple[int, int]) -> bool:
 def _resize(
     code: UInt8[np.ndarray, "y x"], size: tuple[int, int], axis: int
 ) -> UInt8[np.ndarray, "y2 x2"]:
-    """Codes of displacement in pixels of another size."""
+    """Codes at another size, for displacements in pixels of that size."""
     before = code.shape[1::-1]
     if before == size:
         return code
@@ -188,17 +160,17 @@ def _decode_grey(path: epath.Path, data: bytes) -> UInt8[np.ndarray, "y x"]:
     if pixels.ndim == 3:
         if np.ptp(pixels[..., :3], axis=-1).max() > _GREY:
             raise decoding.VideoError(
-                f"{path} is a colour image: flow in x and in y is expected in a grey "
-                "image each"
+                f"{path} is a colour image: expected one grey image for each of the "
+                "flow components x and y"
             )
         pixels = pixels[..., 0]
     return pixels
 
 
-def _read(path: epath.Path) -> bytes:
-    is_local = "://" not in str(path)
-    if not (pathlib.Path(path).is_file() if is_local else path.is_file()):
-        raise decoding.VideoError(f"{path} is no regular file")
+def _read_bytes(path: epath.Path) -> bytes:
+    local = path if files.is_remote(path) else pathlib.Path(path)
+    if not local.is_file():
+        raise decoding.VideoError(f"{path} is not a regular file")
     return path.read_bytes()
 
 
@@ -206,12 +178,9 @@ def _decode(path: epath.Path, data: bytes, mode: int) -> UInt8[np.ndarray, "y x 
     ends = [end for start, end in _ENDS.items() if data.startswith(start)]
     if ends and ends[0] not in data.rstrip(b"\0")[-_TAIL:]:
         raise decoding.VideoError(f"{path} is cut off or damaged")
-    try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), mode)
-    except cv2.error:
-        pixels = None
-    if pixels is None:
-        raise decoding.VideoError(f"{path} is no image that can be read")
+    pixels = encoding.decode(data, mode)
+    if not pixels.size:
+        raise decoding.VideoError(f"{path} is not an image that can be read")
     if pixels.dtype != np.uint8:
-        raise decoding.VideoError(f"{path} has more than the 8 bits that are expected")
-    return np.asarray(pixels)
+        raise decoding.VideoError(f"{path} has more than the expected 8 bits")
+    return pixels

@@ -1,15 +1,14 @@
 """Folders of numbered images, as programs that extract frames and flow write them.
 
-Known are, with numbers from 0 or 1 and of any width, .jpg, .jpeg or .png:
+These layouts are known, with numbers of any width from 0 or 1, in .jpg, .jpeg or .png:
 
     CLIP/img_00001.jpg, CLIP/flow_x_00001.jpg, CLIP/flow_y_00001.jpg
     CLIP/flow_x/00001.jpg and CLIP/flow_y/00001.jpg; also u and v, x and y
     u/CLIP/frame000001.jpg and v/CLIP/frame000001.jpg; also flow_x and flow_y, x and y
 
-where CLIP is the clip's folder, with or without the one of its class above it; the flow
-of all clips of a data set is laid out alike. The
-first is how dense_flow, denseflow and so TSN and MMAction write; the last is how the
-flow of twostreamfusion is published.
+where CLIP is the clip's folder, with or without its class folder above it. All clips of
+a data set have the same layout. dense_flow, denseflow and so TSN and MMAction write the
+first; the flow of twostreamfusion is published in the last.
 """
 
 import itertools
@@ -26,29 +25,26 @@ from stpn_jax.video import decoding
 _NUMBERED = re.compile(r"(.*?)[-_.]?(\d+)\.(?:jpe?g|png)", re.IGNORECASE)
 _AXES = (("flow_x", "flow_y"), ("u", "v"), ("x", "y"), ("flow_u", "flow_v"))
 _ALONE = ("", "frame", "img", "image")
-"""What the images of a folder of one component may be called besides."""
+"""Further prefixes of images in a folder that has one component alone."""
 
 _FRAMES = ("img", "image", "frame", "im", "rgb", "")
-_TRIED = 64  # clips, evenly chosen, by which a layout is found
-
-COMPONENTS = frozenset({"flow_x", "flow_y", "flow_u", "flow_v"})
-"""Folders of these names hold a component of flow and are no clips."""
+_TRIED = 64  # evenly chosen clips on which the layouts are tried
 
 
 class FlowFolders(NamedTuple):
-    """Where the flow of a clip lies: the folders of x and of y, or twice the same."""
+    """The folders of a clip's flow components x and y, which may be the same."""
 
     x: str
     y: str
 
 
 class _Layout(NamedTuple):
-    """Where the flow of every clip lies below one folder.
+    """Where the flow of every clip is below one folder.
 
     Attributes:
-        parts: of a clip's path, counted from its end.
-        axes: names of the folders of x and y; none if both lie in the clip's.
-        inside: whether those are in the clip's folder, or it is in each of them.
+        parts: how many parts of a clip's path are used, counted from its end.
+        axes: folder names of x and y; None if both are in the clip's folder.
+        inside: the folders of x and y are in the clip's folder, not above it.
     """
 
     parts: int
@@ -65,17 +61,17 @@ class _Layout(NamedTuple):
 
 
 def locate(root: epath.PathLike, clips: Sequence[str]) -> list[FlowFolders]:
-    """Finds out how the flow of clips is laid out below a folder.
+    """Finds the layout of the flow below a folder.
 
     Args:
         root: the folder.
-        clips: paths of the clips, of which any end may be what root has.
+        clips: paths of the clips; root may have any number of their last parts.
 
     Returns:
-        the folders of each clip, as the layout has them, there or not.
+        the folders of each clip in this layout, whether they exist or not.
 
     Raises:
-        UsageError: no layout has any of the clips, or two of them would share a folder.
+        UsageError: no layout has any of the clips, or two clips would share a folder.
     """
     root = epath.Path(root)
     if not root.is_dir():
@@ -103,9 +99,9 @@ def locate(root: epath.PathLike, clips: Sequence[str]) -> list[FlowFolders]:
     if shared:
         raise UsageError(f"--flow={root}: {shared}; give each clip a folder of its own")
     raise UsageError(
-        f"--flow={root} has no flow of any clip, such as {clips[0]}: looked for below "
-        f"it with the folders before the name and without, in images such as "
-        "flow_x_00001.jpg or in folders such as u and v"
+        f"--flow={root} has no flow of any clip, such as {clips[0]}: searched "
+        "below it with and without the folders in the clip's name, for images such as "
+        "flow_x_00001.jpg and for folders such as u and v"
     )
 
 
@@ -121,7 +117,7 @@ def _has_flow(folders: FlowFolders) -> bool:
 
 
 def _doubles(folders: Sequence[FlowFolders], clips: Sequence[str]) -> str:
-    """Names two clips that would get the flow of one folder."""
+    """Names two clips that would share a folder of flow; empty if none do."""
     (most, count), *_ = Counter(folders).most_common(1)
     if count == 1:
         return ""
@@ -130,30 +126,27 @@ def _doubles(folders: Sequence[FlowFolders], clips: Sequence[str]) -> str:
 
 
 def frames(folder: epath.PathLike) -> list[epath.Path]:
-    """The frames of a clip in their order.
-
-    Args:
-        folder: of the clip; flow may lie beside them.
+    """The frames in a clip's folder, which may also hold flow, in their order.
 
     Raises:
-        VideoError: there are none, or a number is missing or there twice.
+        VideoError: there are none, or a number is missing or occurs twice.
     """
     found = _by_prefix(epath.Path(folder))
     prefix = next((prefix for prefix in _FRAMES if prefix in found), None)
     if prefix is None:
         raise decoding.VideoError(
-            f"{folder} has no frames: files such as img_00001.jpg, image_00001.jpg are "
-            "expected"
+            f"{folder} has no frames: files such as img_00001.jpg or image_00001.jpg "
+            "are expected"
         )
     return list(_complete(found[prefix]).values())
 
 
 def flow(folders: FlowFolders) -> tuple[list[epath.Path], list[epath.Path]]:
-    """The images of the flow in x and in y, equally many and of equal numbers.
+    """The images of flow components x and y, with the same numbers in both.
 
     Raises:
-        VideoError: there are none, images of several layouts, a number that is
-            missing or there twice, or numbers that only x or only y has.
+        VideoError: there are none, or of several layouts; or a number is missing,
+            occurs twice, or occurs in one component alone.
     """
     parts = [_by_prefix(epath.Path(folder)) for folder in folders]
     names = [axes for axes in _AXES if axes[0] in parts[0] or axes[1] in parts[1]]
@@ -171,17 +164,17 @@ def flow(folders: FlowFolders) -> tuple[list[epath.Path], list[epath.Path]]:
         _complete(part.get(name, {}))
         for part, name in zip(parts, names[0], strict=True)
     )
-    if lonely := sorted(x.keys() ^ y.keys()):
-        there = "x" if lonely[0] in x else "y"
+    if unpaired := sorted(x.keys() ^ y.keys()):
+        axis = "x" if unpaired[0] in x else "y"
         raise decoding.VideoError(
-            f"{len(x)} images of flow in x and {len(y)} in y: image {lonely[0]} is "
-            f"there in {there} alone ({folders.x})"
+            f"{len(x)} images of flow in x and {len(y)} in y: image {unpaired[0]} "
+            f"occurs in {axis} alone ({folders.x})"
         )
     return list(x.values()), list(y.values())
 
 
 def _by_prefix(folder: epath.Path) -> dict[str, dict[int, list[epath.Path]]]:
-    """What comes before the number -> number -> files."""
+    """Prefix of the file name -> number -> files."""
     if not folder.is_dir():
         raise decoding.VideoError(f"there is no folder {folder}")
     found: dict[str, dict[int, list[epath.Path]]] = {}
@@ -193,7 +186,7 @@ def _by_prefix(folder: epath.Path) -> dict[str, dict[int, list[epath.Path]]]:
 
 
 def _complete(images: Mapping[int, list[epath.Path]]) -> dict[int, epath.Path]:
-    """Number -> image, in the order of the numbers."""
+    """Number -> image, in the order of the numbers, which must have no gaps."""
     for number in images:
         if len(images[number]) > 1:
             one, other, *_ = images[number]

@@ -1,0 +1,1 @@
+"""Comparisons: the tables of the paper and those of RESULTS.md."""

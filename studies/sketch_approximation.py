@@ -1,0 +1,181 @@
+"""How well STCB approximates the outer product: `python -m studies operator`.
+
+The inner product of two sketches estimates the product of the pathways' inner products,
+with a relative variance of at most (3^m - 1) / d (Pham and Pagh 2013; Avron, Nguyen and
+Woodruff 2014, Lemma 4). Measured is how far off it is, what that costs a linear
+classifier whose classes are bilinear forms, and what sketches in bfloat16 add. Drawn
+vectors, float32 operator, float64 reference; no training, no video.
+"""
+
+import argparse
+import functools
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float64
+from sklearn.linear_model import RidgeClassifier
+
+from stpn_jax.ops import compact_bilinear, count_sketch
+from stpn_jax.report import page
+from stpn_jax.utils import markdown
+from stpn_jax.utils.errors import UsageError
+from studies import report
+
+WIDTHS = (256, 512, 1024, 2048, 4096, 8192, 16384)
+PATHWAYS = (2, 3)
+SEEDS = 10
+CHANNELS, PAIRS = 1024, 400
+# Of the classifier: few enough for the outer product itself, 1024 and 1728 numbers.
+SMALL = {2: 32, 3: 12}
+CLASSES, TRAIN, TEST, RIDGE = 10, 10_000, 2000, 1.0
+WIDEST_OF_BRIEF = 1024
+NAME = "operator"
+TITLE = "how well STCB approximates the outer product"
+
+Rows = Sequence[Float64[np.ndarray, "n c"]]
+Features = Callable[[Rows], np.ndarray]
+
+
+def run(options: argparse.Namespace, overrides: list[str]) -> None:
+    """Measures, writes CSV files and the tables of the report."""
+    if overrides:
+        raise UsageError(f"{overrides[0]}: the operator has no config")
+    seeds = 1 if options.brief else options.seeds or SEEDS
+    widest = WIDEST_OF_BRIEF if options.brief else WIDTHS[-1]
+    measures = {"inner_product": inner_products, "classifier": classifiers}
+    folder = report.make_folder(options.results, NAME)
+    markers = [f"{NAME}/{name}" for name in measures]
+    path = report.check(report.path_of(options), markers)
+    for name, measure in measures.items():
+        header, *lines = measure(seeds, widest)
+        csv = page.as_csv(page.Numbers(header, lines))
+        (folder / f"{name}.csv").write_bytes(csv)
+        text = markdown.table(header, lines)
+        report.write(path, {f"{NAME}/{name}": text})
+        print(text)
+
+
+def inner_products(seeds: int, widest: int) -> Iterator[list[str]]:
+    """A line for each m and d: error of the estimated product of cosines.
+
+    Root mean squares over pairs of vectors, whose mean and standard deviation over
+    draws of the sketches are given; the vectors have unit length.
+    """
+    yield ["m", "d", "error", "over draws", "bound", "bfloat16 sketches"]
+    widths = [width for width in WIDTHS if width <= widest]
+    for m, width in itertools.product(PATHWAYS, widths):
+        plain, rounded = (
+            np.array([error(m, width, seed, dtype) for seed in range(seeds)])
+            for dtype in (jnp.float32, jnp.bfloat16)
+        )
+        bound = np.sqrt((3**m - 1) / width)
+        yield [
+            *(str(m), str(width), f"{plain.mean():.4f}", f"{plain.std():.4f}"),
+            *(f"{bound:.4f}", f"{rounded.mean():.4f}"),
+        ]
+
+
+def error(m: int, width: int, seed: int, dtype: type) -> float:
+    """Root mean square over the pairs, of one draw of the sketches."""
+    x, y = related(m, PAIRS)
+    exact = np.prod([(a * b).sum(1) for a, b in zip(x, y, strict=True)], axis=0)
+    features = sketched(m, CHANNELS, width, seed, dtype)
+    found = (features(x) * features(y)).sum(1)
+    return float(np.sqrt(np.mean((found - exact) ** 2)))
+
+
+def classifiers(seeds: int, widest: int) -> Iterator[list[str]]:
+    """A line for each m and d: accuracy of a ridge classifier, mean and deviation.
+
+    Every class is a multilinear form of the pathways, drawn at random; the classifier
+    sees the sketch, or, in a line of its own, the outer product itself.
+    """
+    yield ["m", "features", "accuracy", "over draws", "after square root and L2"]
+    for m in PATHWAYS:
+        x = independent(m, TRAIN + TEST)
+        labels = (outer(x) @ forms(m)).argmax(1)
+        score = functools.partial(accuracy, labels=labels)
+        exact = outer(x)
+        yield [
+            *(str(m), f"outer product, {exact.shape[1]}", f"{score(exact):.1f}", ""),
+            f"{score(normalised(exact)):.1f}",
+        ]
+        for width in (w for w in (64, 128, *WIDTHS[:-2]) if w <= widest):
+            sketches = [
+                sketched(m, SMALL[m], width, seed, jnp.float32)(x)
+                for seed in range(seeds)
+            ]
+            plain = np.array([score(one) for one in sketches])
+            after = np.mean([score(normalised(one)) for one in sketches])
+            yield [
+                *(str(m), f"sketch, {width}"),
+                *(f"{plain.mean():.1f}", f"{plain.std():.1f}", f"{after:.1f}"),
+            ]
+
+
+def related(m: int, pairs: int) -> tuple[Rows, Rows]:
+    """Pairs of unit vectors at an angle, none negative, as maps behind a ReLU are."""
+    rng = np.random.default_rng(0)
+    drawn = rng.standard_normal((2, m, pairs, CHANNELS)).clip(0)
+    x, y = drawn[0], (drawn[0] + drawn[1]) / 2
+    return tuple(
+        list(one / np.linalg.norm(one, axis=-1, keepdims=True)) for one in (x, y)
+    )  # type: ignore[return-value]
+
+
+def independent(m: int, count: int) -> Rows:
+    """Gaussian vectors of the classifier's pathways."""
+    rng = np.random.default_rng(1)
+    return list(rng.standard_normal((m, count, SMALL[m])))
+
+
+def forms(m: int) -> Float64[np.ndarray, "entries classes"]:
+    """The classes' forms."""
+    return np.random.default_rng(2).standard_normal((SMALL[m] ** m, CLASSES))
+
+
+def outer(x: Rows) -> Float64[np.ndarray, "n entries"]:
+    """The outer product of the pathways, flattened."""
+    return functools.reduce(
+        lambda a, b: (a[:, :, None] * b[:, None]).reshape(len(a), -1), x
+    )
+
+
+def sketched(m: int, channels: int, width: int, seed: int, dtype: type) -> Features:
+    """STCB, whose sketches are rounded to a dtype before the Fourier transform."""
+    drawn = [count_sketch.draw((seed, i), channels, width) for i in range(m)]
+
+    @jax.jit
+    def rounded(rows: list[jax.Array]) -> jax.Array:
+        made = [
+            count_sketch.project(x, s, width).astype(dtype).astype(jnp.float32)
+            for x, s in zip(rows, drawn, strict=True)
+        ]
+        spectra = [jnp.fft.rfft(one) for one in made]
+        return jnp.fft.irfft(functools.reduce(jnp.multiply, spectra), width)
+
+    def features(x: Rows) -> np.ndarray:
+        rows = [jnp.asarray(one, jnp.float32) for one in x]
+        if dtype == jnp.float32:
+            found = compact_bilinear.compact_bilinear(rows, drawn, width)
+        else:
+            found = rounded(rows)
+        return np.asarray(found, np.float64)
+
+    return features
+
+
+def normalised(x: np.ndarray) -> np.ndarray:
+    """Signed square root, then L2, as behind a fusion."""
+    root = np.sign(x) * np.sqrt(np.abs(x))
+    return root / np.linalg.norm(root, axis=1, keepdims=True)
+
+
+def accuracy(x: np.ndarray, labels: np.ndarray) -> float:
+    """Of a ridge classifier on the last part of the samples, in percent."""
+    scaled = x / x[:TRAIN].std()
+    model = RidgeClassifier(alpha=RIDGE).fit(scaled[:TRAIN], labels[:TRAIN])
+    return 100 * float(model.score(scaled[TRAIN:], labels[TRAIN:]))

@@ -1,0 +1,92 @@
+"""Which networks the study trains, and which it trains once for several tables."""
+
+import dataclasses
+
+import pytest
+from etils import epath
+
+from studies import planner
+from studies.tables import STUDIES
+
+
+def repeat(run):
+    return run.config.seed, run.config.model.sketch_seed
+
+
+@pytest.fixture(scope="module", params=list(STUDIES))
+def planned(request):
+    study = STUDIES[request.param]
+    return study, list(planner.plan_study(study, epath.Path("runs"), []))
+
+
+def test_every_row_has_all_its_runs(planned):
+    study, found = planned
+    for name, table in study.tables.items():
+        mine = [one for one in found if one.table == name]
+        count = max(table.seeds, table.sketches)
+        assert len(mine) == count * len(table.rows)
+        assert len({column for one in mine for column in one.columns.values()}) == sum(
+            count * len(row.results) for row in table.rows
+        )
+        for one in mine:
+            stages = {stage.name for stage in one.config.stages}
+            assert {s for result in one.row.results for s in result} <= stages
+
+
+def test_a_workdir_is_of_one_config_and_a_config_has_one_workdir(planned):
+    _, found = planned
+    pairs = {(one.directory, one.config) for one in found}
+    assert len(pairs) == len({d for d, _ in pairs}) == len({c for _, c in pairs})
+
+
+def test_streams_are_those_of_one_seed(planned):
+    _, found = planned
+    for one in found:
+        assert one.config.seed == one.config.seed
+        assert one.streams.parent == one.directory.parent
+    shared = {one.streams for one in found if one.row.variant.startswith("table")}
+    assert len(shared) == len({one.config.seed for one in found})
+
+
+def test_table3s_last_row_and_table6s_b_are_trained_once():
+    found = list(planner.plan_study(STUDIES["hmdb51"], epath.Path("runs"), []))
+    places = {one.row.variant: one.directory for one in found if repeat(one) == (0, 0)}
+    assert places["table3_stcb4096"] == places["table6_b"]
+    assert places["table3_average"] == places["table6_a"]
+
+
+def test_overrides_reach_the_rows_that_have_the_stage():
+    override = ["--config.stages.paths.steps=7"]
+    found = list(planner.plan_study(STUDIES["hmdb51"], epath.Path("runs"), override))
+    steps = {
+        stage.steps
+        for one in found
+        for stage in one.config.stages
+        if stage.name == "paths"
+    }
+    assert steps == {7}
+
+
+def test_a_brief_study_has_all_fusions_and_a_few_updates_of_a_small_backbone(planned):
+    study, found = planned
+    brief = list(planner.plan_study(study, epath.Path("runs"), [], 1, brief=True))
+    runs = {repeat(one) for one in brief}
+    small = {"backbone": "tiny", "weights": "none", "flow_weights": ""}
+    assert [one.config.model for one in brief] == [
+        dataclasses.replace(one.config.model, **small)
+        for one in found
+        if repeat(one) in runs
+    ]
+    for one in brief:
+        assert {(stage.steps, stage.batch) for stage in one.config.stages} == {(4, 8)}
+
+
+def test_streams_trained_in_another_way_have_a_folder_of_their_own():
+    def streams(*overrides):
+        found = planner.plan_study(STUDIES["ucf101"], epath.Path("runs"), overrides)
+        return {one.streams for one in found if repeat(one) == (0, 0)}
+
+    usual = streams("--config.stages.pyramid.dropout=0.5")
+    assert usual == streams() and len(usual) == 1
+    other = streams("--config.stages.spatial.dropout=0.3")
+    assert len(other) == 1 and other != usual

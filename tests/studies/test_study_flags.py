@@ -1,0 +1,108 @@
+"""What the command rejects, before anything is trained or overwritten."""
+
+import argparse
+
+import pytest
+from etils import epath
+
+from stpn_jax.utils.errors import UsageError
+from studies import __main__ as command
+from studies import report
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--config.seed=7"], "--config.seed=7: the study gives each row its own"),
+        (["--config.model.sketch_seed=3"], "sketch_seed=3: the study gives"),
+        (["--choose=../x"], "--choose=../x: expected letters"),
+        (["--only=a"], "--only: 'a': expected some of parts"),
+        (["--choose=."], "--choose=.: expected letters"),
+        (["--choose=a", "--tables"], "--tables trains nothing"),
+        (["--tables", "--only=parts"], "--tables writes the tables of all"),
+        (["--tables", "--config.stages.pyramid.steps=3"], "--tables writes the tables"),
+        (
+            ["--brief", "--seeds=2"],
+            "--seeds: not allowed with",
+        ),
+        (["--brief", "--choose=a"], "--brief is a quick check of one seed"),
+        (["--workdir="], "--workdir=: expected the name of a folder"),
+        (["--report=/dev/null"], "--report=/dev/null: not a file"),
+        (["--report=nowhere/R.md"], "--report=nowhere/R.md: its folder"),
+    ],
+)
+def test_a_study_rejects(arguments, told, tmp_path):
+    with pytest.raises(UsageError, match=told.replace(".", r"\.")):
+        command.main(["made", f"--results={tmp_path}", *arguments])
+
+
+@pytest.mark.parametrize("name", ("operator", "products"))
+@pytest.mark.parametrize("place", ("", "file"))
+def test_places_for_results_that_cannot_be_made_are_refused(name, place, tmp_path):
+    if place:
+        place = tmp_path / place
+        place.write_text("")
+    with pytest.raises(UsageError, match=f"--results={place}: "):
+        command.main([name, f"--results={place}", f"--report={tmp_path}/R.md"])
+
+
+def test_stages_that_no_row_has_are_refused_by_the_products(tmp_path):
+    places = [f"--results={tmp_path}", f"--report={tmp_path}/R.md"]
+    with pytest.raises(UsageError, match="no row has that stage"):
+        command.main(["products", *places, "--config.stages.pyramid.steps=3"])
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("<!-- made/parts -->\n", r"R\.md: it lacks the <!-- end -->"),
+        ("<!-- made/parts -->\n<!-- end -->\n" * 2, r"R\.md: it has .* twice"),
+    ],
+)
+def test_a_report_that_cannot_be_written_is_refused_before_training(
+    text, told, tmp_path
+):
+    (tmp_path / "R.md").write_text(text)
+    with pytest.raises(UsageError, match=told):
+        command.main(["made", f"--results={tmp_path}", f"--report={tmp_path}/R.md"])
+    assert (tmp_path / "R.md").read_text() == text
+
+
+@pytest.mark.parametrize("name", ("operator", "products", "made"))
+def test_numbers_of_seeds_that_make_no_table_are_refused(name, tmp_path):
+    with pytest.raises(UsageError, match="--seeds: expected 1 or more"):
+        command.main([name, "--seeds=-1", f"--results={tmp_path}"])
+
+
+def test_other_results_have_a_report_of_their_own(tmp_path):
+    parser = argparse.ArgumentParser()
+    report.add_options(parser)
+
+    def path(*arguments):
+        return str(report.path_of(parser.parse_args(arguments)))
+
+    assert path() == "RESULTS.md"
+    assert path(f"--results={tmp_path}") == f"{tmp_path}/RESULTS.md"
+    assert path(f"--results={tmp_path}", "--report=R.md") == "R.md"
+
+
+def test_tables_of_answers_that_are_not_there_are_refused(tmp_path):
+    with pytest.raises(UsageError, match="no results are there yet"):
+        command.main(["made", "--tables", f"--results={tmp_path}/none"])
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_report_behind_a_link_is_written_through_it(tmp_path):
+    target, link = tmp_path / "target.md", tmp_path / "link.md"
+    target.write_text("By hand.\n")
+    link.symlink_to(target)
+    report.write(report.check(epath.Path(link)), {"part/table": "| a |\n"})
+    assert link.is_symlink() and "| a |" in target.read_text()
+
+
+def test_a_report_in_another_encoding_is_left_alone(tmp_path):
+    path = tmp_path / "R.md"
+    path.write_bytes(b"caf\xe9\n")
+    with pytest.raises(UsageError, match=r"R\.md: not a text file in UTF-8"):
+        report.write(epath.Path(path), {"part/table": "| a |\n"})
+    assert path.read_bytes() == b"caf\xe9\n"
