@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from stpn_jax import parallel
 from stpn_jax.arrays import Array, Batch, Outputs
 from stpn_jax.config import StageConfig
-from stpn_jax.experiment import initialize, setup
+from stpn_jax.experiment import checkpoint_selection, setup
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.input_pipeline import batching, sampling
 
@@ -60,7 +60,7 @@ def collect(
     plan = (experiment.dataset, videos, config.data, shape, evaluation)
     host, hosts = parallel.host()
     forward = parallel.map_forward(_make_step(experiment, stage))
-    variables = parallel.replicate(initialize.restore_selected(experiment, stage))
+    variables = parallel.replicate(checkpoint_selection.restore(experiment, stage))
     places = {video: place for place, video in enumerate(videos.tolist())}
     found: dict[str, np.ndarray] = {}
     for batch in batching.test_batches(*plan, host=host, hosts=hosts):

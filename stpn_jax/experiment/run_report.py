@@ -13,7 +13,12 @@ from stpn_jax import parallel
 from stpn_jax.config import StageConfig
 from stpn_jax.evaluation import attention_share
 from stpn_jax.evaluation.metrics import Metrics
-from stpn_jax.experiment import collect_outputs, evaluate, initialize, run_dir, setup
+from stpn_jax.experiment import (
+    checkpoint_selection,
+    collect_outputs,
+    evaluate,
+    run_dir,
+)
 from stpn_jax.experiment.collect_outputs import Collected
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.figures import attention_figure
@@ -91,7 +96,7 @@ def write(experiment: Experiment, boxes: Boxes, out: epath.PathLike = "") -> epa
     Raises:
         UsageError: there are no results yet.
     """
-    setup.claim(experiment)
+    run_dir.register(experiment)
     directory = experiment.directory
     if parallel.is_first_host() and not (directory / run_dir.RESULTS_JSON).exists():
         raise UsageError(f"{directory}: no results yet; train, or use --mode=evaluate")
@@ -296,7 +301,7 @@ def _versions(experiment: Experiment) -> page.Section:
             summary = f"weights of {stage.name}"
             blocks.append(page.Listing(summary, weights.read_text()))
     found = {
-        f"stage {stage.name}": str(initialize.find_selected(experiment, stage))
+        f"stage {stage.name}": str(checkpoint_selection.find(experiment, stage))
         for stage in stages
     } | versions()
     table = page.Numbers(("what", "version or value"), list(found.items()))

@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from stpn_jax.utils import errors, files
+from stpn_jax.utils import errors
 from stpn_jax.utils.errors import Parser, UsageError
 
 DATASETS = ("ucf101", "hmdb51", "folder")
@@ -56,7 +56,7 @@ def _run(options: argparse.Namespace) -> None:
     if options.verify:
         from stpn_jax.records import records
 
-        with files.disk_errors_told(options.data_dir, "nothing is lost"):
+        with errors.disk_errors(options.data_dir, "nothing is lost"):
             count = records.verify(options.data_dir)
         _say(f"{options.data_dir}: the checksums of all {count} records are right")
 

@@ -13,7 +13,7 @@ from jaxtyping import UInt8
 from stpn_jax.datasets import official_splits
 from stpn_jax.prepare import encoding, flow_check
 from stpn_jax.records import records
-from stpn_jax.utils import files
+from stpn_jax.utils import errors
 from stpn_jax.utils.errors import UsageError
 from stpn_jax.video import flow_codec
 
@@ -39,7 +39,7 @@ def inspect(
         seed: samples the clips.
         say: prints a line.
     """
-    with files.disk_errors_told(data_dir, "nothing is lost"):
+    with errors.disk_errors(data_dir, "nothing is lost"):
         dataset = records.open_dataset(data_dir)
         for line in counts(dataset):
             say(line)
@@ -51,7 +51,7 @@ def inspect(
         for warning in warnings(dataset, measures):
             say(f"WARNING: {warning}")
     path = epath.Path(out or epath.Path(data_dir) / "contact_sheet.png")
-    with files.disk_errors_told(path.parent, "nothing is lost"):
+    with errors.disk_errors(path.parent, "nothing is lost"):
         for sheet in write_contact_sheets(dataset, choose(dataset, clips, seed), path):
             say(f"wrote {sheet}")
 

@@ -27,7 +27,7 @@ from stpn_jax.prepare import (
 )
 from stpn_jax.prepare.precomputed import image_series
 from stpn_jax.records import records
-from stpn_jax.utils import files, locks
+from stpn_jax.utils import errors, files, locks
 from stpn_jax.utils.errors import UsageError
 
 _LOG_SECONDS = 30.0  # between two lines of progress in a log file
@@ -51,7 +51,7 @@ def prepare(arguments: job.Arguments, say: Say) -> None:
     data_dir = epath.Path(arguments.data_dir)
     if data_dir.exists() and not data_dir.is_dir():
         raise UsageError(f"--data_dir={data_dir} is a file; expected a folder's name")
-    with files.disk_errors_told(data_dir, kept="finished clips are kept"):
+    with errors.disk_errors(data_dir, kept="finished clips are kept"):
         if description := records.read_description(data_dir):
             job.check_finished(arguments, description["prepared"])
             _remove(data_dir / job.CACHE)
