@@ -45,10 +45,7 @@ _PANELS = {
 
 
 def attempt(experiment: Experiment, boxes: Boxes) -> None:
-    """Writes the report after a test; a failure is printed, since the results remain.
-
-    Only that of a full disk is raised.
-    """
+    """Writes the report; a failure is printed (a full disk raises): results remain."""
     try:
         write(experiment, boxes)
     except Exception as error:
@@ -60,7 +57,7 @@ def attempt(experiment: Experiment, boxes: Boxes) -> None:
 
 
 def write(experiment: Experiment, boxes: Boxes, out: epath.PathLike = "") -> epath.Path:
-    """Runs the trained networks on some test videos and writes the page.
+    """Runs the trained networks on some test videos, writes the page, returns its path.
 
     All hosts take part; the first one draws and writes.
 
@@ -68,9 +65,6 @@ def write(experiment: Experiment, boxes: Boxes, out: epath.PathLike = "") -> epa
         experiment: whose stages are trained and tested.
         boxes: by video and frame, to compare the attention with; may be empty.
         out: folder; by default one in the workdir.
-
-    Returns:
-        the path of the page.
 
     Raises:
         UsageError: there are no results yet.
