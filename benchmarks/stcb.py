@@ -134,7 +134,8 @@ def ours(problem: Problem, form: Callable) -> tuple[Callable, Callable]:
 def apart(found: Sequence, expected: Sequence) -> float:
     """The largest difference in parts of the largest value of its array."""
     pairs = [
-        (np.asarray(x), np.asarray(y)) for x, y in zip(found, expected, strict=True)
+        (np.asarray(x), np.asarray(y.cpu()))
+        for x, y in zip(found, expected, strict=True)
     ]
     return max(float(np.abs(x - y).max() / np.abs(y).max()) for x, y in pairs)
 

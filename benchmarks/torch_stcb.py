@@ -28,7 +28,7 @@ def calls(problem: "Problem", compiled: bool) -> dict[str, Callable]:
     def both() -> list[torch.Tensor]:
         product = operator_(pathways, sketches, width)
         gradients = torch.autograd.grad(product, pathways, slope)
-        return [x.detach().cpu() for x in _done([product, *gradients])]
+        return [x.detach() for x in _done([product, *gradients])]
 
     return {"forward": forward, "with gradients": both}
 

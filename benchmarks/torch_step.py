@@ -14,9 +14,11 @@ DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def logits(network: torch_networks.Network, batch: Batch) -> np.ndarray:
-    """In evaluation mode, in float32."""
+    """In evaluation mode, in float32, without TF32."""
+    torch.backends.cudnn.allow_tf32 = False
     with torch.no_grad():
-        return network.eval()(*_put(batch.rgb, batch.flow)).cpu().numpy()
+        network = network.to(DEVICE).eval()
+        return network(*_put(batch.rgb, batch.flow)).cpu().numpy()
 
 
 def step(
@@ -24,7 +26,7 @@ def step(
 ) -> Callable[[], None]:
     """Channels last; bfloat16 by autocast, float32 with TF32 where JAX has it too."""
     torch.set_float32_matmul_precision("high")
-    torch.backends.cudnn.benchmark = True
+    torch.backends.cudnn.benchmark = torch.backends.cudnn.allow_tf32 = True
     network = network.to(DEVICE, memory_format=torch.channels_last).train()
     parameters = list(network.parameters())
     optimizer = torch.optim.SGD(parameters, 1e-3, momentum=0.9, weight_decay=5e-4)

@@ -1,6 +1,6 @@
-"""One process of many: joins the others, as the cluster's environment or flags say.
+"""Joins the processes of one run, found by flags or the cluster's environment.
 
-Called before anything touches a device. A cluster that is not known here can set the
+It comes before anything touches a device. A cluster that is not known here can set the
 three JAX_ variables, or give the three flags, for each of its processes.
 """
 
@@ -12,28 +12,20 @@ import jax
 from stpn_jax.utils.errors import UsageError
 
 HEARTBEAT_SECONDS = 30
-"""Without a sign of life for so long, a process ends all the others."""
+"""A process that is silent for so long ends all the others."""
 
-_ADDRESS = "JAX_COORDINATOR_ADDRESS"
-_COUNT = "JAX_NUM_PROCESSES"
+_ADDRESS, _COUNT = "JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES"
 _INDEX = "JAX_PROCESS_ID"
 _COMPLETION_INDEX = "JOB_COMPLETION_INDEX"  # Kubernetes sets it for an indexed job.
 
 
 class Place(NamedTuple):
-    """Of this process among others.
+    """This process among others; what is None, JAX finds from the cluster."""
 
-    Attributes:
-        kind: of the cluster, as JAX names it, or "given".
-        address: of process 0, host:port; None where JAX finds it.
-        processes: how many there are; None where JAX finds it.
-        process: which of them this is; None where JAX finds it.
-    """
-
-    kind: str
-    address: str | None = None
-    processes: int | None = None
-    process: int | None = None
+    kind: str  # of the cluster, as JAX names it, or "given"
+    address: str | None = None  # host:port of process 0
+    processes: int | None = None  # their number
+    process: int | None = None  # which of them this is
 
 
 def find(
@@ -42,24 +34,16 @@ def find(
     count: int = 0,
     index: int | None = None,
 ) -> Place | None:
-    """Where this process belongs; None for one by itself.
-
-    Args:
-        environ: variables of the process.
-        address: as given by a flag, or empty.
-        count: as given by a flag, or 0.
-        index: as given by a flag, or None.
+    """The place of this process, None if it is alone; the flags come first.
 
     Raises:
-        UsageError: something is missing or makes no sense.
+        UsageError: a flag or a variable is missing or wrong.
     """
     address = address or environ.get(_ADDRESS, "")
     if address or count or index is not None or _COUNT in environ:
-        count = count or _number(environ, _COUNT)
-        if index is None:
-            variable = _INDEX if _INDEX in environ else _COMPLETION_INDEX
-            index = _number(environ, variable)
-        return _given(address, count, index)
+        variable = _INDEX if _INDEX in environ else _COMPLETION_INDEX
+        index = _number(environ, variable) if index is None else index
+        return _given(address, count or _number(environ, _COUNT), index)
     if _is_many(environ, "SLURM_NTASKS") and "SLURM_STEP_NODELIST" in environ:
         return Place("slurm")
     if _is_many(environ, "OMPI_COMM_WORLD_SIZE"):
@@ -72,14 +56,10 @@ def find(
 
 
 def join(place: Place | None, seconds: int = 300) -> None:
-    """Meets the other processes.
-
-    Args:
-        place: from find.
-        seconds: to wait for them.
+    """Connects to the other processes, if any.
 
     Raises:
-        UsageError: they do not come.
+        UsageError: they are not there after so many seconds.
     """
     if place is None:
         return
@@ -95,8 +75,8 @@ def join(place: Place | None, seconds: int = 300) -> None:
     except (RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise UsageError(
-            f"process {place.process} of {place.processes} cannot meet the others at "
-            f"{place.address} ({place.kind}): {reason}"
+            f"process {place.process} of {place.processes} cannot connect to the "
+            f"others at {place.address} ({place.kind}): {reason}"
         ) from error
 
 

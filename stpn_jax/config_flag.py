@@ -1,4 +1,4 @@
-"""The --config flag: a file, its variant, overrides; an error is one line."""
+"""The --config flag: a file, its variant and overrides, with errors in one line."""
 
 import argparse
 import contextlib
@@ -80,7 +80,7 @@ def define(
 
 
 def config(values: flags.FlagValues = flags.FLAGS) -> Config:
-    """The config that the parsed flags describe.
+    """The config of the parsed flags.
 
     Raises:
         UsageError: there is no --config, or a field of it is wrong.
@@ -91,21 +91,17 @@ def config(values: flags.FlagValues = flags.FLAGS) -> Config:
 
 
 def name(values: flags.FlagValues = flags.FLAGS) -> str:
-    """Name of the config file without its ending, and of the variant."""
+    """The config file's name without its suffix, and the variant's."""
     path, _, variant = config_flags.get_config_filename(values["config"]).partition(":")
     stem = pathlib.Path(path).stem
     return f"{stem}-{variant}" if variant else stem
 
 
 def load(file: str, overrides: Sequence[str]) -> Config:
-    """The config of a file, for a program that reads several.
-
-    Args:
-        file: FILE or FILE:VARIANT.
-        overrides: arguments of the form --config.A.B=VALUE.
+    """The config of FILE or FILE:VARIANT with overrides --config.A.B=VALUE.
 
     Raises:
-        UsageError: for every failure, as it is the user's to mend.
+        UsageError: for every failure.
     """
     values = flags.FlagValues()
     arguments = ["", f"--config={file}", *overrides]
@@ -117,7 +113,7 @@ def load(file: str, overrides: Sequence[str]) -> Config:
 def parse_with_overrides(
     parser: argparse.ArgumentParser, arguments: Sequence[str]
 ) -> tuple[argparse.Namespace, list[str]]:
-    """A door's own options, and the overrides of config fields among them.
+    """A command's own options, and the overrides of config fields.
 
     Raises:
         UsageError: an argument is neither.
@@ -130,7 +126,7 @@ def parse_with_overrides(
 
 
 def load_fitting(file: str, overrides: Sequence[str]) -> Config:
-    """The config of a file, with those overrides whose stage it has."""
+    """The config of a file, without overrides of stages that it lacks."""
     stages = _stages(file)
     return load(file, [one for one in overrides if stage_of(one) in ("", *stages)])
 
@@ -150,7 +146,7 @@ def check_stages(overrides: Sequence[str], loaded: Iterable[Config]) -> None:
 
 
 def stage_of(override: str) -> str:
-    """The stage that an override is for, or nothing."""
+    """The stage that an override is for; empty for other overrides."""
     match = re.match(r"--config\.stages\.(\w+)", override)
     return match[1] if match else ""
 
@@ -177,7 +173,7 @@ def parse(
     """Parses all flags and loads the config file: the flags_parser of absl.app.run.
 
     Raises:
-        UsageError: for every failure, as it is the user's to mend.
+        UsageError: for every failure.
     """
     try:
         rest = values(arguments)
@@ -191,8 +187,8 @@ def parse(
 def _explain(
     error: BaseException, arguments: Sequence[str], values: flags.FlagValues
 ) -> str:
-    """One line: the argument at fault and the exception that others were wrapped in."""
-    with contextlib.suppress(Exception):  # Of a file that cannot be loaded at all.
+    """One line: the wrong argument and the innermost exception."""
+    with contextlib.suppress(Exception):  # The file may not load at all.
         if unknown := _unknown_field(arguments, values):
             return unknown
     culprit = _culprit(error, arguments)
@@ -204,7 +200,7 @@ def _explain(
 
 
 def _unknown_field(arguments: Sequence[str], values: flags.FlagValues) -> str:
-    """What is wrong with a --config.A.B=VALUE that sets no field; empty if none is."""
+    """A line on the first --config.A.B=VALUE without such a field, or nothing."""
     keys = [argument.partition("=")[0].split(".") for argument in arguments]
     for _, *names in (key for key in keys if key[0] == "--config"):
         node: Any = values["config"].parser.parse(_file(arguments))
@@ -219,7 +215,7 @@ def _unknown_field(arguments: Sequence[str], values: flags.FlagValues) -> str:
 
 
 def _culprit(error: BaseException, arguments: Sequence[str]) -> str:
-    """The argument that an error is about, for the head of its line."""
+    """The argument that an error is about, to begin its line."""
     if isinstance(error, flags.UnrecognizedFlagError):
         return ""  # It names the flag itself.
     named = (a for a in arguments if str(error).startswith(f"flag {a}:"))
@@ -228,6 +224,6 @@ def _culprit(error: BaseException, arguments: Sequence[str]) -> str:
 
 
 def _file(arguments: Sequence[str]) -> str:
-    """The value of --config, of which the last one counts."""
+    """The value of the last --config."""
     values = [a.removeprefix("--config=") for a in arguments if "--config=" in a]
     return values[-1] if values else ""

@@ -1,4 +1,4 @@
-"""The door: `python -m stpn_jax.main --config=configs/ucf101.py`."""
+"""The main command: `python -m stpn_jax.main --config=configs/ucf101.py`."""
 
 import functools
 import os
@@ -21,7 +21,7 @@ from stpn_jax.experiment import (
 from stpn_jax.utils import compilation_cache, errors, files
 from stpn_jax.utils.errors import UsageError
 
-# What a full disk does not cost, by --mode.
+# What is not lost if the disk is full, by --mode.
 _KEPT = {
     "train": "the last whole checkpoint is kept",
     "evaluate": "the networks are kept",
@@ -57,7 +57,7 @@ _BOXES = flags.DEFINE_string(
     "boxes", "", "CSV file of boxes that the report compares the attention with."
 )
 _RUNS = flags.DEFINE_list(
-    "runs", [], "Workdirs to compare, the first one with each of the others."
+    "runs", [], "Workdirs to compare: the first one with each of the others."
 )
 _COORDINATOR = flags.DEFINE_string(
     "coordinator", "", "host:port of process 0 [default: from the cluster]."
@@ -76,9 +76,10 @@ def main(arguments: list[str]) -> None:
         raise UsageError(f"unexpected argument {arguments[1]!r}; flags begin with --")
     logging.set_verbosity(logging.FATAL)  # What Orbax logs as errors, it raises.
     if _MODE.value == "compare":
-        out = _OUT.value or "comparison"
-        with files.disk_errors_told(out, "nothing is lost"):
-            print(compare.write(_RUNS.value, out) + f"\nwritten to {out}")
+        out = files.expand(_OUT.value or "comparison")
+        runs = [str(files.expand(run)) for run in _RUNS.value]
+        with errors.disk_errors(out, "nothing is lost"):
+            print(compare.write(runs, out) + f"\nwritten to {out}")
         return
     config = config_flag.config()
     cluster.join(
@@ -95,13 +96,13 @@ def main(arguments: list[str]) -> None:
         _INIT_FROM.value if _MODE.value == "train" else None,
         _STREAMS.value,
     )
-    with files.disk_errors_told(_written_to(experiment), _KEPT[_MODE.value]):
+    with errors.disk_errors(_written_to(experiment), _KEPT[_MODE.value]):
         _act(experiment)
 
 
 def _act(experiment: setup.Experiment) -> None:
-    """What --mode says, with an experiment."""
-    boxes = run_report.read_boxes(_BOXES.value) if _BOXES.value else {}
+    """Does what --mode says."""
+    boxes = run_report.read_boxes(files.expand(_BOXES.value)) if _BOXES.value else {}
     if _MODE.value == "train":
         train.train(experiment, _PROFILE.value, boxes)
     elif _MODE.value == "evaluate":
@@ -117,22 +118,21 @@ def _act(experiment: setup.Experiment) -> None:
 
 
 def _written_to(experiment: setup.Experiment) -> epath.Path:
-    """Folder of what --mode makes."""
+    """The folder that --mode writes to."""
     if _MODE.value in ("train", "evaluate"):
         return experiment.directory
     default = run_dir.REPORT if _MODE.value == "report" else "artifact"
-    return epath.Path(_OUT.value or experiment.directory / default)
+    return files.expand(_OUT.value or experiment.directory / default)
 
 
 def parse(arguments: Sequence[str]) -> list[str]:
-    """Parses all flags; the values of --runs may stand apart."""
+    """Parses all flags; --runs takes its values in any form."""
     return config_flag.parse(config_flag.join_values(arguments, "--runs"))
 
 
 def run() -> None:
-    """Runs main; an error of the user's is one line and exit status 2."""
-    command = functools.partial(app.run, main, flags_parser=parse)
-    errors.run(command, parallel.who)
+    """Runs main with errors in one line."""
+    errors.run(functools.partial(app.run, main, flags_parser=parse), parallel.who)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Everything about devices and hosts: the mapped steps, sharding, sums over hosts."""
+"""Devices and hosts: mapped steps, sharding, sums over hosts, preemption."""
 
 import contextlib
 import signal
@@ -16,10 +16,9 @@ AXIS = "data"
 
 
 def map_update(step: Callable[..., Any]) -> Callable[..., Any]:
-    """Maps (state, batch) -> (state, metrics) over the devices.
+    """Maps (state, batch from shard) -> (state, metrics) over the devices.
 
-    The state is one plain tree outside and replicated inside; its old buffers are
-    given away. The batch comes from shard().
+    The state is one plain tree outside and replicated inside; its buffers are donated.
     """
     return jax.pmap(
         step, AXIS, in_axes=(None, 0), out_axes=(None, None), donate_argnums=0
@@ -34,8 +33,7 @@ def map_forward(step: Callable[..., Any]) -> Callable[..., Any]:
 def replicate(tree: Any) -> Any:
     """Puts a tree on all devices of this host, as map_update returns it.
 
-    Left elsewhere it would be copied for every batch, and the first update compiled for
-    one layout, the second for another.
+    Otherwise it is copied for every batch, and the second update compiles again.
     """
     mesh = jax.sharding.Mesh(np.array(jax.local_devices()), (AXIS,))
     everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
@@ -43,7 +41,7 @@ def replicate(tree: Any) -> Any:
 
 
 def check_batch(size: int, name: str) -> None:
-    """Raises UsageError, naming sizes that do fit, if devices cannot share a batch."""
+    """Raises UsageError, with sizes that fit, if devices cannot share a batch."""
     devices = jax.device_count()
     if size % devices:
         lower = size - size % devices
@@ -68,12 +66,12 @@ def host() -> tuple[int, int]:
 
 
 def is_first_host() -> bool:
-    """Whether this process logs, reports and writes what is written once."""
+    """Whether this process logs and writes files."""
     return jax.process_index() == 0
 
 
 def who() -> str:
-    """Names this process among others, to begin a line with."""
+    """Names this process among several, to begin a line with."""
     index, count = host()
     return f"process {index} of {count}: " if count > 1 else ""
 
@@ -91,24 +89,20 @@ _SIGNALLED = threading.Event()
 
 
 def check_preemption() -> None:
-    """For what one process does between two steps and takes long.
-
-    Raises:
-        PreemptedError: a SIGTERM came within `preemption`.
-    """
+    """Raises PreemptedError after a SIGTERM within `preemption`, for long loops."""
     if _SIGNALLED.is_set():
         raise PreemptedError("ended by SIGTERM")
 
 
 @contextlib.contextmanager
 def preemption() -> Iterator[Callable[[int], bool]]:
-    """Notes a SIGTERM instead of dying of it.
+    """Catches SIGTERM in the block.
 
-    Gives a function that says, after each step, whether this is the one to end with:
-    on many hosts the same step for all, as soon as one of them was signalled.
+    Yields a function that says, after each step, whether to end with this one: on many
+    hosts the same step for all, once one of them was signalled.
 
     Raises:
-        PreemptedError: at the end, if the signal came too late for that.
+        PreemptedError: at the end, if the signal came after the last step.
     """
     if jax.process_count() > 1:
         from jax.experimental import multihost_utils
@@ -117,7 +111,7 @@ def preemption() -> Iterator[Callable[[int], bool]]:
         return
     _SIGNALLED.clear()
     if threading.current_thread() is not threading.main_thread():
-        yield lambda step: False  # Signals are the main thread's.
+        yield lambda step: False  # Only the main thread receives signals.
         return
     before = signal.signal(signal.SIGTERM, lambda *_: _SIGNALLED.set())
     try:

@@ -24,7 +24,7 @@ from sklearn.kernel_ridge import KernelRidge
 from stpn_jax import config_flag
 from stpn_jax.arrays import MapBatch
 from stpn_jax.evaluation import intervals
-from stpn_jax.experiment import feature_cache, initialize, setup
+from stpn_jax.experiment import feature_cache, initialize, run_dir
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.ops import compact_bilinear, count_sketch
 from stpn_jax.report import page
@@ -90,7 +90,7 @@ def rows(experiments: Iterable[Experiment]) -> Iterator[list[str]]:
     """
     found: dict[tuple[str, str], list[tuple[float, float, float]]] = {}
     for experiment in experiments:
-        setup.claim(experiment)
+        run_dir.register(experiment)
         train, test = snippets(experiment)
         for m, paths in PATHS.items():
             one, other = (s._replace(paths=s.paths[:, paths]) for s in (train, test))

@@ -12,7 +12,7 @@ from etils import epath
 from stpn_jax.datasets import official_splits
 from stpn_jax.experiment import run_dir, setup, train
 from stpn_jax.experiment.setup import Experiment
-from stpn_jax.utils import compilation_cache, files, locks
+from stpn_jax.utils import compilation_cache, errors, files, locks
 from stpn_jax.utils.errors import UsageError
 from studies import accuracy_tables
 from studies.planner import Run
@@ -40,7 +40,7 @@ def run_table(
     for index, run in enumerate(chosen, 1):
         _announce(index, chosen)
         kept = "finished rows and checkpoints are kept"
-        with files.disk_errors_told(path.parent, kept):
+        with errors.disk_errors(path.parent, kept):
             train.train(open_run(run))
             results = [
                 accuracy_tables.Result(

@@ -1,4 +1,4 @@
-"""Clusters are told by the variables that they set, and what is missing is named."""
+"""Clusters are found by the variables that they set; missing ones are named."""
 
 import pytest
 
@@ -68,7 +68,7 @@ def test_flags_come_before_variables():
         (("here:1", 2, None), "JOB_COMPLETION_INDEX = ''"),
     ],
 )
-def test_what_is_missing_is_named(flags, message):
+def test_missing_and_wrong_values_are_named(flags, message):
     with pytest.raises(UsageError, match=message.replace("'", ".")):
         cluster.find({}, *flags)
 

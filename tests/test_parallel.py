@@ -1,4 +1,4 @@
-"""Devices: what cannot be shared is refused, what is replicated compiles once."""
+"""Devices: batches that do not divide are rejected; updates compile once."""
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +16,7 @@ def test_a_batch_that_does_not_divide_names_sizes_that_do(monkeypatch):
     parallel.check_batch(16, "batch")
 
 
-def test_the_second_update_is_not_compiled_again():
+def test_updates_compile_once():
     traces = []
 
     def step(state, batch):

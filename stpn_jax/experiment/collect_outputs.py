@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from stpn_jax import parallel
 from stpn_jax.arrays import Array, Batch, Outputs
 from stpn_jax.config import StageConfig
-from stpn_jax.experiment import initialize, setup
+from stpn_jax.experiment import checkpoint_selection, setup
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.input_pipeline import batching, sampling
 
@@ -25,7 +25,7 @@ class Collected:
     Attributes:
         positions: sampling positions of the snippets.
         features: by name.
-        attention: over the grid of the crop; None without attention.
+        attention: over the grid of the crop, if the network has attention.
     """
 
     positions: list[sampling.SamplingPosition]
@@ -60,7 +60,7 @@ def collect(
     plan = (experiment.dataset, videos, config.data, shape, evaluation)
     host, hosts = parallel.host()
     forward = parallel.map_forward(_make_step(experiment, stage))
-    variables = parallel.replicate(initialize.restore_selected(experiment, stage))
+    variables = parallel.replicate(checkpoint_selection.restore(experiment, stage))
     places = {video: place for place, video in enumerate(videos.tolist())}
     found: dict[str, np.ndarray] = {}
     for batch in batching.test_batches(*plan, host=host, hosts=hosts):
@@ -83,8 +83,7 @@ def _make_step(experiment: Experiment, stage: StageConfig) -> Any:
 
     def step(variables: dict[str, Any], batch: Batch) -> dict[str, Array]:
         outputs: Outputs = network.apply(variables, batch)  # type: ignore[assignment]
-        if outputs.attention is None:
-            return outputs.features
-        return outputs.features | {"attention": outputs.attention}
+        found = outputs.features | {"attention": outputs.attention}
+        return {name: value for name, value in found.items() if value is not None}
 
     return step

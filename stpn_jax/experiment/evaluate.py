@@ -1,6 +1,5 @@
 """Scores of the trained networks and of their averages on held-out videos."""
 
-import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,16 +8,15 @@ import numpy as np
 from stpn_jax import parallel
 from stpn_jax.arrays import AnyBatch
 from stpn_jax.config import Config, EvaluationConfig, StageConfig
-from stpn_jax.evaluation import metrics as scores
-from stpn_jax.evaluation import protocol
-from stpn_jax.experiment import feature_cache, initialize, run_dir, setup
+from stpn_jax.evaluation import metrics, protocol
+from stpn_jax.experiment import checkpoint_selection, feature_cache, run_dir, setup
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.input_pipeline import batching
 from stpn_jax.train import checkpoint, step
 from stpn_jax.utils.errors import UsageError
 
 
-def evaluate(experiment: Experiment, again: bool = True) -> dict[str, scores.Metrics]:
+def evaluate(experiment: Experiment, again: bool = True) -> dict[str, metrics.Metrics]:
     """Tests every stage's network and each average of a spatial and a temporal stream.
 
     Writes results.json, results.md, tested.json (which checkpoints) and scores.npz (per
@@ -28,33 +26,21 @@ def evaluate(experiment: Experiment, again: bool = True) -> dict[str, scores.Met
         experiment: whose stages are trained.
         again: also test shared streams that were tested before.
     """
-    setup.claim(experiment)
+    run_dir.register(experiment)
     videos = experiment.split.test
     if not len(videos):
         raise UsageError(f"{experiment.config.data.data_dir}: no test videos")
     stages = experiment.config.stages
-    rows = {stage.name: test(experiment, stage, again) for stage in stages}
-    rows |= two_stream_averages(experiment.config, rows)
-    results = {name: measure(experiment, row, videos) for name, row in rows.items()}
+    scores = {stage.name: test(experiment, stage, again) for stage in stages}
+    scores |= two_stream_averages(experiment.config, scores)
+    results = {name: measure(experiment, p, videos) for name, p in scores.items()}
     if parallel.is_first_host():
-        tested = {one.name: initialize.find_selected(experiment, one) for one in stages}
-        notes = [f"{name}: {checkpoint}" for name, checkpoint in tested.items()]
-        table = "\n".join([scores.results_table(results), *notes, ""])
-        run_dir.write_results(
-            experiment.directory,
-            {name: dataclasses.asdict(metrics) for name, metrics in results.items()},
-            table,
-            {
-                name: dataclasses.asdict(checkpoint)
-                for name, checkpoint in tested.items()
-            },
-            {
-                "videos": np.array([experiment.dataset.names[v] for v in videos]),
-                "labels": experiment.dataset.labels[videos],
-                "digest": np.array(experiment.dataset.digest_of(videos)),
-                **rows,
-            },
-        )
+        tested = {
+            stage.name: checkpoint_selection.find(experiment, stage) for stage in stages
+        }
+        notes = [f"{name}: {selected}" for name, selected in tested.items()]
+        table = "\n".join([metrics.results_table(results), *notes, ""])
+        run_dir.write_results(experiment, results, table, tested, scores)
         print(table, flush=True)
     return results
 
@@ -62,8 +48,7 @@ def evaluate(experiment: Experiment, again: bool = True) -> dict[str, scores.Met
 def test(experiment: Experiment, stage: StageConfig, again: bool) -> np.ndarray:
     """Class probabilities of the test videos by a stage's network.
 
-    A stream that runs share is tested once when it is trained: its folder keeps the
-    scores.
+    A stream that runs share is tested once: its folder keeps the scores.
     """
     videos = experiment.split.test
     folder = experiment.folder(stage)
@@ -73,22 +58,22 @@ def test(experiment: Experiment, stage: StageConfig, again: bool) -> np.ndarray:
         print(f"[{stage.name}] tested before", flush=True)
         return known
     print(f"[{stage.name}] testing {len(videos)} videos", flush=True)
-    found = score(
+    probabilities = score(
         experiment,
         stage,
         make_forward(experiment, stage),
-        parallel.replicate(initialize.restore_selected(experiment, stage)),
+        parallel.replicate(checkpoint_selection.restore(experiment, stage)),
         videos,
         experiment.config.evaluation,
     )
     is_trained = checkpoint.newest_step(run_dir.checkpoints(folder)) == stage.steps
     if is_shared and is_trained and parallel.is_first_host():
-        run_dir.write_scores(folder, {stage.name: found})
-    return found
+        run_dir.write_scores(folder, {stage.name: probabilities})
+    return probabilities
 
 
 def make_forward(experiment: Experiment, stage: StageConfig) -> protocol.Forward:
-    """Mapped class probabilities of a stage's network."""
+    """Class probabilities by a stage's network, mapped over the devices."""
     network = setup.build_network(experiment, stage, training=False)
     return parallel.map_forward(step.make_predict_step(network))
 
@@ -101,7 +86,7 @@ def score(
     videos: np.ndarray,
     evaluation: EvaluationConfig,
 ) -> np.ndarray:
-    """Class probabilities of these videos, one row each."""
+    """Class probabilities [videos, classes] by the test protocol."""
     batches = _batches(experiment, stage, variables, videos, evaluation)
     count, classes = len(experiment.dataset.names), len(experiment.dataset.meta.classes)
     return protocol.score(forward, variables, batches, count, classes)[videos]
@@ -132,22 +117,22 @@ def _batches(
 
 def measure(
     experiment: Experiment, probabilities: np.ndarray, videos: np.ndarray
-) -> scores.Metrics:
-    """Metrics of these videos' probabilities."""
+) -> metrics.Metrics:
+    """Metrics of the probabilities of these videos."""
     meta = experiment.dataset.meta
-    return scores.compute(
+    return metrics.compute(
         probabilities, experiment.dataset.labels[videos], meta.classes, meta.groups
     )
 
 
 def two_stream_averages(
-    config: Config, rows: dict[str, np.ndarray]
+    config: Config, scores: dict[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
     """Softmax outputs averaged 1:1 (Table 2's caption), for each pair of streams."""
     spatial = [stage.name for stage in config.stages if stage.network == "spatial"]
     temporal = [stage.name for stage in config.stages if stage.network == "temporal"]
     return {
-        scores.result_name(a, b): (rows[a] + rows[b]) / 2
+        metrics.result_name(a, b): (scores[a] + scores[b]) / 2
         for a in spatial
         for b in temporal
     }

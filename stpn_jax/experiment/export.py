@@ -14,7 +14,7 @@ from jaxtyping import UInt8
 
 from stpn_jax.arrays import Array, Batch, Outputs
 from stpn_jax.config import StageConfig
-from stpn_jax.experiment import initialize, run_dir, setup
+from stpn_jax.experiment import checkpoint_selection, run_dir, setup
 from stpn_jax.experiment.initialize import Variables
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.export import contract, writer
@@ -46,8 +46,8 @@ def export(experiment: Experiment, out: epath.PathLike) -> list[epath.Path]:
         raise UsageError(
             f"stage {stage.name}: only a pyramid network with attention can be exported"
         )
-    setup.claim(experiment)
-    variables = initialize.restore_selected(experiment, stage)
+    run_dir.register(experiment)
+    variables = checkpoint_selection.restore(experiment, stage)
     settings = preprocessing(experiment, stage)
     return writer.write(
         out,
@@ -98,7 +98,7 @@ def model_card(
     config = experiment.config
     return {
         "network": stage.network,
-        "checkpoint": dataclasses.asdict(initialize.find_selected(experiment, stage)),
+        "checkpoint": dataclasses.asdict(checkpoint_selection.find(experiment, stage)),
         "accuracy": _accuracy(experiment),
         "data": {
             "dataset": config.data.dataset,

@@ -1,17 +1,18 @@
-"""Stages over frozen streams: the streams' maps are computed once, then trained on.
+"""Stages over frozen streams: the streams' feature maps are computed once, then reused.
 
-A stage with `cached_views = N` sees N views of every training video (moment, crop and
-mirroring as drawn for training) and the views of the test protocol. What the streams
-make of these never changes, so it is kept beside the streams, for all runs that share
-them.
+A stage with `cached_views = N` sees N views of every training video (with sampling
+position, crop and flip as in training) and the crops of the test protocol. The feature
+maps of these never change, so they are kept beside the streams, for all runs that share
+the streams.
 """
 
 import dataclasses
 import functools
 import hashlib
+import itertools
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -19,7 +20,7 @@ import numpy as np
 import tqdm
 from etils import epath
 
-from stpn_jax import parallel
+from stpn_jax import parallel, weights
 from stpn_jax.arrays import Batch, MapBatch
 from stpn_jax.config import EvaluationConfig, StageConfig
 from stpn_jax.experiment import initialize, setup
@@ -28,6 +29,11 @@ from stpn_jax.input_pipeline import batching, feature_store
 from stpn_jax.utils.errors import UsageError
 
 MAPS = "maps"
+
+
+def folder(experiment: Experiment) -> epath.Path:
+    """Where the feature maps of an experiment's streams are kept."""
+    return experiment.streams / MAPS
 
 
 def check(experiment: Experiment) -> None:
@@ -47,14 +53,7 @@ def train_batches(
     variables: initialize.Variables,
     first: int,
 ) -> Iterator[MapBatch]:
-    """Training batches from step `first` on: the views in an order shuffled each time.
-
-    Args:
-        experiment: whose data they are.
-        stage: with cached views.
-        variables: of its network, for the streams.
-        first: steps done before.
-    """
+    """Training batches from step `first` on; each pass shuffles the views anew."""
     seed = setup.stage_seed(experiment.config, stage)
     videos = experiment.videos(stage)
     steps = math.ceil(stage.cached_views * len(videos) / stage.batch)
@@ -72,18 +71,10 @@ def train_batches(
             stop_step=steps,
         )
 
-    store = _store(
-        _Maps(experiment, stage, variables, videos, training=True),
-        {
-            "shape": dataclasses.asdict(shape),
-            "seed": seed,
-            "steps": steps,
-            "batch": stage.batch,
-        },
-        steps * stage.batch,
-        stage.batch,
-        pixels,
-    )
+    facts: dict[str, Any] = {"seed": seed, "steps": steps, "batch": stage.batch}
+    facts["shape"] = dataclasses.asdict(shape)
+    maps = _Maps(experiment, stage, variables, videos, facts, training=True)
+    store = maps.open_or_make(steps * stage.batch, stage.batch, pixels)
     for step in range(first, stage.steps):
         places = step * stage.batch + np.arange(stage.batch)
         yield store.batch(batching.shuffled_walk(seed, places, len(store)))
@@ -96,7 +87,7 @@ def test_batches(
     videos: np.ndarray,
     evaluation: EvaluationConfig,
 ) -> Iterator[MapBatch]:
-    """The batches of pipeline.test_batches, as maps."""
+    """The batches of batching.test_batches, as feature maps."""
     samples = evaluation.batch * evaluation.views
     count = batching.test_batch_count(len(videos), evaluation) * samples
     shape = setup.snippet_shape(experiment.config, stage, evaluation.frames)
@@ -105,40 +96,32 @@ def test_batches(
         batches = batching.test_batches(
             experiment.dataset, videos, experiment.config.data, shape, evaluation
         )
-        return (batch for i, batch in enumerate(batches) if i >= step)
+        return itertools.islice(batches, step, None)
 
-    store = _store(
-        _Maps(experiment, stage, variables, videos, training=False),
-        {
-            "shape": dataclasses.asdict(shape),
-            "evaluation": dataclasses.asdict(evaluation),
-        },
-        count,
-        samples,
-        pixels,
-    )
+    facts = {
+        "shape": dataclasses.asdict(shape),
+        "evaluation": dataclasses.asdict(evaluation),
+    }
+    maps = _Maps(experiment, stage, variables, videos, facts, training=False)
+    store = maps.open_or_make(count, samples, pixels)
     for start in range(0, count, samples):
         yield store.batch(slice(start, start + samples))
 
 
-def maps_of(
-    experiment: Experiment, stage: StageConfig, variables: Any, batch: Any
-) -> MapBatch:
-    """Shapes of a batch's maps, from those of variables and pixels."""
+def maps_of(experiment: Experiment, stage: StageConfig, batch: Any) -> MapBatch:
+    """Shapes of a batch's feature maps, from those of its pixels."""
     network = setup.build_network(experiment, stage, training=False)
     forward = functools.partial(network.apply, method="feature_maps")
+    variables = setup.variable_shapes(experiment, stage)
     found: MapBatch = jax.eval_shape(forward, variables, batch)
     return found
 
 
 def bytes_of(experiment: Experiment, stage: StageConfig) -> int:
-    """What the maps of a stage's training views take on disk; 0 for pixels."""
+    """Bytes on disk of the feature maps of a stage's training views; 0 for pixels."""
     if not stage.cached_views:
         return 0
-    network = setup.build_network(experiment, stage, training=False)
-    batch = setup.example_batch(experiment, stage)
-    variables = jax.eval_shape(network.init, jax.random.key(0), batch)
-    maps = maps_of(experiment, stage, variables, batch)
+    maps = maps_of(experiment, stage, setup.example_batch(experiment, stage))
     values = maps.images.size + maps.paths.size
     snippets = stage.cached_views * len(experiment.videos(stage))
     return snippets * values * feature_store.BYTES
@@ -146,41 +129,70 @@ def bytes_of(experiment: Experiment, stage: StageConfig) -> int:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Maps:
-    """What maps are of: a network's streams and some videos."""
+    """The feature maps that a network's streams make of some videos."""
 
     experiment: Experiment
     stage: StageConfig
-    variables: initialize.Variables
+    variables: initialize.Variables  # of the network
     videos: np.ndarray
+    facts: dict[str, Any]  # how the videos are sampled
     training: bool
 
-    def forward(self) -> Any:
-        """Mapped (variables, sharded pixels) -> sharded maps."""
-        network = setup.build_network(
-            self.experiment, self.stage, training=self.training
-        )
-        forward = functools.partial(network.apply, method="feature_maps")
-        return parallel.map_forward(forward)
+    def open_or_make(
+        self, count: int, batch: int, pixels: Callable[[int], Iterator[Batch]]
+    ) -> feature_store.Store:
+        """Opens the store of `count` samples; `pixels` gives batches from one on."""
+        streams = self._streams()
 
-    def streams(self) -> initialize.Variables:
+        def make(done: int) -> Iterator[MapBatch]:
+            part = "training" if self.training else "held-out"
+            print(
+                f"[{self.stage.name}] maps of {count} {part} snippets of "
+                f"{len(self.videos)} videos",
+                flush=True,
+            )
+            network = setup.build_network(
+                self.experiment, self.stage, training=self.training
+            )
+            forward = parallel.map_forward(
+                functools.partial(network.apply, method="feature_maps")
+            )
+            variables = parallel.replicate(streams)
+            for one in tqdm.tqdm(
+                pixels(done // batch),
+                total=count // batch,
+                initial=done // batch,
+                mininterval=5,
+                unit="batch",
+            ):
+                parallel.check_preemption()
+                found = jax.device_get(forward(variables, parallel.shard(one)))
+                # No -1 for the samples: without RGB frames, image maps have size 0.
+                yield jax.tree.map(
+                    lambda x: x.reshape(x.shape[0] * x.shape[1], *x.shape[2:]), found
+                )
+
+        path = folder(self.experiment) / self._key(streams)
+        return feature_store.open_or_make(path, count, make)
+
+    def _streams(self) -> initialize.Variables:
         """Variables of the streams alone."""
         names = initialize.stream_names(self.variables)
-        trees = {
-            name: initialize.get_component(self.variables, (name,)) for name in names
-        }
-        kinds = {kind for tree in trees.values() for kind, leaf in tree.items() if leaf}
-        return {
-            kind: {name: trees[name][kind] for name in names} for kind in sorted(kinds)
-        }
+        found = {}
+        for kind in sorted(weights.COLLECTIONS):
+            trees = self.variables.get(kind, {})
+            if taken := {name: trees[name] for name in names if trees.get(name)}:
+                found[kind] = taken
+        return found
 
-    def key(self, more: dict[str, Any]) -> str:
-        """Tells these maps from all others."""
+    def _key(self, streams: initialize.Variables) -> str:
+        """Name of the store's folder: a digest of all that the maps depend on."""
         config = self.experiment.config
         data = dataclasses.asdict(config.data)
         for name in ("threads", "prefetch", "data_dir", "validation_fraction"):
             del data[name]
-        facts = more | {
-            "streams": _digest(self.streams()),
+        facts = self.facts | {
+            "streams": _digest(streams),
             "videos": self.experiment.dataset.digest_of(self.videos),
             "data": data,
             "dtype": config.model.dtype,
@@ -196,50 +208,3 @@ def _digest(variables: initialize.Variables) -> str:
         found.update(jax.tree_util.keystr(path).encode())
         found.update(np.ascontiguousarray(leaf).tobytes())
     return found.hexdigest()
-
-
-def _store(
-    maps: _Maps, key: dict[str, Any], count: int, batch: int, pixels: Any
-) -> feature_store.Store:
-    """Opens the maps' store, or makes it.
-
-    Args:
-        maps: what they are of.
-        key: what else tells them from others.
-        count: samples.
-        batch: samples a batch.
-        pixels: gives the batches from one on.
-    """
-    stage = maps.stage
-    part = "training" if maps.training else "held-out"
-
-    def make(done: int) -> Iterator[MapBatch]:
-        print(
-            f"[{stage.name}] maps of {count} {part} snippets of {len(maps.videos)} "
-            "videos",
-            flush=True,
-        )
-        forward, variables = maps.forward(), parallel.replicate(maps.streams())
-        ready = tqdm.tqdm(
-            pixels(done // batch),
-            total=count // batch,
-            initial=done // batch,
-            mininterval=5,
-            unit="batch",
-        )
-        for one in ready:
-            parallel.check_preemption()
-            found = jax.device_get(forward(variables, parallel.shard(one)))
-            # No -1 for the samples: a flow-only network has image maps of no size.
-            yield jax.tree.map(
-                lambda x: x.reshape(x.shape[0] * x.shape[1], *x.shape[2:]), found
-            )
-
-    return feature_store.open_or_make(
-        folder(maps.experiment) / maps.key(key), count, make
-    )
-
-
-def folder(experiment: Experiment) -> epath.Path:
-    """Where the maps of an experiment's streams lie."""
-    return experiment.streams / MAPS

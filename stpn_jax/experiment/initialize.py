@@ -1,20 +1,20 @@
-"""What a stage starts from (section 4.1): earlier stages or ImageNet weights."""
+"""What a stage starts from (section 4.1): earlier stages, a checkpoint or weights."""
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jax
-import numpy as np
 from etils import epath
 from flax import linen as nn
 
 from stpn_jax import weights
 from stpn_jax.config import Config, ModelConfig, StageConfig
-from stpn_jax.experiment import run_dir, setup
+from stpn_jax.experiment import checkpoint_selection, run_dir, setup
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.models import backbones, build
 from stpn_jax.train import checkpoint
+from stpn_jax.utils import files
 from stpn_jax.utils.errors import UsageError
 from stpn_jax.weights import assign, formats, own, source
 
@@ -25,10 +25,10 @@ LINEAR = "dense"
 
 
 def initial_variables(experiment: Experiment, stage: StageConfig) -> Variables:
-    """Fresh variables with their streams taken from where the stage says.
+    """New variables whose streams are taken from where the stage says.
 
-    That is the stages of `stage.init`; without any, the checkpoint of --init_from;
-    without that, the weights of the config.
+    These are the stages of `stage.init`; without any, the checkpoint of --init_from;
+    without that, the weights of the config. Writes the weight files to weights.json.
     """
     network: nn.Module = setup.build_network(experiment, stage, training=False)
     batch = setup.example_batch(experiment, stage)
@@ -43,28 +43,26 @@ def initial_variables(experiment: Experiment, stage: StageConfig) -> Variables:
 
 
 def check_weights(experiment: Experiment) -> None:
-    """Tries the weights of every single stream that is not begun, before any trains.
+    """Checks, before any stage trains, what the streams not yet begun start from.
 
     Raises:
-        UsageError: a file, or the checkpoint of --init_from, does not fit.
+        UsageError: a weight file, or the checkpoint of --init_from, does not fit.
     """
     for stage in (one for one in experiment.config.stages if one.is_single_stream):
         folder = run_dir.checkpoints(experiment.folder(stage))
         if checkpoint.newest_step(folder) is None:
-            network = setup.build_network(experiment, stage, training=False)
-            batch = setup.example_batch(experiment, stage)
-            shapes = jax.eval_shape(network.init, jax.random.key(0), batch)
-            _fill(experiment, stage, {"batch_stats": {}} | dict(shapes))
+            shapes = setup.variable_shapes(experiment, stage)
+            _fill(experiment, stage, {"batch_stats": {}} | shapes)
 
 
 def _fill(
     experiment: Experiment, stage: StageConfig, variables: Variables
 ) -> tuple[Variables, Notes]:
-    """Fresh variables, or their shapes, filled from where the stage starts."""
-    earlier = [one for one in experiment.config.stages if one.name in stage.init]
+    """Fills new variables, or their shapes, from where the stage starts."""
     sources = {
-        str(experiment.folder(one)): restore_selected(experiment, one)
-        for one in earlier
+        str(experiment.folder(one)): checkpoint_selection.restore(experiment, one)
+        for one in experiment.config.stages
+        if one.name in stage.init
     }
     if experiment.init_from and not sources:
         sources = {experiment.init_from: restore_folder(experiment.init_from)}
@@ -74,14 +72,10 @@ def _fill(
 
 
 def take_streams(variables: Variables, sources: Mapping[str, Variables]) -> Variables:
-    """Fills each stream of a network from the first source that has it.
-
-    Args:
-        variables: fresh variables of a network.
-        sources: variables by the name of their folder.
+    """Fills each stream of a network from the first source, by folder, that has it.
 
     Raises:
-        UsageError: if no source has one of the streams, or one does not fit.
+        UsageError: no source has one of the streams, or one does not fit.
     """
     for stream in stream_names(variables):
         name = next((n for n, s in sources.items() if stream in s["params"]), None)
@@ -92,11 +86,12 @@ def take_streams(variables: Variables, sources: Mapping[str, Variables]) -> Vari
     return variables
 
 
-def restore_folder(folder: epath.PathLike) -> Variables:
-    """The newest variables of a stage's folder, of one of checkpoints, or of a file."""
-    if formats.is_known(folder) and not epath.Path(folder).is_dir():
-        return own.read(source.locate(str(folder)))
-    inner = run_dir.checkpoints(epath.Path(folder))
+def restore_folder(path: epath.PathLike) -> Variables:
+    """Variables of a file, or the newest ones of a stage's or a checkpoints folder."""
+    folder = files.expand(path)
+    if formats.is_known(path) and not folder.is_dir():
+        return own.read(source.locate(str(path)))
+    inner = run_dir.checkpoints(folder)
     return checkpoint.restore_variables(inner if inner.exists() else folder)
 
 
@@ -106,26 +101,19 @@ def stream_names(variables: Variables) -> list[str]:
 
 
 def get_component(variables: Variables, path: Sequence[str]) -> Variables:
-    """The part at a path, by collection; empty where a collection has nothing there."""
-    found = {}
-    for kind in weights.COLLECTIONS:
-        tree = variables.get(kind, {})
-        for name in path:
-            tree = tree.get(name, {})
-        found[kind] = tree
-    return found
+    """The variables at a path, by collection; empty where a collection has none."""
+    return {
+        kind: functools.reduce(
+            lambda tree, name: tree.get(name, {}), path, variables.get(kind, {})
+        )
+        for kind in weights.COLLECTIONS
+    }
 
 
 def replace_component(
     variables: Variables, path: Sequence[str], new: Variables, source: str
 ) -> Variables:
-    """Variables with another part at a path.
-
-    Args:
-        variables: of a network, not changed.
-        path: of the part.
-        new: params and batch_stats for it, which must fit leaf for leaf.
-        source: where they come from, for the message.
+    """A copy of variables with new params and batch_stats, from `source`, at a path.
 
     Raises:
         UsageError: names every missing, extra and misshapen variable.
@@ -148,169 +136,102 @@ def _put(tree: Variables, path: Sequence[str], leaf: Variables) -> Variables:
 def fill_from_files(
     config: Config, stage: StageConfig, variables: Variables, streams: bool
 ) -> tuple[Variables, Notes]:
-    """Puts the config's weights into a network and notes which they are.
+    """Fills a network from the weight files of the config.
 
     Args:
-        config: names the weights.
-        stage: whose network it is.
-        variables: of that network, or their shapes.
-        streams: whether the streams take them, flow with an inflated first layer; if
-            not, only hidden layers of the classifier do.
+        config: names the files.
+        stage: of the network.
+        variables: of the network, or their shapes.
+        streams: whether the streams are filled, the first layer of the temporal one
+            fitted to flow; if not, only hidden layers of the classifier are.
+
+    Returns:
+        the variables, and a note on each file that was used.
 
     Raises:
         UsageError: a file is not there, or does not fit.
     """
-    model = config.model
-    channels = {"spatial": 3, "temporal": 2 * config.data.flow_length}
-    notes: Notes = {}
+    model, single = config.model, stage.is_single_stream
     if model.weights == "none":
-        return variables, notes
-    for stream in stream_names(variables) if streams else ():
-        file = stream_file(model, stream)
-        loaded = weights.load(model.backbone, file, channels[stream])
-        taken = {kind: {"backbone": tree} for kind, tree in loaded.variables.items()}
-        variables = replace_component(variables, (stream,), taken, file)
-        notes[stream] = describe_weights(model, stream, file, loaded)
-    single = stage.is_single_stream
+        return variables, {}
     if single and not streams and model.head == "imported":
         raise UsageError(
             "config.model.head = 'imported' with --init_from, which takes streams "
             "alone; give one of the two"
         )
-    if single and model.head == "imported":
-        variables = take_classifier(variables, loaded, file)
-    if hidden := hidden_layers(variables, single):
-        if not (single and streams):
-            file, loaded = model.weights, weights.load(model.backbone, model.weights)
-        variables = take_hidden(variables, hidden, loaded, file)
-        notes["classifier"] = describe_weights(model, "spatial", file, loaded)
+    notes: Notes = {}
+    loaded = {}
+    for stream in stream_names(variables) if streams else ():
+        loaded[stream] = found = _load(config, stream)
+        taken = {kind: {"backbone": tree} for kind, tree in found.variables.items()}
+        file = stream_file(model, stream)
+        variables = replace_component(variables, (stream,), taken, file)
+        notes[stream] = describe_weights(model, stream, file, found)
+    hidden = hidden_layers(variables, single)
+    wanted = [*hidden, LINEAR] if single and model.head == "imported" else hidden
+    if wanted:
+        stream = next(iter(loaded), "spatial") if single else "spatial"
+        found = loaded.get(stream) or _load(config, stream)
+        file = stream_file(model, stream)
+        variables = _take_layers(variables, wanted, found, file)
+    if hidden:
+        notes["classifier"] = describe_weights(model, "spatial", file, found)
     return variables, notes
+
+
+def _load(config: Config, stream: str) -> weights.Pretrained:
+    channels = 3 if stream == "spatial" else 2 * config.data.flow_length
+    file = stream_file(config.model, stream)
+    return weights.load(config.model.backbone, file, channels)
 
 
 def stream_file(model: ModelConfig, stream: str) -> str:
     """The weights that a stream starts from."""
-    own = model.flow_weights if stream == "temporal" else ""
-    return own or model.weights
+    return (stream == "temporal" and model.flow_weights) or model.weights
 
 
 def hidden_layers(variables: Variables, single: bool) -> list[str]:
-    """The classifier's hidden layers that weights can fill.
+    """The classifier's hidden layers that weight files can fill.
 
-    Behind a fusion the first has another input and starts anew (section 4.1).
+    Behind a fusion the first one has another input and is new (section 4.1).
     """
     names = sorted(set(variables["params"]["classifier"]) - {LINEAR})
     return names if single else names[1:]
 
 
-def take_hidden(
+def _take_layers(
     variables: Variables, names: list[str], loaded: weights.Pretrained, source: str
 ) -> Variables:
-    """Fills the classifier's hidden layers; those that a file lacks start anew."""
-    missing = [name for name in names if name not in loaded.hidden]
-    if missing:
-        print(f"{source}: no {', '.join(missing)}; these start anew", flush=True)
-    for name in names:
-        if name in loaded.hidden:
-            layer = {"params": loaded.hidden[name]}
-            variables = replace_component(
-                variables, ("classifier", name), layer, source
-            )
-    return variables
-
-
-def take_classifier(
-    variables: Variables, loaded: weights.Pretrained, source: str
-) -> Variables:
-    """Fills the linear classifier.
+    """Fills layers of the classifier; hidden layers that the file lacks stay new.
 
     Raises:
-        UsageError: the file has none, or one of another number of classes.
+        UsageError: the file has no linear classifier, or a layer does not fit.
     """
-    if loaded.classifier is None:
+    layers = loaded.hidden | {LINEAR: loaded.classifier}
+    missing = [name for name in names if layers.get(name) is None]
+    if LINEAR in missing:
         raise UsageError(f"{source}: no classifier in it; set model.head = 'new'")
-    layer = {"params": loaded.classifier}
-    return replace_component(variables, ("classifier", LINEAR), layer, source)
+    if missing:
+        print(f"{source}: no {', '.join(missing)}; these start anew", flush=True)
+    for name in (one for one in names if one not in missing):
+        layer = {"params": layers[name]}
+        variables = replace_component(variables, ("classifier", name), layer, source)
+    return variables
 
 
 def describe_weights(
     model: ModelConfig, stream: str, file: str, loaded: weights.Pretrained
 ) -> dict[str, Any]:
-    """Which file it was, its checksum, and the preprocessing that goes with it."""
-    row = backbones.BACKBONES[model.backbone]
-    convention = dataclasses.asdict(row.rgb if stream == "spatial" else row.flow)
+    """The file, its checksum, and the preprocessing that goes with it."""
+    backbone = backbones.BACKBONES[model.backbone]
+    convention = backbone.rgb if stream == "spatial" else backbone.flow
+    preprocessing = dataclasses.asdict(convention)
     if stream == "temporal":
-        convention["order"] = "x, y of each flow in turn"
+        preprocessing["order"] = "x, y of each flow in turn"
     return {
         "file": file,
         "sha256": loaded.checksum,
         "layout": loaded.layout,
         "backbone": model.backbone,
-        "preprocessing": convention,
+        "preprocessing": preprocessing,
     }
-
-
-@dataclasses.dataclass(frozen=True)
-class Selected:
-    """A checkpoint of a stage.
-
-    Attributes:
-        step: its update.
-        select: last or best, as the config says.
-        validation: its mean class accuracy on the validation part, where it was chosen
-            by it.
-    """
-
-    step: int
-    select: str
-    validation: float | None = None
-
-    def __str__(self) -> str:
-        if self.validation is None:
-            return f"step {self.step}, the {self.select}"
-        share = f"{100 * self.validation:.1f} %"
-        return f"step {self.step}, the best in validation ({share} mean class accuracy)"
-
-
-def check_selection(experiment: Experiment) -> None:
-    """Raises UsageError if a stage has no videos, or none that tell which is best."""
-    for stage in experiment.config.stages:
-        if not len(experiment.videos(stage)):
-            raise UsageError(
-                f"config.stages.{stage.name}.trained_on = {stage.trained_on!r}: there "
-                f"are no {stage.trained_on} videos; see config.data.validation_fraction"
-            )
-        left = np.setdiff1d(experiment.split.validation, experiment.videos(stage))
-        if stage.select == "best" and not len(left):
-            raise UsageError(
-                f"config.stages.{stage.name}.select = 'best' and there are no "
-                "validation videos: raise config.data.validation_fraction, or take "
-                "'last'"
-            )
-
-
-def find_selected(experiment: Experiment, stage: StageConfig) -> Selected:
-    """The checkpoint that a stage's config asks for.
-
-    Raises:
-        UsageError: there is none.
-    """
-    folder = run_dir.checkpoints(experiment.folder(stage))
-    if stage.select == "best" and (best := checkpoint.best_step(folder)):
-        return Selected(best[0], "best", best[1])
-    newest = checkpoint.newest_step(folder)
-    if newest is None or (stage.select == "best" and stage.steps):
-        raise UsageError(
-            f"{folder}: no checkpoint of stage {stage.name}"
-            f"{' with a validation score' if newest else ''}; train it first"
-        )
-    return Selected(newest, "last")
-
-
-def restore_selected(experiment: Experiment, stage: StageConfig) -> Variables:
-    """Variables of that checkpoint.
-
-    Raises:
-        UsageError: there is none.
-    """
-    folder = run_dir.checkpoints(experiment.folder(stage))
-    return checkpoint.restore_variables(folder, find_selected(experiment, stage).step)

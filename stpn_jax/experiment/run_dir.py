@@ -1,4 +1,4 @@
-"""The folder of one run: whose it is, where its files lie, what it holds at the end."""
+"""The folder of one run: its files, which run it belongs to, and what a test wrote."""
 
 import dataclasses
 import io
@@ -14,7 +14,7 @@ from stpn_jax import config as configs
 from stpn_jax import parallel
 from stpn_jax.config import Config
 from stpn_jax.evaluation import metrics
-from stpn_jax.records import records
+from stpn_jax.experiment.setup import Experiment
 from stpn_jax.report import page
 from stpn_jax.utils import files, manifest
 from stpn_jax.utils.errors import UsageError
@@ -25,13 +25,13 @@ TESTED = "tested.json"
 WEIGHTS, REPORT = "weights.json", "report"
 PAGE = f"{REPORT}/{page.INDEX}"
 
-# What a file of scores raises that is not there or damaged; EOFError if it is empty.
+# What reading a file of scores raises if it is missing or damaged; EOFError if empty.
 DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 
-# Of SCORES, beside the rows.
+# In SCORES, beside the probabilities of each network.
 TEST_COLUMNS = ("videos", "labels", "digest")
 
-# Fields that a single stream has no part for.
+# Fields that no single stream depends on.
 FUSION_FIELDS = ("model.temporal", "model.attention", "model.pyramid", "model.sketch")
 
 
@@ -40,125 +40,120 @@ def checkpoints(stage_directory: epath.Path) -> epath.Path:
     return stage_directory / "checkpoints"
 
 
-def claim_streams(
-    directory: epath.Path,
-    config: Config,
-    dataset: records.Dataset,
-    init_from: str | None,
-) -> None:
-    """Claims the folder of each single stream for its part of the config.
+def register(experiment: Experiment) -> None:
+    """Writes which run the workdir belongs to, or checks that it is this one.
+
+    Where runs share the single streams, each stream's folder belongs to the part of
+    the config that the stream depends on.
 
     Raises:
-        UsageError: as claim.
+        UsageError: it belongs to another config or other data; names the fields.
     """
+    config = experiment.config
+    _register(experiment, experiment.directory, config)
+    if experiment.streams == experiment.directory:
+        return
     for stage in (one for one in config.stages if one.is_single_stream):
-        part = dataclasses.replace(config, stages=(stage,))
-        claim(directory / stage.name, part, dataset, init_from, FUSION_FIELDS)
+        alone = dataclasses.replace(config, stages=(stage,))
+        _register(experiment, experiment.folder(stage), alone, FUSION_FIELDS)
 
 
-def claim(
+def _register(
+    experiment: Experiment,
     directory: epath.Path,
     config: Config,
-    dataset: records.Dataset,
-    init_from: str | None,
     unused: tuple[str, ...] = (),
 ) -> None:
-    """Writes whose workdir this is, or checks it.
-
-    Args:
-        directory: the workdir.
-        config: of the run.
-        dataset: its data.
-        init_from: checkpoint that it starts from, or empty; None where it starts from
-            what is there, so that this does not matter.
-        unused: beginnings of the fields that do not matter here.
-
-    Raises:
-        UsageError: if it belongs to another config or other data, naming the fields.
-    """
+    """Registers one folder for a config, of which the fields `unused` do not matter."""
     if directory.exists() and not directory.is_dir():
         raise UsageError(f"--workdir={directory} is a file; give it a folder's name")
     directory.mkdir(parents=True, exist_ok=True)
-    mine = {
+    dataset, init_from = experiment.dataset, experiment.init_from
+    free = (*configs.FREE_FIELDS, *unused)
+    free = (*free, "init_from") if init_from is None else free
+    written = {
         CONFIG: configs.facts(config) | {"init_from": init_from or ""},
         DATASET: manifest.plain(dataclasses.asdict(dataset.meta))
         | {"videos": dataset.digest()},
     }
-    free = (*configs.FREE_FIELDS, *unused)
-    if init_from is None:
-        free = (*free, "init_from")
-    for name, content in mine.items():
+    for name, facts in written.items():
         path = directory / name
         if path.exists():
             there = read_json(path)
             there = configs.upgraded(there, str(path)) if name == CONFIG else there
-            _check_same(path, there, content, free)
+            if differing := manifest.differences(there, facts, free):
+                raise UsageError(
+                    f"{path}: this workdir belongs to another run: "
+                    f"{'; '.join(differing[:5])}; give the same flags, or choose "
+                    "another --workdir"
+                )
         elif parallel.is_first_host():
-            manifest.write(path, content)
+            manifest.write(path, facts)
 
 
 def read_json(path: epath.Path) -> dict[str, Any]:
     """The content of one of the JSON files above.
 
     Raises:
-        UsageError: if it is damaged.
+        UsageError: it is damaged.
     """
     return manifest.read(
         path, "delete it if the workdir is of this run, or choose another --workdir"
     )
 
 
-def _check_same(
-    path: epath.Path, theirs: Any, mine: Any, free: tuple[str, ...]
-) -> None:
-    if differing := manifest.differences(theirs, mine, free):
-        raise UsageError(
-            f"{path}: this workdir belongs to another run: {'; '.join(differing[:5])}; "
-            "give the same flags, or choose another --workdir"
-        )
-
-
 def write_results(
-    directory: epath.Path,
-    results: dict[str, Any],
+    experiment: Experiment,
+    results: dict[str, metrics.Metrics],
     table: str,
     tested: dict[str, Any],
-    per_video: dict[str, np.ndarray],
+    probabilities: dict[str, np.ndarray],
 ) -> None:
-    """Writes what a test gave.
+    """Writes the results of a test to the workdir.
 
     Args:
-        directory: of the run.
-        results: metrics by row.
+        experiment: gives the workdir and the test videos.
+        results: metrics by network.
         table: the same as markdown.
-        tested: by stage, which checkpoint it was.
-        per_video: every video's probabilities.
+        tested: the checkpoint that was tested, by stage.
+        probabilities: of the test videos, by network.
     """
-    write_scores(directory, per_video)
-    files.write_whole(directory / TESTED, json.dumps(tested, indent=2))
+    directory, dataset = experiment.directory, experiment.dataset
+    videos = experiment.split.test
+    columns = {
+        "videos": np.array([dataset.names[video] for video in videos]),
+        "labels": dataset.labels[videos],
+        "digest": np.array(dataset.digest_of(videos)),
+    }
+    write_scores(directory, columns | probabilities)
+    for name, content in ((TESTED, tested), (RESULTS_JSON, results)):
+        facts = {key: dataclasses.asdict(value) for key, value in content.items()}
+        files.write_whole(directory / name, json.dumps(facts, indent=2))
     files.write_whole(directory / RESULTS_TABLE, table)
-    files.write_whole(directory / RESULTS_JSON, json.dumps(results, indent=2))
 
 
 def write_scores(directory: epath.Path, per_video: dict[str, np.ndarray]) -> None:
-    """Writes arrays that have a row for every test video."""
+    """Writes arrays with one entry for every test video."""
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **per_video)
     files.write_whole(directory / SCORES, buffer.getvalue())
 
 
 def read_scores(stage_directory: epath.Path) -> np.ndarray | None:
-    """The probabilities that a shared stage was tested with; None if there are none."""
+    """Test probabilities of a shared stream, or None if there are none."""
     try:
-        data = (stage_directory / SCORES).read_bytes()
-        with np.load(io.BytesIO(data)) as arrays:
-            return np.asarray(arrays[stage_directory.name])
+        return _read_arrays(stage_directory)[stage_directory.name]
     except DAMAGED:
         return None
 
 
-def forget_scores(stage_directory: epath.Path) -> None:
-    """Removes what a shared stage was tested with: it is trained on."""
+def _read_arrays(directory: epath.Path) -> dict[str, np.ndarray]:
+    with np.load(io.BytesIO((directory / SCORES).read_bytes())) as arrays:
+        return dict(arrays)
+
+
+def delete_scores(stage_directory: epath.Path) -> None:
+    """Deletes the test probabilities of a shared stream, which is trained further."""
     if parallel.is_first_host():
         (stage_directory / SCORES).unlink(missing_ok=True)
 
@@ -171,34 +166,25 @@ def write_weights(stage_directory: epath.Path, notes: dict[str, Any]) -> None:
 
 
 def read_results(directory: epath.Path) -> dict[str, metrics.Metrics]:
-    """The metrics that write_results wrote, by row."""
-    rows = read_json(directory / RESULTS_JSON)
-    return {name: metrics.Metrics(**row) for name, row in rows.items()}
+    """The metrics that write_results wrote, by network."""
+    found = read_json(directory / RESULTS_JSON)
+    return {name: metrics.Metrics(**values) for name, values in found.items()}
 
 
 @dataclasses.dataclass(frozen=True)
 class Tested:
-    """What a run was tested on and what it answered.
-
-    Attributes:
-        videos: names of the test videos.
-        labels: their classes.
-        classes: names by label.
-        prepared: how the records were made.
-        digest: tells the records of the test videos from others.
-        probabilities: by row, in the order of the videos.
-    """
+    """The test videos of a run and their class probabilities."""
 
     videos: list[str]
     labels: np.ndarray
-    classes: list[str]
-    prepared: dict[str, Any]
-    digest: str
-    probabilities: dict[str, np.ndarray]
+    classes: list[str]  # names by label
+    prepared: dict[str, Any]  # how the records were made
+    digest: str  # of the records of the test videos
+    probabilities: dict[str, np.ndarray]  # by network, in the order of the videos
 
 
 def is_tested(directory: epath.Path) -> bool:
-    """Whether all is there that write_results writes."""
+    """Whether the folder has all that write_results writes."""
     if not (directory / RESULTS_JSON).exists():
         return False
     try:
@@ -217,8 +203,7 @@ def read_tested(directory: epath.Path) -> Tested:
     if not directory.exists():
         raise UsageError(f"{directory}: there is no such folder")
     try:
-        with np.load(io.BytesIO((directory / SCORES).read_bytes())) as file:
-            arrays = dict(file)
+        arrays = _read_arrays(directory)
         videos, labels, digest = (arrays.pop(name) for name in TEST_COLUMNS)
     except DAMAGED as error:
         raise UsageError(
@@ -232,7 +217,7 @@ def read_tested(directory: epath.Path) -> Tested:
 
 
 def print_files(directory: epath.Path) -> None:
-    """Names every file of a run; a checkpoint is named as one, and so is the report."""
+    """Lists the files of a run; a checkpoint and the report count as one file."""
     print(f"written to {directory}:")
     for path in _files(directory):
         print(f"  {path.relative_to(directory)}")

@@ -1,8 +1,10 @@
-"""A config with its data and its workdir, and the networks it asks for."""
+"""An experiment: config, records and workdir, and the networks the config describes."""
 
 import dataclasses
 import zlib
+from typing import Any
 
+import jax
 import numpy as np
 from etils import epath
 from flax import linen as nn
@@ -11,27 +13,27 @@ from stpn_jax import parallel
 from stpn_jax.arrays import Batch
 from stpn_jax.config import Config, DataConfig, StageConfig
 from stpn_jax.datasets import official_splits
-from stpn_jax.experiment import run_dir
 from stpn_jax.input_pipeline import augmentation
 from stpn_jax.input_pipeline.sampling import SnippetShape
 from stpn_jax.models import build
 from stpn_jax.records import records
+from stpn_jax.utils import files
 from stpn_jax.utils.errors import UsageError
 from stpn_jax.weights import source
 
 
 @dataclasses.dataclass(frozen=True)
 class Experiment:
-    """A config with its data and its workdir.
+    """A config with its records and its workdir.
 
     Attributes:
-        config: what to do.
+        config: of the run.
         directory: the workdir.
         dataset: the records.
         split: video indices of the official split: train, validation, test.
-        init_from: checkpoint that takes the place of the ImageNet weights, or empty;
-            None for what does not train.
-        streams: folder of the single streams, where runs share them.
+        init_from: checkpoint to start from in place of the weights of the config, or
+            empty; None where nothing is trained.
+        streams: folder of the single streams: the workdir, or one that runs share.
     """
 
     config: Config
@@ -42,18 +44,18 @@ class Experiment:
     streams: epath.Path
 
     def videos(self, stage: StageConfig) -> np.ndarray:
-        """What a stage is trained on."""
-        is_usual = stage.trained_on == "train"
-        return self.split.train if is_usual else self.split.validation
+        """Indices of the videos that a stage is trained on."""
+        on_train = stage.trained_on == "train"
+        return self.split.train if on_train else self.split.validation
 
     @property
     def seen(self) -> np.ndarray:
-        """What all stages together are trained on."""
-        parts = [self.videos(stage) for stage in self.config.stages]
-        return np.unique(np.concatenate(parts))
+        """Indices of the videos that any stage is trained on."""
+        videos = [self.videos(stage) for stage in self.config.stages]
+        return np.unique(np.concatenate(videos))
 
     def folder(self, stage: StageConfig) -> epath.Path:
-        """Where a stage's checkpoints, metrics and scores lie."""
+        """Folder of a stage's checkpoints, metrics and scores."""
         parent = self.streams if stage.is_single_stream else self.directory
         return parent / stage.name
 
@@ -64,19 +66,13 @@ def open_experiment(
     init_from: str | None = None,
     streams: epath.PathLike = "",
 ) -> Experiment:
-    """Opens the records; the workdir is not touched before `claim`.
+    """Opens the records; arguments as the attributes of Experiment.
 
-    Args:
-        config: what to do.
-        directory: the workdir.
-        init_from: where training starts from in place of the ImageNet weights, or
-            empty; None for what does not train.
-        streams: folder of the single streams, for runs that share them; by default
-            the workdir.
+    The workdir is not touched before run_dir.register.
 
     Raises:
-        UsageError: if there are no fitting records (with the command that makes them),
-            or no weights.
+        UsageError: there are no fitting records (names the command that makes them),
+            or no weights, or a batch or a crop has a size that cannot be.
     """
     data = config.data
     if init_from == "":
@@ -84,56 +80,40 @@ def open_experiment(
     for stage in config.stages:
         parallel.check_batch(stage.batch, f"stages[{stage.name}].batch")
     parallel.check_batch(config.evaluation.batch, "evaluation.batch")
-    dataset = records.open_dataset(data.data_dir, data.size, prepare_command(data))
+    data_dir = files.expand(data.data_dir)
+    dataset = records.open_dataset(data_dir, data.size, prepare_command(data))
     if dataset.meta.dataset != data.dataset:
         raise UsageError(
-            f"{data.data_dir}: its videos are of {dataset.meta.dataset!r}, and "
-            f"config.data.dataset = {data.dataset!r}; give the data_dir of those, or "
-            "that config"
+            f"{data_dir}: its videos are of {dataset.meta.dataset!r}, and "
+            f"config.data.dataset = {data.dataset!r}; change data_dir or the config"
         )
-    _check_crops(config, dataset.meta.size)
+    # Raise UsageError now, not after a stage, if a crop is larger than the frames.
+    size = dataset.meta.size
+    augmentation.train_crop(np.random.default_rng(0), size, data)
+    augmentation.test_crops(size, data.input_size, config.evaluation.views)
     split = official_splits.split_videos(
         dataset, data.split, data.validation_fraction, data.validation_seed
     )
-    path = epath.Path(directory)
-    shared = epath.Path(streams) if streams else path
-    return Experiment(config, path, dataset, split, init_from, shared)
-
-
-def claim(experiment: Experiment) -> None:
-    """Makes the workdir this experiment's, or checks that it is.
-
-    Raises:
-        UsageError: it belongs to another config or other data.
-    """
-    belongs = (experiment.config, experiment.dataset, experiment.init_from)
-    run_dir.claim(experiment.directory, *belongs)
-    if experiment.streams != experiment.directory:
-        run_dir.claim_streams(experiment.streams, *belongs)
+    workdir = files.expand(directory)
+    shared = files.expand(streams) if streams else workdir
+    return Experiment(config, workdir, dataset, split, init_from, shared)
 
 
 def check_weights(config: Config) -> None:
-    """Raises UsageError if a stage starts from a weight file that is not there."""
+    """Raises UsageError if a weight file that a stage starts from does not exist."""
     if any(not stage.init for stage in config.stages):
         for file in filter(None, (config.model.weights, config.model.flow_weights)):
             source.check(file)
 
 
 def prepare_command(data: DataConfig) -> str:
-    """The command that makes data_dir; VIDEOS and SPLITS are the user's folders."""
+    """The command that makes data_dir from the folders VIDEOS and SPLITS."""
     width, height = data.size
     splits = "" if data.dataset == "folder" else " --splits=SPLITS"
     return (
         f"python -m stpn_jax.prepare --dataset={data.dataset} --videos=VIDEOS{splits} "
         f"--data_dir={data.data_dir} --size={width}x{height}"
     )
-
-
-def _check_crops(config: Config, size: tuple[int, int]) -> None:
-    """Raises UsageError now, not after a stage, if a crop is larger than the frames."""
-    data = config.data
-    augmentation.train_crop(np.random.default_rng(0), size, data)
-    augmentation.test_crops(size, data.input_size, config.evaluation.views)
 
 
 def build_network(
@@ -156,7 +136,7 @@ def build_network(
 
 
 def snippet_shape(config: Config, stage: StageConfig, frames: int) -> SnippetShape:
-    """What a stage's network looks at."""
+    """The frames and flow of a snippet that a stage's network takes."""
     return SnippetShape(
         frames=0 if stage.network == "temporal" else frames,
         paths=stage.paths,
@@ -168,12 +148,18 @@ def snippet_shape(config: Config, stage: StageConfig, frames: int) -> SnippetSha
 def example_batch(experiment: Experiment, stage: StageConfig) -> Batch:
     """A batch of one blank snippet of a stage."""
     config = experiment.config
-    shape = snippet_shape(config, stage, frames=1)
-    return blank_batch(shape, config.data.input_size)
+    return blank_batch(snippet_shape(config, stage, 1), config.data.input_size)
+
+
+def variable_shapes(experiment: Experiment, stage: StageConfig) -> dict[str, Any]:
+    """Shapes and types of the variables of a stage's network, by collection."""
+    network = build_network(experiment, stage, training=False)
+    batch = example_batch(experiment, stage)
+    return dict(jax.eval_shape(network.init, jax.random.key(0), batch))
 
 
 def blank_batch(shape: SnippetShape, side: int) -> Batch:
-    """One blank snippet on a canvas of this side, for shapes."""
+    """A batch of one blank snippet, for its shapes."""
     return Batch(
         rgb=np.zeros((1, shape.frames, 3, side, side), np.uint8),
         flow=np.zeros((1, shape.paths, 2 * shape.flow_length, side, side), np.uint8),
@@ -186,10 +172,7 @@ def blank_batch(shape: SnippetShape, side: int) -> Batch:
 
 
 def stage_seed(config: Config, stage: StageConfig) -> int:
-    """Distinct for the streams and what is built on them.
-
-    It does not depend on the place among the stages: runs can share their streams.
-    """
+    """Seed by the stage's name and not its position, as runs can share streams."""
     offsets = {"spatial": 0, "temporal": 1, "pyramid": 2, "paths": 2, "attended": 2}
     other = 3 + zlib.crc32(stage.name.encode()) % 2**20
     return config.seed * 3 + offsets.get(stage.name, other)

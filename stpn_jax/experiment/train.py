@@ -1,4 +1,4 @@
-"""The stages in order, each from where it stopped, then one test."""
+"""Trains the stages in order, each from where it stopped, then tests and reports."""
 
 import contextlib
 import dataclasses
@@ -10,12 +10,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from etils import epath
 
 from stpn_jax import parallel
 from stpn_jax.arrays import AnyBatch
 from stpn_jax.config import StageConfig
 from stpn_jax.experiment import (
+    checkpoint_selection,
     evaluate,
     feature_cache,
     initialize,
@@ -36,31 +36,29 @@ def train(
     boxes: run_report.Boxes | None = None,
     report: bool = True,
 ) -> None:
-    """A forecast; the stages in order, each from where it stopped; a test, a report.
+    """Prints a forecast, trains the stages, tests the networks, writes the report.
 
     Args:
         experiment: what to train.
         profile: write a trace of some updates of each stage.
-        boxes: that the report compares the attention with, by video and frame.
-        report: whether there is to be one, and the forecast; of a run among many, which
-            share their streams, nobody reads them.
+        boxes: by video and frame; the report compares the attention with them.
+        report: make the report and the forecast, which one of many runs can do without.
 
     Raises:
-        UsageError: for what the stages cannot start from, or be chosen by.
+        UsageError: the stages cannot start or their checkpoints cannot be selected.
     """
     initialize.check_weights(experiment)
-    initialize.check_selection(experiment)
+    checkpoint_selection.check(experiment)
     feature_cache.check(experiment)
-    setup.claim(experiment)
+    run_dir.register(experiment)
     if report:
         print(forecast(experiment), flush=True)
     for stage in experiment.config.stages:
         train_stage(experiment, stage, profile)
-    is_tested = run_dir.is_tested(experiment.directory)
-    if not is_tested:
+    was_tested = run_dir.is_tested(experiment.directory)
+    if not was_tested:
         evaluate.evaluate(experiment, again=False)
-    is_told = is_tested and (experiment.directory / run_dir.PAGE).exists()
-    if report and not is_told:
+    if report and not (was_tested and (experiment.directory / run_dir.PAGE).exists()):
         run_report.attempt(experiment, boxes or {})
     run_dir.print_files(experiment.directory)
 
@@ -68,7 +66,7 @@ def train(
 def train_stage(
     experiment: Experiment, stage: StageConfig, profile: bool = False
 ) -> None:
-    """Trains one stage, or does nothing if its last checkpoint is there.
+    """Trains one stage, unless its last checkpoint is there.
 
     Of several runs that share a stream one trains it, and the others wait.
     """
@@ -77,55 +75,49 @@ def train_stage(
         if directory.parent != experiment.directory and parallel.host()[1] == 1:
             directory.mkdir(parents=True, exist_ok=True)
             stack.enter_context(locks.turn(directory))
-        _train_stage(experiment, stage, profile)
-
-
-def _train_stage(experiment: Experiment, stage: StageConfig, profile: bool) -> None:
-    config = experiment.config
-    directory = experiment.folder(stage)
-    checkpoints = checkpoint.Checkpoints(
-        run_dir.checkpoints(directory), config.run.checkpoints
-    )
-    try:
+        keep = experiment.config.run.checkpoints
+        checkpoints = checkpoint.Checkpoints(run_dir.checkpoints(directory), keep)
+        stack.callback(checkpoints.close)
         if checkpoints.latest_step() == stage.steps:
             print(f"[{stage.name}] finished before", flush=True)
             return
-        run_dir.forget_scores(directory)
-        network = setup.build_network(experiment, stage)
-        variables = initialize.initial_variables(experiment, stage)
-        transform = optimizer.make(stage, variables["params"])
-        factors = optimizer.lr_multipliers(stage.rate_rules, variables["params"])
-        update = step.make_train_step(
-            network, transform, factors, config.seed, config.run.microbatch_size
-        )
-        first = loop.resume(state.create(variables, transform), checkpoints)
-        loop.run(
-            parallel.replicate(first),
-            parallel.map_update(update),
-            train_batches(experiment, stage, variables, int(first.step)),
-            stage=stage,
-            config=config.run,
-            directory=directory,
-            checkpoints=checkpoints,
-            validate=make_validation(experiment, stage),
-            names=experiment.dataset.names,
-            profile=profile,
-        )
-    finally:
-        checkpoints.close()
+        run_dir.delete_scores(directory)
+        _train_stage(experiment, stage, checkpoints, profile)
+
+
+def _train_stage(
+    experiment: Experiment,
+    stage: StageConfig,
+    checkpoints: checkpoint.Checkpoints,
+    profile: bool,
+) -> None:
+    config = experiment.config
+    network = setup.build_network(experiment, stage)
+    variables = initialize.initial_variables(experiment, stage)
+    transform = optimizer.make(stage, variables["params"])
+    factors = optimizer.lr_multipliers(stage.rate_rules, variables["params"])
+    update = step.make_train_step(
+        network, transform, factors, config.seed, config.run.microbatch_size
+    )
+    first = loop.resume(state.create(variables, transform), checkpoints)
+    loop.run(
+        parallel.replicate(first),
+        parallel.map_update(update),
+        train_batches(experiment, stage, variables, int(first.step)),
+        stage=stage,
+        config=config.run,
+        directory=experiment.folder(stage),
+        checkpoints=checkpoints,
+        validate=make_validation(experiment, stage),
+        names=experiment.dataset.names,
+        profile=profile,
+    )
 
 
 def train_batches(
     experiment: Experiment, stage: StageConfig, variables: Variables, first: int
 ) -> Iterator[AnyBatch]:
-    """This host's training batches from step `first` on.
-
-    Args:
-        experiment: whose data they are.
-        stage: that sees them.
-        variables: of its network, for what frozen streams make of them.
-        first: steps done before.
-    """
+    """This host's batches from step `first` on; of feature maps if they are cached."""
     if stage.cached_views:
         return feature_cache.train_batches(experiment, stage, variables, first)
     host, hosts = parallel.host()
@@ -146,12 +138,11 @@ def train_batches(
 def make_validation(
     experiment: Experiment, stage: StageConfig
 ) -> Callable[[state.TrainState], float | None]:
-    """Mean class accuracy on the validation part: one snippet, one view a video."""
+    """Mean class accuracy on the validation part, by one snippet and crop a video."""
     quick = dataclasses.replace(
         experiment.config.evaluation, snippets=1, views=1, centres="even"
     )
-    seen = experiment.videos(stage)
-    videos = np.setdiff1d(experiment.split.validation, seen)
+    videos = np.setdiff1d(experiment.split.validation, experiment.videos(stage))
     forward = evaluate.make_forward(experiment, stage)
 
     def validate(current: state.TrainState) -> float | None:
@@ -171,18 +162,18 @@ def make_validation(
     return validate
 
 
-# Of a matrix product's speed, on two CPU cores: the demo's network reaches about half,
-# EfficientNet-Lite0 about a quarter.
+# Share of a matrix product's speed that training reaches. Measured on two CPU cores:
+# the demo's network about half, EfficientNet-Lite0 about a quarter.
 TRAINING_EFFICIENCY = 0.3
 # A backward pass costs about two forward passes.
 PASSES = 3
 MATRIX_SIDE = 1024
-# Python, JAX, compiled programs and the batches that are ready.
+# Python, JAX, compiled programs and prefetched batches.
 RUNTIME_GIGABYTES = 1.0
 
 
 def forecast(experiment: Experiment) -> str:
-    """What the run is going to do and what that takes."""
+    """What the run will do, and the time, memory and disk that it takes."""
     config, split = experiment.config, experiment.split
     lines = [
         f"{config.data.dataset} split {config.data.split}: "
@@ -194,18 +185,18 @@ def forecast(experiment: Experiment) -> str:
     rate = _matmul_flops_per_second() * TRAINING_EFFICIENCY * jax.device_count()
     seconds, memory, disk = 0.0, 0.0, 0
     for stage in config.stages:
-        operations, maps, size = _count(experiment, stage)
+        operations, kept, parameters = _count(experiment, stage)
         seconds += PASSES * operations * stage.steps / rate
-        memory = max(memory, maps / jax.device_count() + 4 * size)
-        disk += 2 * size * (config.run.checkpoints + 1)  # The best one is kept.
+        memory = max(memory, kept / jax.device_count() + 4 * parameters)
+        disk += 2 * parameters * (config.run.checkpoints + 1)  # The best one is kept.
         disk += feature_cache.bytes_of(experiment, stage)
-        lines.append(_describe_stage(experiment, stage, size))
+        lines.append(_describe_stage(experiment, stage, parameters))
     lines.append(
         f"{duration(seconds)} of training (the rate is printed as it runs), "
         f"{memory / 1e9 + RUNTIME_GIGABYTES:.1f} GB of memory, "
         f"{disk / 1e9:.2f} GB of disk"
     )
-    return "\n".join([*lines, f"workdir {epath.Path(experiment.directory)}"])
+    return "\n".join([*lines, f"workdir {experiment.directory}"])
 
 
 def duration(seconds: float) -> str:
@@ -230,22 +221,22 @@ def _describe_stage(experiment: Experiment, stage: StageConfig, size: int) -> st
 
 
 def _count(experiment: Experiment, stage: StageConfig) -> tuple[float, int, int]:
-    """Operations of a forward pass, bytes of its maps, bytes of the parameters."""
+    """Operations of a forward pass, bytes of activations, bytes of parameters."""
     network = setup.build_network(experiment, stage, training=False)
     batch = jax.tree.map(
         lambda x: jax.ShapeDtypeStruct((stage.batch, *x.shape[1:]), x.dtype),
         setup.example_batch(experiment, stage),
     )
-    variables = jax.eval_shape(network.init, jax.random.key(0), batch)
     if stage.cached_views:
-        batch = feature_cache.maps_of(experiment, stage, variables, batch)
+        batch = feature_cache.maps_of(experiment, stage, batch)
 
     def forward(variables: dict, batch: AnyBatch) -> tuple[Any, Any]:
-        # The captured outputs of all modules are what the backward pass keeps.
+        # The backward pass keeps about the outputs of all modules, captured here.
         return network.apply(
             variables, batch, mutable=["intermediates"], capture_intermediates=True
         )
 
+    variables = setup.variable_shapes(experiment, stage)
     traced = jax.jit(forward).trace(variables, batch)
     cost = traced.lower().cost_analysis() or {}
     _, captured = traced.out_info

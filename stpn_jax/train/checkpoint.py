@@ -22,17 +22,12 @@ _SCORE = "score"
 class Checkpoints:
     """The checkpoints of one training run in one folder.
 
-    Every process calls save; one copy of the replicated arrays is written, behind the
-    training's back and renamed into place when it is whole.
+    Every process calls save; one copy of the replicated arrays is written, in the
+    background, and renamed into place when it is whole.
     """
 
     def __init__(self, directory: epath.PathLike, keep: int):
-        """Opens the folder, made if it is not there.
-
-        Args:
-            directory: of the checkpoints.
-            keep: how many of the newest are kept; so is the one of the best score.
-        """
+        """Opens or makes the folder; keeps the newest and the one of the best score."""
         self._directory = files.absolute(directory)
         policies = [
             checkpoint_managers.LatestN(keep),
@@ -43,7 +38,11 @@ class Checkpoints:
             best_fn=_score,
             create=True,
         )
-        self._manager = _open(self._directory, options)
+        try:
+            self._manager = ocp.CheckpointManager(self._directory, options=options)
+        except ValueError:  # The metrics of a checkpoint may be damaged: name it.
+            best_step(self._directory)
+            raise
 
     def latest_step(self) -> int | None:
         """Step of the newest whole checkpoint."""
@@ -52,51 +51,43 @@ class Checkpoints:
     def save(
         self, step: int, variables: Any, progress: Any, score: float | None = None
     ) -> None:
-        """Starts writing; a second call waits for the first to end.
+        """Starts writing the network's variables and what training needs to resume.
 
-        Args:
-            step: names the checkpoint.
-            variables: what a network is made of.
-            progress: what training needs besides to go on.
-            score: on the validation part, if it was measured.
+        A second call waits for the first to end. The score is that of validation.
         """
-        variables, progress = _global((variables, progress))
-        items = {
-            _VARIABLES: ocp.args.StandardSave(variables),
-            _PROGRESS: ocp.args.StandardSave(progress),
-        }
+        items = {_VARIABLES: variables, _PROGRESS: progress}
+        saved = {name: ocp.args.StandardSave(_global(items[name])) for name in items}
         # Orbax warns where a checkpoint has no metrics at all.
         metrics = {} if score is None else {_SCORE: score}
-        self._manager.save(step, args=ocp.args.Composite(**items), metrics=metrics)
+        self._manager.save(step, args=ocp.args.Composite(**saved), metrics=metrics)
 
     def restore(self, variables: Any, progress: Any) -> tuple[Any, Any]:
         """The newest whole checkpoint, like the arguments in structure and types.
 
-        It comes as NumPy arrays, on whatever devices and hosts it was saved. A damaged
-        one is passed over with a line that says so, and put aside.
+        It comes as NumPy arrays, whatever devices and hosts saved it. Damaged
+        checkpoints are reported, put aside and passed over.
 
         Raises:
-            UsageError: if all are damaged.
+            UsageError: all are damaged.
         """
-        wanted = jax.tree.map(_on_host, (variables, progress))
-        items = ocp.args.Composite(
-            **{
-                _VARIABLES: ocp.args.StandardRestore(wanted[0]),
-                _PROGRESS: ocp.args.StandardRestore(wanted[1]),
-            }
-        )
-        damaged: list[tuple[int, UsageError]] = []
+        items = {_VARIABLES: variables, _PROGRESS: progress}
+        wanted = {
+            name: ocp.args.StandardRestore(jax.tree.map(_on_host, items[name]))
+            for name in items
+        }
+        asked = ocp.args.Composite(**wanted)
+        damaged: dict[int, UsageError] = {}
         for step in sorted(self._manager.all_steps(), reverse=True):
             try:
-                with _damage_told(self._directory / str(step)):
-                    restored = self._manager.restore(step, args=items)
+                with _damage_reported(self._directory / str(step)):
+                    found = self._manager.restore(step, args=asked)
             except UsageError as error:
-                damaged.append((step, error))
+                damaged[step] = error
                 continue
-            for newer, cause in damaged:
-                self._put_aside(newer, f"{cause.__cause__!r}", step)
-            return restored[_VARIABLES], restored[_PROGRESS]
-        raise damaged[0][1]
+            for newer, cause in damaged.items():
+                self._put_aside(newer, repr(cause.__cause__), step)
+            return found[_VARIABLES], found[_PROGRESS]
+        raise next(iter(damaged.values()))
 
     def _put_aside(self, step: int, reason: str, instead: int) -> None:
         """Renames a damaged checkpoint, so that its step can be saved again."""
@@ -109,7 +100,7 @@ class Checkpoints:
             short = reason.splitlines()[0][:80]
             print(
                 f"{path}: this checkpoint cannot be read ({short}); it is now {aside}, "
-                f"and training goes on from step {instead}",
+                f"and training resumes from step {instead}",
                 flush=True,
             )
         self._manager.reload()
@@ -120,74 +111,55 @@ class Checkpoints:
 
     def close(self) -> None:
         """Waits until all is written, and ends."""
-        self.wait()
         self._manager.close()
 
 
 def newest_step(directory: epath.PathLike) -> int | None:
     """Step of the newest checkpoint of a folder, or None."""
-    path = files.absolute(directory)
-    steps = ocp.utils.checkpoint_steps(path) if path.exists() else []
-    return max(steps, default=None)
+    return max(_steps(directory), default=None)
 
 
 def best_step(directory: epath.PathLike) -> tuple[int, float] | None:
-    """Step and score of a folder's best checkpoint; the later of two that are equal.
-
-    Gives None where no checkpoint has a score.
-    """
+    """Step and score of a folder's best checkpoint, the later of equals; or None."""
     path = files.absolute(directory)
-    if newest_step(path) is None:
-        return None
-    options = ocp.CheckpointManagerOptions(best_fn=_score, read_only=True)
-    with _open(path, options) as manager:
-        scores = {
-            step: _score(manager.metrics(step)) for step in sorted(manager.all_steps())
-        }
-    best = max(scores, key=lambda step: (scores[step], step))
-    return None if math.isinf(scores[best]) else (best, scores[best])
+    scores = {step: _read_score(path / str(step)) for step in _steps(path)}
+    best = max(scores, key=lambda step: (scores[step], step), default=None)
+    return None if best is None or math.isinf(scores[best]) else (best, scores[best])
 
 
 def restore_variables(
     directory: epath.PathLike, step: int | None = None
 ) -> dict[str, Any]:
-    """Variables of a checkpoint of a folder, as it was saved.
-
-    Args:
-        directory: of the checkpoints.
-        step: of the checkpoint; None for the newest.
+    """Variables of a folder's checkpoint at a step, or of its newest one.
 
     Raises:
-        UsageError: if the folder holds no checkpoint, or that one is damaged.
+        UsageError: the folder holds no checkpoint, or this one is damaged.
     """
-    path = files.absolute(directory)
-    step = newest_step(path) if step is None else step
+    step = newest_step(directory) if step is None else step
     if step is None:
         raise UsageError(
             f"{directory}: no checkpoint in this folder; train first, or name another"
         )
-    folder = path / str(step)
-    with _damage_told(folder), ocp.StandardCheckpointer() as checkpointer:
+    folder = files.absolute(directory) / str(step)
+    with _damage_reported(folder), ocp.StandardCheckpointer() as checkpointer:
         saved = ocp.PyTreeCheckpointHandler().metadata(folder / _VARIABLES).tree
         return checkpointer.restore(folder / _VARIABLES, jax.tree.map(_on_host, saved))
 
 
-def _open(
-    directory: epath.Path, options: ocp.CheckpointManagerOptions
-) -> ocp.CheckpointManager:
-    """Opens a folder of checkpoints, which reads the metrics of all of them.
+def _steps(directory: epath.PathLike) -> list[int]:
+    path = files.absolute(directory)
+    return ocp.utils.checkpoint_steps(path) if path.exists() else []
+
+
+def _read_score(checkpoint: epath.Path) -> float:
+    """Score of a checkpoint, minus infinity without one.
 
     Raises:
-        UsageError: some are damaged.
+        UsageError: its metrics are damaged.
     """
-    try:
-        return ocp.CheckpointManager(directory, options=options)
-    except ValueError:
-        for step in ocp.utils.checkpoint_steps(directory):
-            metrics = directory / str(step) / "metrics" / "metrics"
-            with _damage_told(directory / str(step)):
-                json.loads(metrics.read_text())
-        raise
+    path = checkpoint / "metrics" / "metrics"
+    with _damage_reported(checkpoint):
+        return _score(json.loads(path.read_text()) if path.exists() else None)
 
 
 def _score(metrics: Mapping[str, float] | None) -> float:
@@ -195,7 +167,7 @@ def _score(metrics: Mapping[str, float] | None) -> float:
 
 
 def _global(tree: Any) -> Any:
-    """What every host holds a copy of, as one array of them all."""
+    """Arrays that every host holds a copy of, as one array over all hosts."""
     if jax.process_count() == 1:
         return tree
     return jax.tree.map(
@@ -204,18 +176,18 @@ def _global(tree: Any) -> Any:
 
 
 def _on_host(array: Any) -> np.ndarray:
-    """Tells Orbax what to restore, and by its type that no device is to get it."""
+    """Shape and type to restore; a NumPy array tells Orbax to leave devices alone."""
     return np.empty(array.shape, array.dtype)
 
 
 @contextlib.contextmanager
-def _damage_told(checkpoint: epath.Path) -> Iterator[None]:
-    """Orbax raises whatever the first damaged file makes one of its parts raise."""
+def _damage_reported(checkpoint: epath.Path) -> Iterator[None]:
+    """Orbax has no error of its own for damage: any exception can come."""
     try:
         yield
     except Exception as error:
         raise UsageError(
             f"{checkpoint}: this checkpoint cannot be read ({type(error).__name__}); "
-            "delete its folder and run the same command again, which goes on from the "
+            "delete its folder and run the same command again, which resumes from the "
             "one before it, or from the start"
         ) from error

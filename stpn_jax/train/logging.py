@@ -1,8 +1,11 @@
-"""What a stage reports: the metrics of its updates, checked, printed and written."""
+"""Metrics of a stage's updates: to the terminal, as JSON lines and to TensorBoard."""
 
 import contextlib
+import datetime
+import json
 import math
 import time
+import types
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,22 +16,24 @@ from etils import epath
 from stpn_jax import parallel
 from stpn_jax.config import StageConfig
 from stpn_jax.train.step import NOT_FINITE
+from stpn_jax.utils import files
 from stpn_jax.utils.errors import UsageError
 
 if TYPE_CHECKING:
     import tensorboardX
-import datetime
-import json
 
-from stpn_jax.utils import files
-
+JSON_LINES, TENSORBOARD = "metrics.jsonl", "tensorboard"
 VALIDATION = "validation_mean_class_accuracy"
 EARLY = 2
-"""Updates of a process that are printed in any case: to see that it runs, how fast."""
+"""First updates of a process, which are always printed: they show that it runs."""
 
 
-class Journal:
-    """Metrics wait on the devices until some are due; then all are looked at."""
+class MetricsLog:
+    """Logs the updates of a stage after step `first`; later records are dropped.
+
+    Metrics stay on the devices until some are due, so that no update waits for them.
+    Only the first host writes files.
+    """
 
     def __init__(
         self,
@@ -37,28 +42,27 @@ class Journal:
         first: int,
         names: Sequence[str],
     ):
-        """Starts after a step.
-
-        Args:
-            directory: for the metrics, which the first host writes.
-            stage: whose updates they are.
-            first: updates done before.
-            names: of the videos, for messages.
-        """
+        """Opens the files in the stage's directory; messages name the videos."""
         self._stage, self._first, self._names = stage, first, names
-        self._progress = Progress(stage.name, first, stage.steps, stage.batch)
         self._pending: list[dict[str, jax.Array]] = []
-        self._row: dict[str, float] = {}
-        self._writer = None
+        self._latest: dict[str, float] = {}
+        # Step and time of the last line. The first line covers the compilation.
+        self._printed, self._time = first, time.monotonic()
+        self._is_compiled = False
+        self._tensorboard = None
         if parallel.is_first_host():
-            self._writer = MetricsWriter(directory, first)
+            self._path = epath.Path(directory) / JSON_LINES
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._records = [one for one in read(directory) if one["step"] <= first]
+            self._write_records()
+            self._tensorboard = _open_tensorboard(self._path.parent, first)
 
-    def __enter__(self) -> "Journal":
+    def __enter__(self) -> "MetricsLog":
         return self
 
     def __exit__(self, *_: Any) -> None:
-        if self._writer:
-            self._writer.close()
+        if self._tensorboard:
+            self._tensorboard.close()
 
     def is_early(self, step: int) -> bool:
         """Whether this is one of the first updates of the process."""
@@ -68,80 +72,109 @@ class Journal:
         """Takes the metrics of the next update, without waiting for them."""
         self._pending.append(values)
 
-    def check(self, step: int, prints: bool) -> None:
-        """Fetches what is pending, all of which must be finite.
-
-        Args:
-            step: number of the last update.
-            prints: whether its metrics are shown.
+    def check(self, step: int) -> None:
+        """Fetches all pending metrics, the last of them those of `step`.
 
         Raises:
-            UsageError: they are not; it names the step and the clips.
+            UsageError: one is not finite; the message names the step and the clips.
         """
-        for number, values in enumerate(
-            jax.device_get(self._pending), step - len(self._pending) + 1
-        ):
+        first = step - len(self._pending) + 1
+        for number, values in enumerate(jax.device_get(self._pending), first):
             videos = values.pop(NOT_FINITE, np.zeros(0, np.int32))
-            self._row = {name: float(value) for name, value in values.items()}
-            self._check_finite(number, videos[videos >= 0])
+            self._latest = {name: float(value) for name, value in values.items()}
+            for name, value in self._latest.items():
+                if not math.isfinite(value):
+                    raise UsageError(
+                        f"stage {self._stage.name}: {name} is {value} at step "
+                        f"{number}{self._clips(videos[videos >= 0])}; the last "
+                        "checkpoint is kept; lower learning_rate or max_grad_norm"
+                    )
         self._pending = []
-        if prints:
-            self._row |= self._progress.report(step, self._row)
 
-    def _check_finite(self, step: int, videos: np.ndarray) -> None:
-        wrong = [n for n, value in self._row.items() if not math.isfinite(value)]
-        if wrong:
-            clips = ", ".join(self._names[video] for video in np.unique(videos))
-            named = f" (clips: {clips})" if clips else ""
-            raise UsageError(
-                f"stage {self._stage.name}: {wrong[0]} is {self._row[wrong[0]]} at "
-                f"step {step}{named}; the last checkpoint is kept; lower "
-                "learning_rate or max_grad_norm"
-            )
+    def _clips(self, videos: np.ndarray) -> str:
+        names = ", ".join(self._names[video] for video in np.unique(videos))
+        return f" (clips: {names})" if names else ""
+
+    def print(self, step: int) -> None:
+        """Prints the metrics checked last, with the rate and the time left."""
+        now = time.monotonic()
+        seconds = (now - self._time) / max(step - self._printed, 1)
+        self._printed, self._time = step, now
+        shown = "  ".join(f"{name} {value:.4g}" for name, value in self._latest.items())
+        line = f"[{self._stage.name}] {step}/{self._stage.steps}  {shown}"
+        if not self._is_compiled:
+            self._is_compiled = True
+            print(f"{line}  compiled in {seconds:.0f} s", flush=True)
+            return
+        rate = self._stage.batch / seconds
+        left = datetime.timedelta(seconds=round((self._stage.steps - step) * seconds))
+        print(f"{line}  {rate:.0f} snippets/s  {left} left", flush=True)
+        self._latest["snippets_per_second"] = rate
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
-        """Around what is not training: it is left out of the rate."""
+        """Leaves the block, validation for example, out of the rate."""
         started = time.monotonic()
         yield
-        self._progress.skip(time.monotonic() - started)
+        self._time += time.monotonic() - started
 
     def write(self, step: int, score: float | None) -> None:
-        """Writes the metrics checked last.
+        """Writes the metrics checked last, with the validation score if there is one.
 
-        Args:
-            step: number of their update.
-            score: on the validation part, if it was measured.
+        metrics.jsonl is whole at any time.
         """
-        if self._writer:
-            more = {} if score is None else {VALIDATION: score}
-            self._writer.write(step, self._row | more)
+        if not self._tensorboard:
+            return
+        values = self._latest | ({} if score is None else {VALIDATION: score})
+        self._records.append({"step": step} | values)
+        self._write_records()
+        for name, value in values.items():
+            self._tensorboard.add_scalar(name, value, step)
+
+    def _write_records(self) -> None:
+        text = "".join(json.dumps(record) + "\n" for record in self._records)
+        files.write_whole(self._path, text)
 
 
-REMOTE = ("gs", "s3", "az", "hf")
+def read(directory: epath.PathLike) -> list[dict[str, Any]]:
+    """The records of a stage's folder; a half-written last line is ignored.
+
+    Raises:
+        UsageError: another line is no JSON.
+    """
+    path = epath.Path(directory) / JSON_LINES
+    if not path.exists():
+        return []
+    lines = path.read_bytes().split(b"\n")[:-1]
+    records = []
+    for number, line in enumerate(lines, 1):
+        try:
+            records.append(json.loads(line))
+        except ValueError as error:
+            if number < len(lines):
+                raise UsageError(
+                    f"{path}: line {number} is not JSON; remove that line, which costs "
+                    "a point of the curves"
+                ) from error
+    return records
 
 
-def open_writer(directory: epath.Path, first_step: int) -> "tensorboardX.SummaryWriter":
-    """A writer whose file goes on after first_step: what is later is dropped."""
+def _open_tensorboard(
+    directory: epath.Path, first: int
+) -> "tensorboardX.SummaryWriter":
     import tensorboardX  # Slow to import, and needed by the training host only.
 
-    for scheme in REMOTE:
-        tensorboardX.record_writer.register_writer_factory(scheme, _RemoteFiles())
-    return tensorboardX.SummaryWriter(str(directory), purge_step=first_step + 1)
-
-
-class _RemoteFiles:
-    """What tensorboardX asks of a file system; its own for buckets need a library."""
-
-    def open(self, path: str) -> "_RemoteFile":
-        return _RemoteFile(path)
-
-    def directory_check(self, path: str) -> None:
-        """Buckets have no folders to make."""
+    # Its own writers for buckets need further libraries.
+    remote = types.SimpleNamespace(open=_RemoteFile, directory_check=lambda path: None)
+    for scheme in ("gs", "s3", "az", "hf"):
+        tensorboardX.record_writer.register_writer_factory(scheme, remote)
+    return tensorboardX.SummaryWriter(
+        str(directory / TENSORBOARD), purge_step=first + 1
+    )
 
 
 class _RemoteFile:
-    """A file that cannot be added to: it is kept in memory and written anew."""
+    """A file that cannot be appended to: kept in memory and written anew."""
 
     def __init__(self, path: str):
         self._path, self._content, self._written = epath.Path(path), bytearray(), 0
@@ -154,92 +187,4 @@ class _RemoteFile:
             self._path.write_bytes(bytes(self._content))
             self._written = len(self._content)
 
-    def close(self) -> None:
-        self.flush()
-
-
-class Progress:
-    """Rate and time left of a stage, from the steps since the last report.
-
-    The first report of a process covers the compilation and is left out of the rate.
-    """
-
-    def __init__(self, name: str, first: int, last: int, batch: int):
-        """Starts the clock at step `first` of `last`, `batch` snippets each."""
-        self._name, self._last, self._batch = name, last, batch
-        self._step, self._time = first, time.monotonic()
-        self._seconds_per_step: float | None = None
-
-    def report(self, step: int, values: dict[str, float]) -> dict[str, float]:
-        """Prints a line for this step; returns the rate, once it is known."""
-        now = time.monotonic()
-        seconds = (now - self._time) / max(step - self._step, 1)
-        is_first = self._seconds_per_step is None
-        self._seconds_per_step = seconds
-        self._step, self._time = step, now
-        shown = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
-        start = f"[{self._name}] {step}/{self._last}  {shown}"
-        if is_first:
-            print(f"{start}  compiled in {seconds:.0f} s", flush=True)
-            return {}
-        rate = self._batch / seconds
-        left = datetime.timedelta(seconds=round((self._last - step) * seconds))
-        print(f"{start}  {rate:.0f} snippets/s  {left} left", flush=True)
-        return {"snippets_per_second": rate}
-
-    def skip(self, seconds: float) -> None:
-        """Leaves out of the rate what was not training (validation)."""
-        self._time += seconds
-
-
-JSON_LINES = "metrics.jsonl"
-
-
-class MetricsWriter:
-    """Writes {step, name: value} rows; rows after first_step are dropped on opening."""
-
-    def __init__(self, directory: epath.PathLike, first_step: int):
-        """Opens the files of a folder to go on after first_step."""
-        self._directory = epath.Path(directory)
-        self._directory.mkdir(parents=True, exist_ok=True)
-        self._rows = [row for row in read(self._directory) if row["step"] <= first_step]
-        self._flush()
-        self._board = open_writer(self._directory / "tensorboard", first_step)
-
-    def write(self, step: int, values: dict[str, float]) -> None:
-        """Adds a row; the file on disk is whole at any time."""
-        self._rows.append({"step": step} | values)
-        self._flush()
-        for name, value in values.items():
-            self._board.add_scalar(name, value, step)
-
-    def close(self) -> None:
-        """Flushes the TensorBoard file."""
-        self._board.close()
-
-    def _flush(self) -> None:
-        text = "".join(json.dumps(row) + "\n" for row in self._rows)
-        files.write_whole(self._directory / JSON_LINES, text)
-
-
-def read(directory: epath.PathLike) -> list[dict[str, Any]]:
-    """The rows written so far; a half-written last line is ignored.
-
-    Raises:
-        UsageError: another line is no JSON.
-    """
-    path = epath.Path(directory) / JSON_LINES
-    if not path.exists():
-        return []
-    lines = path.read_bytes().split(b"\n")[:-1]
-    rows = []
-    for number, line in enumerate(lines, 1):
-        try:
-            rows.append(json.loads(line))
-        except ValueError as error:
-            if number < len(lines):
-                raise UsageError(
-                    f"{path}: line {number} is not JSON; remove that line, which costs "
-                    "a point of the curves"
-                ) from error
-    return rows
+    close = flush

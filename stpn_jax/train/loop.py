@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
+from etils import epath
 
 from stpn_jax import parallel
 from stpn_jax.arrays import AnyBatch
 from stpn_jax.config import RunConfig, StageConfig
 from stpn_jax.train.checkpoint import Checkpoints
-from stpn_jax.train.logging import Journal
+from stpn_jax.train.logging import MetricsLog
 from stpn_jax.train.profiling import Trace
 from stpn_jax.train.state import TrainState
 from stpn_jax.utils.errors import PreemptedError
@@ -25,55 +26,56 @@ def run(
     *,
     stage: StageConfig,
     config: RunConfig,
-    directory: Any,
+    directory: epath.PathLike,
     checkpoints: Checkpoints,
     validate: Callable[[TrainState], float | None],
     names: Sequence[str] = (),
     profile: bool = False,
 ) -> TrainState:
-    """Trains from state.step to stage.steps; without steps, saves what there is.
-
-    The metrics of all updates are looked at, but fetched from the devices only when
-    some are due: nothing waits for them in between. What was validated is saved.
+    """Trains from state.step to stage.steps; without steps, saves the state as it is.
 
     Args:
-        state: where to go on.
+        state: where to start.
         update: the mapped step.
         batches: this host's batches from state.step on.
         stage: its length.
         config: how often to log, validate and save.
-        directory: for the metrics.
-        checkpoints: where the state is saved, at the end in any case.
+        directory: of the stage, for metrics and traces.
+        checkpoints: where the state is saved: when due, after each validation, at the
+            end and on SIGTERM.
         validate: score of a state on the validation part, None if there is none.
         names: of the videos, for messages.
         profile: write a trace of some updates.
 
     Raises:
-        UsageError: if the loss of an update is not finite; it names the step and the
-            clips, and the last checkpoint stays.
+        UsageError: a metric of an update is not finite; the message names the step and
+            the clips. The last checkpoint stays.
         PreemptedError: after SIGTERM, with the state saved.
     """
     first = int(state.step)
     with contextlib.ExitStack() as stack:
         ends_with = stack.enter_context(parallel.preemption())
-        journal = stack.enter_context(Journal(directory, stage, first, names))
+        log = stack.enter_context(MetricsLog(directory, stage, first, names))
         trace = stack.enter_context(Trace(directory, first, profile))
         for step in range(first + 1, stage.steps + 1):
             with trace.of_step(step):
                 state, values = update(state, parallel.shard(next(batches)))
-            journal.add(values)
+            log.add(values)
             is_last, ends = step == stage.steps, ends_with(step)
-            logs = is_last or _due(step, config.log_every)
-            validates = is_last or (_due(step, config.validate_every) and not ends)
-            saves = validates or ends or _due(step, config.checkpoint_every)
-            if logs or saves or journal.is_early(step):
-                journal.check(step, prints=logs or journal.is_early(step))
+            logs = is_last or _is_due(step, config.log_every)
+            validates = is_last or (_is_due(step, config.validate_every) and not ends)
+            saves = validates or ends or _is_due(step, config.checkpoint_every)
+            prints = logs or log.is_early(step)
+            if prints or saves:
+                log.check(step)
+            if prints:
+                log.print(step)
             score = None
             if validates:
-                with journal.paused():
+                with log.paused():
                     score = validate(state)
             if logs or score is not None:
-                journal.write(step, score)
+                log.write(step, score)
             if saves:
                 checkpoints.save(step, state.variables, _progress(state), score)
             if ends:
@@ -96,5 +98,5 @@ def _progress(state: TrainState) -> dict[str, Any]:
     return {"step": state.step, "opt_state": state.opt_state}
 
 
-def _due(step: int, every: int) -> bool:
+def _is_due(step: int, every: int) -> bool:
     return every > 0 and step % every == 0

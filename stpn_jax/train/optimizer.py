@@ -17,14 +17,10 @@ def make(stage: StageConfig, params: Any) -> optax.GradientTransformation:
 
     The order is Caffe's (yjxiong/caffe, src/caffe/solver.cpp): the gradient's global
     norm is clipped, weight decay is added unclipped, and the learning rate goes into
-    the momentum buffer, so that a drop of the rate acts on new gradients only.
-
-    Args:
-        stage: rates and rules.
-        params: the parameters, for the rules' paths.
+    the momentum buffer, so that a lower rate acts on new gradients only.
 
     Raises:
-        UsageError: if a rule of the stage's lr_multipliers matches no parameter.
+        UsageError: a rule of the stage's lr_multipliers matches no parameter.
     """
     factors = lr_multipliers(stage.rate_rules, params)
     decayed = jax.tree.map(lambda factor, p: factor > 0 and p.ndim > 1, factors, params)
@@ -50,7 +46,7 @@ def lr_multipliers(rules: Sequence[tuple[str, float]], params: Any) -> Any:
     """Tree of learning-rate multipliers: of the first rule that matches, else 1.
 
     Raises:
-        UsageError: if a rule matches no parameter.
+        UsageError: a rule matches no parameter.
     """
     used = set()
 

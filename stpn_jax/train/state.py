@@ -1,4 +1,4 @@
-"""The state of one training run: everything a checkpoint holds."""
+"""The state of one stage in training: everything a checkpoint holds."""
 
 import dataclasses
 from typing import Any
@@ -14,7 +14,7 @@ from stpn_jax.arrays import Array
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class TrainState:
-    """Replicated over the devices; small integers of the sketches never change.
+    """Replicated over the devices; the sketches never change.
 
     Attributes:
         step: updates done so far.
@@ -33,11 +33,8 @@ class TrainState:
     @property
     def variables(self) -> dict[str, Any]:
         """The collections that a network's apply takes."""
-        return {
-            "params": self.params,
-            "batch_stats": self.batch_stats,
-            "sketches": self.sketches,
-        }
+        names = ("params", "batch_stats", "sketches")
+        return {name: getattr(self, name) for name in names}
 
 
 def create(
@@ -49,6 +46,6 @@ def create(
         params=variables["params"],
         batch_stats=variables["batch_stats"],
         sketches=variables["sketches"],
-        # One program, where its many small arrays would be one each.
+        # Compiled as one program: its many small arrays would be one each.
         opt_state=jax.jit(optimizer.init)(variables["params"]),
     )

@@ -16,26 +16,19 @@ from stpn_jax.train.state import TrainState
 
 Metrics = dict[str, Array]
 NOT_FINITE = "not_finite"
-"""Of the metrics: the videos of samples whose loss is not finite, -1 for the others."""
+"""Metric that holds each sample's video, or -1 where its loss is finite."""
 
 
-class _Computed(NamedTuple):
-    """What one replica finds on its samples, or on some of them.
+class _Pass(NamedTuple):
+    """Results of a forward and backward pass over a replica's samples."""
 
-    Attributes:
-        gradients: of the mean loss.
-        batch_stats: running statistics after it.
-        losses: of each sample.
-        right: whether the best class of each sample is its label.
-    """
-
-    gradients: Any
-    batch_stats: Any
+    gradients: Any  # of the mean loss
+    batch_stats: Any  # running statistics afterwards
     losses: Float[Array, "b"]
-    right: Bool[Array, "b"]
+    is_right: Bool[Array, "b"]  # whether the best class is the label
 
 
-Compute = Callable[[Any, AnyBatch, Key[Array, "b"]], _Computed]
+Compute = Callable[[Any, AnyBatch, Key[Array, "b"]], _Pass]
 
 
 def make_train_step(
@@ -48,16 +41,16 @@ def make_train_step(
     """The update of one replica, to be mapped over the axis parallel.AXIS.
 
     Args:
-        network: from models.networks.
+        network: of the stage.
         transform: the optimizer.
         factors: its multipliers; parameters with 0 get no gradient.
-        seed: of the dropout, drawn by (seed, step, sample in the global batch).
-        microbatch_size: samples at a time, at most; 0 for all. The gradients of more
-            are accumulated. Batch statistics are those of so many samples.
+        seed: of the dropout, which is keyed by (seed, step, sample in the global
+            batch).
+        microbatch_size: as in config.RunConfig.
     """
 
     def train_step(state: TrainState, batch: AnyBatch) -> tuple[TrainState, Metrics]:
-        def compute(batch_stats: Any, batch: AnyBatch, keys: Array) -> _Computed:
+        def compute(batch_stats: Any, batch: AnyBatch, keys: Array) -> _Pass:
             def objective(params: Any) -> tuple[Array, tuple[Any, Array, Outputs]]:
                 variables = state.variables | {
                     "params": optimizer.stop_frozen(factors, params),
@@ -71,13 +64,14 @@ def make_train_step(
 
             gradient_of = jax.grad(objective, has_aux=True)
             gradients, (updated, losses, outputs) = gradient_of(state.params)
-            right = outputs.logits.argmax(-1) == batch.label
+            is_right = outputs.logits.argmax(-1) == batch.label
             batch_stats = updated.get("batch_stats", batch_stats)
-            return _Computed(gradients, batch_stats, losses, right)
+            return _Pass(gradients, batch_stats, losses, is_right)
 
         count = batch.label.shape[0]
         keys = sample_keys(seed, state.step, count)
-        found = _accumulate(compute, state, batch, keys, _parts(count, microbatch_size))
+        pieces = _microbatches(count, microbatch_size)
+        found = _accumulate(compute, state, batch, keys, pieces)
         gradients = jax.lax.pmean(found.gradients, parallel.AXIS)
         updates, opt_state = transform.update(gradients, state.opt_state, state.params)
         new_state = TrainState(
@@ -87,7 +81,7 @@ def make_train_step(
             sketches=state.sketches,
             opt_state=opt_state,
         )
-        means = {"loss": found.losses.mean(), "accuracy": found.right.mean()}
+        means = {"loss": found.losses.mean(), "accuracy": found.is_right.mean()}
         wrong = jnp.where(jnp.isfinite(found.losses), -1, batch.video)
         return new_state, jax.lax.pmean(means, parallel.AXIS) | {
             "gradient_norm": optax.tree.norm(gradients),
@@ -97,36 +91,36 @@ def make_train_step(
     return train_step
 
 
-def _parts(count: int, most: int) -> int:
-    """Into how many equal parts to cut so many samples."""
+def _microbatches(count: int, most: int) -> int:
+    """The fewest equal microbatches of at most `most` of `count` samples."""
     if not most:
         return 1
     return next(n for n in range(1, count + 1) if not count % n and count // n <= most)
 
 
 def _accumulate(
-    compute: Compute, state: TrainState, batch: AnyBatch, keys: Array, parts: int
-) -> _Computed:
-    """The mean gradient of parts of a batch, one after the other."""
-    if parts == 1:
+    compute: Compute, state: TrainState, batch: AnyBatch, keys: Array, pieces: int
+) -> _Pass:
+    """The mean gradient of a batch, one microbatch after the other."""
+    if pieces == 1:
         return compute(state.batch_stats, batch, keys)
     split = jax.tree.map(
-        lambda x: x.reshape(parts, len(x) // parts, *x.shape[1:]), (batch, keys)
+        lambda x: x.reshape(pieces, len(x) // pieces, *x.shape[1:]), (batch, keys)
     )
 
     def add(
-        carry: tuple[Any, Any], part: tuple[AnyBatch, Array]
+        carry: tuple[Any, Any], piece: tuple[AnyBatch, Array]
     ) -> tuple[tuple[Any, Any], tuple[Array, Array]]:
         total, batch_stats = carry
-        found = compute(batch_stats, *part)
+        found = compute(batch_stats, *piece)
         total = jax.tree.map(jnp.add, total, found.gradients)
-        return (total, found.batch_stats), (found.losses, found.right)
+        return (total, found.batch_stats), (found.losses, found.is_right)
 
     start = jax.tree.map(jnp.zeros_like, state.params), state.batch_stats
     (total, batch_stats), samples = jax.lax.scan(add, start, split)
-    losses, right = (values.reshape(-1) for values in samples)
-    mean = jax.tree.map(lambda gradient: gradient / parts, total)
-    return _Computed(mean, batch_stats, losses, right)
+    losses, is_right = (values.reshape(-1) for values in samples)
+    mean = jax.tree.map(lambda gradient: gradient / pieces, total)
+    return _Pass(mean, batch_stats, losses, is_right)
 
 
 def make_predict_step(
@@ -142,7 +136,7 @@ def make_predict_step(
 
 
 def sample_keys(seed: int, step: Array, count: int) -> Key[Array, "b"]:
-    """Keys by (seed, step, sample in the global batch), on any number of devices."""
+    """Keys by (seed, step, sample in the global batch), for any number of devices."""
     first = jax.lax.axis_index(parallel.AXIS) * count
     at_step = jax.random.fold_in(jax.random.key(seed), step)
     return jax.vmap(lambda i: jax.random.fold_in(at_step, first + i))(jnp.arange(count))

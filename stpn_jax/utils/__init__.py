@@ -1,1 +1,1 @@
-"""What every floor may use: errors, files, locks, strict parsing."""
+"""Helpers for every part of the package: errors, files, locks, manifests, parsing."""

@@ -1,6 +1,7 @@
-"""Errors that a user can mend, and how a command tells them."""
+"""Errors that a user can correct, and how a command reports them and exits."""
 
 import argparse
+import contextlib
 import errno
 import os
 import select
@@ -12,46 +13,46 @@ from typing import Any, NoReturn
 
 
 class UsageError(Exception):
-    """Names the file, field or clip, what was expected, what was found, what to do.
+    """Commands print it as one line and exit with status 2.
 
-    The doors (main, table, study, prepare, predict) print it as one line and exit
-    with 2.
+    The message names the file, field or clip, what was expected, what was found, and
+    what to do.
     """
 
 
+class PreemptedError(Exception):
+    """SIGTERM ended the work, and all progress is saved."""
+
+
 class Parser(argparse.ArgumentParser):
-    """Of a door's options: in full, and what is wrong with them is a UsageError."""
+    """A parser without abbreviations whose errors are UsageErrors."""
 
     def __init__(self, **more: Any):
         """Arguments as argparse's."""
         super().__init__(**{"allow_abbrev": False} | more)
 
     def error(self, message: str) -> NoReturn:
-        """Raises: UsageError."""
+        """Raises UsageError."""
         raise UsageError(f"{message}; --help lists the options")
-
-
-class PreemptedError(Exception):
-    """The system asked for the end by SIGTERM, and all that was done is saved."""
 
 
 BROKEN_PIPE, PREEMPTED = 141, 143
 """Exit statuses: 128 and the number of the signal, as shells have it."""
 
 _STDERR = 2
-_PAUSE = 0.02  # seconds: a line that a thread is writing comes first
-_GOES_ON = "the same command goes on from here"
+_PAUSE = 0.02  # seconds: lets another thread finish the line that it is writing
+_RESUMABLE = "rerun the same command to resume"
 
 
 def run(command: Callable[[], int | None], who: Callable[[], str] = str) -> NoReturn:
-    """Runs a door's command as guard does, and ends the process with its status.
+    """Runs a command as guard does, and exits with its status.
 
-    The line of an error is the last that is seen: what threads of libraries say when
-    the end surprises them would bury it.
+    Its error is the last line on stderr: nothing that fails as the process ends
+    follows.
     """
-    threading.excepthook = _in_a_thread
-    sys.unraisablehook = _in_c
-    status = guard(command, who, _tell_last)
+    threading.excepthook = _thread_excepthook
+    sys.unraisablehook = _unraisablehook
+    status = guard(command, who, _print_last)
     if status:
         _silence(_STDERR)
     sys.exit(status)
@@ -60,19 +61,19 @@ def run(command: Callable[[], int | None], who: Callable[[], str] = str) -> NoRe
 def guard(
     command: Callable[[], int | None],
     who: Callable[[], str] = str,
-    tell: Callable[[str], object] = lambda line: print(line, file=sys.stderr),
+    report: Callable[[str], object] = lambda line: print(line, file=sys.stderr),
 ) -> int:
-    """Runs a command that goes on where it stopped; its exit status.
+    """Runs a resumable command and returns its exit status.
 
     Args:
-        command: to run; what it returns is the status, 0 for None.
-        who: names this process among others, for its last line.
-        tell: prints that line.
+        command: returns the status, or None for 0.
+        who: names this process among others, to begin the line of an error.
+        report: prints that line.
 
     Returns:
-        2 after an error of the user's or a disk's, 130 after an interruption, PREEMPTED
-        after SIGTERM in training, each told in one line; BROKEN_PIPE where nobody reads
-        what is printed. Every other exception passes, with its traceback.
+        2 after a UsageError or an error of the disk, 130 after Ctrl-C, PREEMPTED after
+        SIGTERM in training, each reported in one line; BROKEN_PIPE if nobody reads
+        standard output any more. Other exceptions pass, with their traceback.
     """
     try:
         status = command() or 0
@@ -81,34 +82,64 @@ def guard(
     except UsageError as error:
         line, status = f"{who()}{error}", 2
     except PreemptedError as error:
-        line, status = f"{who()}{error}; {_GOES_ON}", PREEMPTED
+        line, status = f"{who()}{error}; {_RESUMABLE}", PREEMPTED
     except KeyboardInterrupt:
-        line, status = f"interrupted; {_GOES_ON}", 130
+        line, status = f"interrupted; {_RESUMABLE}", 130
     except Exception as error:
-        if isinstance(error, BrokenPipeError) and _nobody_reads():
+        if isinstance(error, BrokenPipeError) and _stdout_is_closed():
             return BROKEN_PIPE
-        if not (told := of_a_disk(error)):
+        if not (message := disk_error(error)):
             raise
-        line, status = f"{who()}{told}", 2
-    tell(f"error: {line}")
+        line, status = f"{who()}{message}", 2
+    report(f"error: {line}")
     return status
 
 
-def of_a_disk(error: BaseException) -> str:
-    """One line on what a disk has against a file; empty for other errors."""
+@contextlib.contextmanager
+def disk_errors(folder: str | os.PathLike[str], kept: str) -> Iterator[None]:
+    """Turns errors of the disk in the block into UsageErrors; see disk_error."""
+    try:
+        yield
+    except UsageError:
+        raise
+    except Exception as error:
+        if message := disk_error(error, str(folder), kept):
+            raise UsageError(message) from error
+        raise
+
+
+def disk_error(error: BaseException, folder: str = "", kept: str = "") -> str:
+    """One line on an error of the disk: where, what, and what to do.
+
+    Args:
+        error: any exception.
+        folder: where the command writes; by default the file that the error names.
+        kept: says what is not lost.
+
+    Returns:
+        the line; empty for other errors, and if there is neither file nor folder.
+    """
+    todo = "run the same command again"
     if is_full_disk(error):
-        which = "the disk" + next(
-            (f" of {n}" for n in map(_name, _chain(error)) if n), ""
-        )
-        return f"{which} is full; make room and run the same command again"
-    if isinstance(error, OSError) and error.filename:
-        return f"{error.filename}: {error.strerror}; mend that or choose another place"
-    return ""
+        names = (getattr(one, "filename", None) for one in _chain(error))
+        place = folder or next(filter(None, names), "")
+        disk = f"the disk of {place}" if place else "the disk"
+        return f"{disk} is full; {f'{kept}: ' if kept else ''}make room and {todo}"
+    if not isinstance(error, OSError) or isinstance(error, BrokenPipeError):
+        return ""
+    place = error.filename or folder
+    return f"{place}: {error.strerror or error}; fix that and {todo}" if place else ""
 
 
 def is_full_disk(error: BaseException) -> bool:
-    """Whether an error, or one that it comes from, is that a disk is full."""
-    return any(map(_is_full, _chain(error)))
+    """Whether a full disk caused an error; libraries in C++ have their own errors."""
+    return any(
+        getattr(one, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+        or type(one).__name__ == "ResourceExhaustedError"
+        or "No space left on device" in str(one)
+        or "Disk quota exceeded" in str(one)
+        for one in _chain(error)
+    )
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -119,22 +150,8 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or (None if hidden else error.__context__)
 
 
-def _is_full(error: BaseException) -> bool:
-    """Libraries in C++ have errors of their own for it."""
-    return (
-        getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
-        or type(error).__name__ == "ResourceExhaustedError"
-        or "No space left on device" in str(error)
-        or "Disk quota exceeded" in str(error)
-    )
-
-
-def _name(error: BaseException) -> str:
-    return str(getattr(error, "filename", None) or "")
-
-
-def _nobody_reads() -> bool:
-    """Whether standard output is closed; Python shall not complain of it at the end."""
+def _stdout_is_closed() -> bool:
+    """Whether nobody reads standard output; silences it, as Python flushes at exit."""
     poll = select.poll()
     poll.register(sys.stdout.fileno(), 0)
     is_closed = bool(poll.poll(0))
@@ -143,8 +160,8 @@ def _nobody_reads() -> bool:
     return is_closed
 
 
-def _tell_last(line: str) -> None:
-    """Prints a line that nothing follows."""
+def _print_last(line: str) -> None:
+    """Prints a line to stderr and silences stderr from then on."""
     stderr = os.dup(_STDERR)
     _silence(_STDERR)
     time.sleep(_PAUSE)
@@ -152,17 +169,14 @@ def _tell_last(line: str) -> None:
         file.write(f"{line}\n")
 
 
-def _in_a_thread(error: threading.ExceptHookArgs) -> None:
-    """A full disk is told by the main thread, which comes upon it as well."""
+def _thread_excepthook(error: threading.ExceptHookArgs) -> None:
+    """Leaves a full disk to the main thread, which meets it as well."""
     if not (error.exc_value and is_full_disk(error.exc_value)):
         threading.__excepthook__(error)
 
 
-def _in_c(error: Any) -> None:
-    """Threads of C libraries say that the event loop they call back is closed.
-
-    It is closed because the main thread has failed, which tells why.
-    """
+def _unraisablehook(error: Any) -> None:
+    """Hides that C libraries call back a closed event loop: the main thread failed."""
     if "Event loop is closed" not in str(error.exc_value):
         sys.__unraisablehook__(error)
 

@@ -1,4 +1,4 @@
-"""Folders held against other processes."""
+"""Locks on folders, held until the block or the process ends; remote ones have none."""
 
 import contextlib
 import fcntl
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from etils import epath
 
+from stpn_jax.utils import files
 from stpn_jax.utils.errors import UsageError
 
 
@@ -14,17 +15,17 @@ from stpn_jax.utils.errors import UsageError
 def alone_in(
     folder: epath.PathLike, locks: epath.PathLike, share: str = ""
 ) -> Iterator[None]:
-    """Holds a local folder, or a share of the work in it, against other processes.
+    """Locks a folder, or a share of the work in it, against other processes.
 
     Args:
-        folder: is held against all others; by those that have a share, together.
-        locks: folder in it that gets a file for each share.
+        folder: of the data; processes with different shares may hold it together.
+        locks: folder in it with a lock file for each share.
         share: names a part of the work; empty for all of it.
 
     Raises:
         UsageError: another process holds it.
     """
-    if "://" in str(folder):
+    if files.is_remote(folder):
         yield
         return
     with contextlib.ExitStack() as stack:
@@ -40,11 +41,8 @@ def alone_in(
 
 @contextlib.contextmanager
 def turn(folder: epath.PathLike) -> Iterator[None]:
-    """Holds a local folder against others that do the same, or waits until it is free.
-
-    A process that dies gives it free. One in a bucket cannot be held.
-    """
-    if "://" in str(folder):
+    """Locks a folder, and waits while another process holds it."""
+    if files.is_remote(folder):
         yield
         return
     with _opened(folder, os.O_RDONLY) as held:
@@ -70,5 +68,5 @@ def _lock(descriptor: int, mode: int, taken: str) -> None:
         fcntl.flock(descriptor, mode | fcntl.LOCK_NB)
     except BlockingIOError as error:
         raise UsageError(
-            f"{taken}; wait for its end, or choose another --data_dir"
+            f"{taken}; wait until it ends, or choose another --data_dir"
         ) from error

@@ -1,4 +1,4 @@
-"""The forecast says a time that a reader believes."""
+"""The forecast does not promise more than it knows."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from stpn_jax.experiment import train
 
 
 @pytest.mark.parametrize(
-    ("seconds", "told"),
+    ("seconds", "words"),
     [
         (0.0, "under 10 seconds"),
         (4.9, "under 10 seconds"),
@@ -14,5 +14,5 @@ from stpn_jax.experiment import train
         (4000.0, "roughly 1:06:40"),
     ],
 )
-def test_a_short_run_takes_under_ten_seconds(seconds, told):
-    assert train.duration(seconds) == told
+def test_a_short_run_takes_under_ten_seconds(seconds, words):
+    assert train.duration(seconds) == words

@@ -65,7 +65,7 @@ def test_a_damaged_checkpoint_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("content", ("", "{"))
-def test_damaged_metrics_are_told_with_their_checkpoint(tmp_path, content):
+def test_damaged_metrics_name_their_checkpoint(tmp_path, content):
     checkpoints = checkpoint.Checkpoints(tmp_path, keep=2)
     for step in (1, 2):
         checkpoints.save(step, variables(step), progress(step), 0.5)
@@ -88,10 +88,10 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, capsys):
     restored, state = again.restore(variables(0), progress(0))
     assert int(state["step"]) == 1
     np.testing.assert_array_equal(restored["params"]["kernel"], np.ones((2, 3)))
-    told = capsys.readouterr().out.splitlines()
-    assert len(told) == 2
-    assert "checkpoints/3: this checkpoint cannot be read" in told[0]
-    assert "goes on from step 1" in told[0]
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    assert "checkpoints/3: this checkpoint cannot be read" in lines[0]
+    assert "resumes from step 1" in lines[0]
     assert again.latest_step() == 1
     again.save(2, variables(2), progress(2))
     again.close()

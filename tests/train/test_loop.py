@@ -64,12 +64,12 @@ def run(
         checkpoints.close()
 
 
-def test_rows_are_written_when_due(tmp_path):
+def test_records_are_written_when_due(tmp_path):
     last = run(tmp_path, state(), lambda step: 1 / step)
     assert int(last.step) == 6
-    rows = logging.read(tmp_path)
-    assert [row["step"] for row in rows] == [2, 3, 4, 6]
-    assert [row[VALIDATION] for row in rows if VALIDATION in row] == [3, 6]
+    records = logging.read(tmp_path)
+    assert [one["step"] for one in records] == [2, 3, 4, 6]
+    assert [one[VALIDATION] for one in records if VALIDATION in one] == [3, 6]
 
 
 @pytest.mark.parametrize(
@@ -84,12 +84,12 @@ def test_a_broken_last_line_is_ignored_and_another_one_named(tmp_path, broken):
         logging.read(tmp_path)
 
 
-def test_rows_after_the_resumed_step_are_dropped(tmp_path):
+def test_records_after_the_resumed_step_are_dropped(tmp_path):
     run(tmp_path, state(), lambda step: 1.0)
     run(tmp_path, state(2), lambda step: 2.0)
-    rows = logging.read(tmp_path)
-    assert [row["step"] for row in rows] == [2, 3, 4, 6]
-    assert [row.get("loss") for row in rows] == [1, 2, 2, 2]
+    records = logging.read(tmp_path)
+    assert [one["step"] for one in records] == [2, 3, 4, 6]
+    assert [one.get("loss") for one in records] == [1, 2, 2, 2]
 
 
 def test_a_loss_that_is_not_finite_stops(tmp_path):

@@ -1,4 +1,4 @@
-"""Errors of a user or a disk are one line, the last one, with a status of its own."""
+"""Errors of users and disks are one line, the last one, with their exit status."""
 
 import errno
 import os
@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from stpn_jax.utils import errors, files
+from stpn_jax.utils import errors
 from stpn_jax.utils.errors import UsageError
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -35,14 +35,15 @@ def raising(*chain):
             [ValueError("RESOURCE_EXHAUSTED: a: No space left on device [28]")],
             "the disk is full",
         ),
-        ([PermissionError(errno.EACCES, "denied", "/a")], "/a: denied; mend that"),
+        ([PermissionError(errno.EACCES, "denied", "/a")], "/a: denied; fix that"),
         ([UsageError("--a is missing")], "--a is missing"),
     ],
 )
-def test_an_error_of_the_users_or_a_disks_is_one_line(chain, line, capsys):
+def test_errors_of_users_and_disks_are_one_line(chain, line, capsys):
     assert errors.guard(raising(*chain)) == 2
-    told = capsys.readouterr().err
-    assert told.startswith(f"error: {line}") and told.count("\n") == 1
+    line_printed = capsys.readouterr().err
+    assert line_printed.startswith(f"error: {line}")
+    assert line_printed.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -53,12 +54,12 @@ def test_an_error_of_the_users_or_a_disks_is_one_line(chain, line, capsys):
         BrokenPipeError(errno.EPIPE, "of a worker"),
     ],
 )
-def test_every_other_error_passes(error, capfd):
+def test_other_errors_pass(error, capfd):
     with capfd.disabled(), pytest.raises(type(error)):
         errors.guard(raising(error))
 
 
-def test_what_is_written_while_another_error_is_handled_counts(capsys):
+def test_a_full_disk_behind_another_error_is_found(capsys):
     def command():
         try:
             raise FULL
@@ -69,15 +70,15 @@ def test_what_is_written_while_another_error_is_handled_counts(capsys):
     assert "the disk is full" in capsys.readouterr().err
 
 
-def test_the_folder_and_what_is_kept_are_told():
+def test_the_folder_and_what_is_kept_are_named():
     with (
         pytest.raises(UsageError, match=r"disk of /run is full; all is kept"),
-        files.disk_errors_told("/run", "all is kept"),
+        errors.disk_errors("/run", "all is kept"),
     ):
         raising(ValueError("x"), FULL)()
     with (
         pytest.raises(UsageError, match=r"^as it was$"),
-        files.disk_errors_told("/run", "all is kept"),
+        errors.disk_errors("/run", "all is kept"),
     ):
         raise UsageError("as it was") from FULL
 
@@ -108,7 +109,7 @@ errors.run(command)
         ("raise errors.UsageError('no')", 2, "no"),
     ],
 )
-def test_the_line_is_the_last_one(act, status, line):
+def test_the_error_is_the_last_line(act, status, line):
     program = "import signal; signal.signal(2, signal.default_int_handler)\n"
     done = subprocess.run(
         [sys.executable, "-c", program + NOISY.format(act=act)],
@@ -122,9 +123,9 @@ def test_the_line_is_the_last_one(act, status, line):
 
 
 @pytest.mark.parametrize(
-    ("message", "is_told"), [("Event loop is closed", False), ("another", True)]
+    ("message", "is_shown"), [("Event loop is closed", False), ("another", True)]
 )
-def test_of_what_cannot_be_raised_a_closed_loop_is_not_told(message, is_told):
+def test_callbacks_of_a_closed_event_loop_are_not_shown(message, is_shown):
     program = f"""
 from stpn_jax.utils import errors
 
@@ -137,10 +138,10 @@ errors.run(lambda: str(Callback()) and 0)
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
-    assert (message in done.stderr) == is_told
+    assert (message in done.stderr) == is_shown
 
 
-def test_an_unforeseen_error_keeps_its_traceback():
+def test_other_errors_keep_their_traceback():
     program = "from stpn_jax.utils import errors; errors.run(lambda: 1 / 0)"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False
@@ -149,7 +150,7 @@ def test_an_unforeseen_error_keeps_its_traceback():
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
-def test_a_reader_that_went_away_ends_it_quietly(unbuffered):
+def test_a_closed_pipe_ends_the_command_silently(unbuffered):
     program = (
         "from stpn_jax.utils import errors; errors.run(lambda: print('a\\n' * 9**6))"
     )

@@ -1,4 +1,4 @@
-"""A stage over cached maps: frozen streams, the pixels' answers, any place to go on."""
+"""A stage over cached maps: frozen streams, the same scores, batches from any step."""
 
 import dataclasses
 import threading
@@ -12,7 +12,14 @@ from configs import demo
 from stpn_jax import config as configs
 from stpn_jax import parallel
 from stpn_jax.datasets import official_splits
-from stpn_jax.experiment import evaluate, feature_cache, initialize, run_dir, train
+from stpn_jax.experiment import (
+    checkpoint_selection,
+    evaluate,
+    feature_cache,
+    initialize,
+    run_dir,
+    train,
+)
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.train import checkpoint
 from stpn_jax.utils.errors import PreemptedError, UsageError
@@ -52,7 +59,7 @@ def stage_of(experiment, **changes):
     return dataclasses.replace(experiment.config.stages[0], **changes)
 
 
-def test_levels_learn_and_streams_stay(experiment):
+def test_levels_are_trained_and_streams_are_not(experiment):
     stage = stage_of(experiment)
     before = initialize.initial_variables(experiment, stage)
     train.train_stage(experiment, stage)
@@ -76,7 +83,7 @@ def test_levels_learn_and_streams_stay(experiment):
 @pytest.mark.parametrize(
     "network", [{}, {"network": "temporal"}, {"network": "attended", "paths": 1}]
 )
-def test_maps_give_the_answers_of_pixels(experiment, network):
+def test_maps_give_the_scores_of_pixels(experiment, network):
     stage = stage_of(experiment, **network)
     variables = initialize.initial_variables(experiment, stage)
     evaluation = experiment.config.evaluation
@@ -95,7 +102,7 @@ def test_maps_give_the_answers_of_pixels(experiment, network):
     np.testing.assert_allclose(scores[0], scores[1], atol=2e-5)
 
 
-def test_batches_go_on_anywhere_and_cover_all_views(experiment):
+def test_batches_resume_at_any_step_and_cover_all_views(experiment):
     stage = stage_of(experiment, steps=10)
     variables = initialize.initial_variables(experiment, stage)
     whole = list(feature_cache.train_batches(experiment, stage, variables, 0))
@@ -110,7 +117,7 @@ def test_batches_go_on_anywhere_and_cover_all_views(experiment):
     assert sorted(first) == sorted(second) and first.tolist() != second.tolist()
 
 
-def test_maps_of_other_streams_are_others(experiment):
+def test_other_streams_get_their_own_maps(experiment):
     stage = stage_of(experiment)
     variables = initialize.initial_variables(experiment, stage)
     list(feature_cache.train_batches(experiment, stage, variables, 5))
@@ -128,7 +135,7 @@ def test_maps_of_other_streams_are_others(experiment):
     assert len(set(feature_cache.folder(experiment).iterdir())) == len(made) + 1
 
 
-def test_levels_can_be_trained_on_what_the_streams_have_not_seen(experiment):
+def test_levels_can_be_trained_on_the_validation_part(experiment):
     stage = stage_of(experiment, trained_on="validation")
     split = official_splits.Split(TRAIN[:4], TRAIN[4:], TEST)
     made = dataclasses.replace(
@@ -145,7 +152,7 @@ def test_levels_can_be_trained_on_what_the_streams_have_not_seen(experiment):
     # Nothing is left to be scored on.
     assert train.make_validation(made, stage)(None) is None
     with pytest.raises(UsageError, match="select = 'best'"):
-        initialize.check_selection(
+        checkpoint_selection.check(
             dataclasses.replace(
                 made,
                 config=dataclasses.replace(
@@ -169,13 +176,13 @@ def test_single_streams_are_not_cached():
         configs.from_config_dict(made)
 
 
-def test_several_hosts_are_refused(experiment, monkeypatch):
+def test_several_hosts_are_rejected(experiment, monkeypatch):
     monkeypatch.setattr(parallel, "host", lambda: (0, 2))
     with pytest.raises(UsageError, match=r"pyramid.cached_views = 3.*one process"):
         feature_cache.check(experiment)
 
 
-def test_a_sigterm_ends_the_computing_of_maps(experiment, monkeypatch):
+def test_sigterm_ends_the_computation_of_maps(experiment, monkeypatch):
     monkeypatch.setattr(parallel, "_SIGNALLED", signalled := threading.Event())
     stage = stage_of(experiment)
     variables = initialize.initial_variables(experiment, stage)
@@ -189,8 +196,8 @@ def test_a_sigterm_ends_the_computing_of_maps(experiment, monkeypatch):
     )
 
 
-def test_a_stage_without_videos_is_refused_at_the_start(experiment):
+def test_a_stage_without_videos_is_rejected_at_the_start(experiment):
     stage = stage_of(experiment, trained_on="validation")
     config = dataclasses.replace(experiment.config, stages=(stage,))
     with pytest.raises(UsageError, match=r"no validation videos; see config\.data"):
-        initialize.check_selection(dataclasses.replace(experiment, config=config))
+        checkpoint_selection.check(dataclasses.replace(experiment, config=config))

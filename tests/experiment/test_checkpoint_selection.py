@@ -8,7 +8,7 @@ import pytest
 
 from configs import demo
 from stpn_jax import config as configs
-from stpn_jax.experiment import initialize, run_dir
+from stpn_jax.experiment import checkpoint_selection, run_dir
 from stpn_jax.train import checkpoint
 from stpn_jax.utils.errors import UsageError
 
@@ -45,18 +45,18 @@ SCORES = {1: 0.5, 2: 0.75, 3: None, 4: 0.25}
 )
 def test_the_checkpoint_is_the_one_asked_for(tmp_path, select, step, said):
     made, stage = experiment(tmp_path, SCORES, select)
-    assert str(initialize.find_selected(made, stage)) == said
-    restored = initialize.restore_selected(made, stage)
+    assert str(checkpoint_selection.find(made, stage)) == said
+    restored = checkpoint_selection.restore(made, stage)
     np.testing.assert_array_equal(restored["params"]["w"], [step, step])
 
 
 def test_the_best_needs_a_score(tmp_path):
     made, stage = experiment(tmp_path, {1: None}, "best")
     with pytest.raises(UsageError, match="spatial with a validation score; train it"):
-        initialize.find_selected(made, stage)
+        checkpoint_selection.find(made, stage)
 
 
 def test_the_best_needs_validation_videos(tmp_path):
     made, _ = experiment(tmp_path, {}, "best", validation=0)
     with pytest.raises(UsageError, match=r"spatial.select = 'best'.*validation_frac"):
-        initialize.check_selection(made)
+        checkpoint_selection.check(made)
