@@ -1,40 +1,28 @@
 """Tables of mean class accuracy in markdown: the paper's, a study's, a search's."""
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from etils import epath
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float64, Int
 
 from stpn_jax.evaluation import intervals
+from stpn_jax.evaluation.intervals import Interval
 from stpn_jax.evaluation.metrics import Metrics
 from stpn_jax.utils import markdown
 from stpn_jax.utils.errors import UsageError
-from studies import seed_bootstrap
-from studies.planner import SEARCH_REPEAT
 from studies.result_store import Predictions, ResultStore, column
-from studies.rows import Repeat, Row, Study, Table
+from studies.rows import SEARCH_REPEAT, Repeat, Row, Study, Table
 
 PAPERS_DATASET = "ucf101"
 MOST_REPEATS = 100  # looked for in a file of predictions
+RESAMPLES, SEED = 5_000, 0  # of the bootstrap
 Correct = Mapping[Repeat, Bool[np.ndarray, "n"]]
 """Seeds of a training -> which videos it classifies correctly."""
 Labels = Int[np.ndarray, "n"]
-
-
-class Result(NamedTuple):
-    """What one run of a row of the paper gave.
-
-    Attributes:
-        variant: of the row.
-        dataset: it was trained and tested on.
-        metrics: by name of the result.
-    """
-
-    variant: str
-    dataset: str
-    metrics: Mapping[str, Metrics]
+Result = tuple[str, str, Mapping[str, Metrics]]
+"""Of a run: variant of its row, data set, metrics by the name of the result."""
 
 
 def of_paper(table: Table, results: Sequence[Result]) -> str:
@@ -43,52 +31,42 @@ def of_paper(table: Table, results: Sequence[Result]) -> str:
     A cell is the mean class accuracy, averaged over the splits that were run; groups of
     classes follow where the data have them and the table has one column. A row that was
     not run, or is not in the paper, has dashes.
-
-    Args:
-        table: of the paper.
-        results: of its rows, on one data set or several.
     """
-    datasets = list(dict.fromkeys(one.dataset for one in results))
+    found: defaultdict[tuple[str, str, str], list[Metrics]] = defaultdict(list)
+    for variant, dataset, metrics in results:
+        for name, one in metrics.items():
+            found[variant, dataset, name].append(one)
+    datasets = list(dict.fromkeys(dataset for _, dataset, _ in results))
     columns = [(d, i) for d in datasets for i in range(len(table.columns))]
-    measured = [metrics for one in results for metrics in one.metrics.values()]
-    groups = sorted({group for one in measured for group in one.per_group})
-    groups = groups if len(columns) == 1 else []
     header = ["row"]
     for dataset, i in columns:
         name = table.columns[i]
         header.append(name if len(datasets) == 1 else f"{name}, {dataset}")
         is_papers = dataset in (table.datasets or (PAPERS_DATASET,))
         header.append("paper" if is_papers else "paper, on UCF101")
+    measured = [one for of_result in found.values() for one in of_result]
+    groups = sorted({group for one in measured for group in one.per_group})
+    groups = groups if len(columns) == 1 else []
     lines = []
     for row in table.rows:
         cells = [row.label]
         for dataset, i in columns:
-            found = _metrics(results, row, dataset, i)
-            cells.append(_mean([one.mean_class_accuracy for one in found]))
+            of_cell = found[row.variant, dataset, row.result_names[i]]
             # A table over data sets has the paper's number for each of them.
             of_set = dataset in table.datasets
-            cells.append(
-                _number(row.numbers[table.datasets.index(dataset) if of_set else i])
-            )
+            number = row.numbers[table.datasets.index(dataset) if of_set else i]
+            mean = _mean(one.mean_class_accuracy for one in of_cell)
+            cells += [mean, _number(number)]
         for group in groups:
-            found = _metrics(results, row, *columns[0])
-            shares = [one.per_group[group] for one in found if group in one.per_group]
-            cells.append(_mean(shares))
+            parts = (one.per_group for one in of_cell)
+            cells.append(_mean(part[group] for part in parts if group in part))
         lines.append(cells)
     return markdown.table([*header, *groups], lines)
 
 
-def _metrics(
-    results: Sequence[Result], row: Row, dataset: str, column: int
-) -> list[Metrics]:
-    """Of a row on a data set, one for each split."""
-    name = row.result_names[column]
-    of_row = (row.variant, dataset)
-    return [r.metrics[name] for r in results if (r.variant, r.dataset) == of_row]
-
-
-def _mean(shares: Sequence[float]) -> str:
-    return f"{100 * sum(shares) / len(shares):.1f}" if shares else "-"
+def _mean(shares: Iterable[float], digits: int = 1) -> str:
+    values = list(shares)
+    return f"{100 * sum(values) / len(values):.{digits}f}" if values else "-"
 
 
 def _number(number: float | None) -> str:
@@ -109,6 +87,8 @@ def of_study(table: Table, predictions: Predictions) -> str:
     if len(table.rows) > 1:
         header += ["difference", "better in"]
     labels = np.unique(predictions.labels, return_inverse=True)[1]
+    reference = table.rows[table.reference]
+    base = _correct(table, predictions, reference, 0)
     lines = []
     for row in table.rows:
         found = [_correct(table, predictions, row, i) for i in range(len(row.results))]
@@ -117,16 +97,12 @@ def of_study(table: Table, predictions: Predictions) -> str:
             cells += _accuracy(by_repeat, labels)
             cells += [_number(number)] if has_numbers else []
         if len(table.rows) > 1:
-            reference = table.rows[table.reference]
-            base = _correct(table, predictions, reference, 0)
             same = row is reference
             cells += ["", ""] if same else _difference(found[0], base, labels)
         for group in groups:
             inside = np.array(predictions.groups) == group
-            means = [
-                _class_mean(one[inside], labels[inside]) for one in found[0].values()
-            ]
-            cells.append(f"{100 * np.mean(means):.0f}" if means else "-")
+            correct = (one[inside] for one in found[0].values())
+            cells.append(_mean((_class_mean(x, labels[inside]) for x in correct), 0))
         lines.append(cells)
     return markdown.table([*header, *groups], lines)
 
@@ -152,7 +128,7 @@ def _accuracy(correct: Correct, labels: Labels) -> list[str]:
     if not correct:
         return ["-", "-"]
     means = [_class_mean(one, labels) for one in correct.values()]
-    value = seed_bootstrap.interval(np.array(list(correct.values()), float), labels)
+    value = interval(np.array(list(correct.values()), float), labels)
     return [_percent(value), ", ".join(f"{100 * one:.1f}" for one in means)]
 
 
@@ -163,53 +139,58 @@ def _difference(correct: Correct, base: Correct, labels: Labels) -> list[str]:
         return ["-", "-"]
     values = np.array([correct[one].astype(float) - base[one] for one in common])
     better = int((intervals.class_means(values, labels) > 0).sum())
-    value = seed_bootstrap.interval(values, labels)
-    return [_percent(value, "+"), f"{better} of {len(common)}"]
+    return [_percent(interval(values, labels), "+"), f"{better} of {len(common)}"]
 
 
-def _percent(value: intervals.Interval, sign: str = "") -> str:
+def _percent(value: Interval, sign: str = "") -> str:
     middle, low, high = (f"{100 * one:{sign}.1f}" for one in value)
     return f"{middle} [{low}, {high}]"
+
+
+def interval(values: Float64[np.ndarray, "trainings n"], labels: Labels) -> Interval:
+    """The mean class accuracy over trainings, and its interval over them and videos.
+
+    A resample draws as many trainings as there are, with replacement, and then videos
+    of each class as evaluation.intervals does. Values are 1 where a video is correct,
+    or the differences of two such for two rows over the same streams.
+    """
+    trainings = len(values)
+    # Of a resample, how often each training was drawn, as shares.
+    drawn = np.random.default_rng(SEED).multinomial(
+        trainings, np.full(trainings, 1 / trainings), RESAMPLES
+    )
+    by_training = intervals.resample(values, labels, SEED, RESAMPLES)
+    means = (drawn / trainings * by_training).sum(axis=1)
+    tail = 100 * (1 - intervals.LEVEL) / 2
+    low, high = np.percentile(means, (tail, 100 - tail))
+    value = intervals.class_means(values, labels).mean()
+    return Interval(float(value), float(low), float(high))
 
 
 def of_search(study: Study, folder: epath.Path) -> str:
     """Mean class accuracy on the validation part: a line a row, a column a trial.
 
-    Args:
-        study: whose rows.
-        folder: of the trials' predictions.
-
-    Raises:
-        UsageError: a file is not the one written, or trials are of different videos.
+    Raises UsageError if trials, whose predictions are in `folder`, have other videos.
     """
     names = sorted(path.name for path in folder.iterdir())
     lines = []
     for key, table in study.tables.items():
-        found = {name: ResultStore(folder / name).read(key) for name in names}
-        _check_same_videos(folder, key, found)
+        found = [ResultStore(folder / name).read(key) for name in names]
+        if len({tuple(one.videos) for one in found if one}) > 1:
+            raise UsageError(
+                f"{folder}: the files {key}.csv in its folders {', '.join(names)} are "
+                "of different videos; delete some, or choose another --results"
+            )
         for row in table.rows:
             for result in row.result_names:
-                scores = [_score(one, row, result) for one in found.values()]
+                name = column(row.variant, result, SEARCH_REPEAT)
+                scores = [_score(one, name) for one in found]
                 if any(scores):
                     lines.append([f"{key}: {row.label}", result, *scores])
     return markdown.table(["row", "result", *names], lines)
 
 
-def _check_same_videos(
-    folder: epath.Path, table: str, found: Mapping[str, Predictions | None]
-) -> None:
-    videos = {name: list(one.videos) for name, one in found.items() if one}
-    first = next(iter(videos), "")
-    for name in videos:
-        if videos[name] != videos[first]:
-            raise UsageError(
-                f"{folder}: {table}.csv of {first} and of {name} are of different "
-                "videos; delete one of the two folders, or choose another --results"
-            )
-
-
-def _score(found: Predictions | None, row: Row, result: str) -> str:
-    name = column(row.variant, result, SEARCH_REPEAT)
+def _score(found: Predictions | None, name: str) -> str:
     if found is None or name not in found.predicted:
         return ""
     labels = np.unique(found.labels, return_inverse=True)[1]

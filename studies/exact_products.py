@@ -10,7 +10,8 @@ sketches of the same maps, without and with the square root behind them.
 import argparse
 import dataclasses
 import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import jax
@@ -21,15 +22,15 @@ from etils import epath
 from jaxtyping import Bool, Float, Int
 from sklearn.kernel_ridge import KernelRidge
 
-from stpn_jax import config_flag
 from stpn_jax.arrays import MapBatch
 from stpn_jax.evaluation import intervals
 from stpn_jax.experiment import feature_cache, initialize, run_dir
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.ops import compact_bilinear, count_sketch
-from stpn_jax.report import page
-from stpn_jax.utils import compilation_cache, markdown
-from studies import planner, report, runner, tables
+from stpn_jax.utils import compilation_cache
+from studies import report, runs
+from studies.rows import Study
+from studies.tables import STCB_5, STUDIES
 
 STUDY, TABLE = "hmdb51", "table4"
 NAME = "products"
@@ -63,23 +64,15 @@ class Kernels(NamedTuple):
 
 def run(options: argparse.Namespace, overrides: list[str]) -> None:
     """Reads the feature maps that Table 4's last row has cached; writes a table."""
-    folder = report.make_folder(options.results, STUDY)
-    path = report.check(report.path_of(options), [f"{STUDY}/{NAME}"])
-    if options.data:
-        overrides = [f"--config.data.data_dir={options.data}", *overrides]
+    output = report.prepare(options, STUDY, [NAME])
     compilation_cache.enable()
-    study = tables.STUDIES[STUDY]
-    alone = dataclasses.replace(study.tables[TABLE], rows=(tables.STCB_5,))
-    study = dataclasses.replace(study, tables={TABLE: alone})
+    table = dataclasses.replace(STUDIES[STUDY].tables[TABLE], rows=(STCB_5,))
+    study = Study(STUDY, {TABLE: table})
     place = epath.Path(options.workdir) / STUDY
-    seeds = 1 if options.brief else options.seeds
-    runs = list(planner.plan_study(study, place, overrides, seeds, brief=options.brief))
-    config_flag.check_stages(overrides, (one.config for one in runs))
-    lines = list(rows(map(runner.open_run, runs)))
-    (folder / f"{NAME}.csv").write_bytes(page.as_csv(page.Numbers(HEADER, lines)))
-    text = markdown.table(HEADER, lines)
-    report.write(path, {f"{STUDY}/{NAME}": text})
-    print(text)
+    seeds, brief = options.seeds, options.brief
+    planned = runs.plan_study(study, place, overrides, seeds, brief=brief)
+    lines = rows(map(runs.open_run, planned))
+    output.write_measured(NAME, HEADER, list(lines))
 
 
 def rows(experiments: Iterable[Experiment]) -> Iterator[list[str]]:
@@ -88,7 +81,7 @@ def rows(experiments: Iterable[Experiment]) -> Iterator[list[str]]:
     The last two columns are mean inner products of unit feature vectors, over pairs of
     training snippets of different videos.
     """
-    found: dict[tuple[str, str], list[tuple[float, float, float]]] = {}
+    found: defaultdict[tuple[str, str], list[tuple[float, ...]]] = defaultdict(list)
     for experiment in experiments:
         run_dir.register(experiment)
         train, test = snippets(experiment)
@@ -96,8 +89,8 @@ def rows(experiments: Iterable[Experiment]) -> Iterator[list[str]]:
             one, other = (s._replace(paths=s.paths[:, paths]) for s in (train, test))
             seed = experiment.config.model.sketch_seed
             for name, kernels in _kinds(one.paths, other.paths, seed):
-                told = (accuracy(kernels, one, other), *_similar(kernels.train, one))
-                found.setdefault((str(m), name), []).append(told)
+                score = accuracy(kernels, one, other)
+                found[str(m), name].append((score, *_similar(kernels.train, one)))
     for key, values in found.items():
         score, same, different = np.mean(values, axis=0)
         seeds = ", ".join(f"{100 * one[0]:.1f}" for one in values)
@@ -110,42 +103,34 @@ def _kinds(train: Paths, test: Paths, seed: int) -> Iterator[tuple[str, Kernels]
         return
     for width in WIDTHS:
         yield f"sketch, {width}", sketched(train, test, width, seed, root=False)
-    yield (
-        f"sketch, {WIDTHS[0]}, square root and L2",
-        sketched(train, test, WIDTHS[0], seed, root=True),
-    )
+    rooted = sketched(train, test, WIDTHS[0], seed, root=True)
+    yield f"sketch, {WIDTHS[0]}, square root and L2", rooted
 
 
 def snippets(experiment: Experiment) -> tuple[Snippets, Snippets]:
     """Maps of the first views of the training videos, and of all test views."""
     stage = experiment.config.stages[-1]
     variables = initialize.initial_variables(experiment, stage)
-    evaluation = experiment.config.evaluation
-    return (
-        _collect(feature_cache.train_batches(experiment, stage, variables, 0), VIEWS),
-        _collect(
-            feature_cache.test_batches(
-                experiment, stage, variables, experiment.split.test, evaluation
-            ),
-            evaluation.snippets * evaluation.views,
-        ),
-    )
+    settings, videos = experiment.config.evaluation, experiment.split.test
+    train = feature_cache.train_batches(experiment, stage, variables, 0)
+    test = feature_cache.test_batches(experiment, stage, variables, videos, settings)
+    return _collect(train, VIEWS), _collect(test, settings.snippets * settings.views)
 
 
 def _collect(batches: Iterable[MapBatch], most: int) -> Snippets:
     """At most so many snippets of each video, in the order they come."""
-    taken: dict[int, int] = {}
+    taken: Counter[int] = Counter()
     kept: list[tuple[np.ndarray, int, int]] = []
     for batch in batches:
-        for paths, label, video, real in zip(
-            batch.paths, batch.label, batch.video, batch.mask, strict=True
-        ):
-            if real and taken.get(int(video), 0) < most:
-                taken[int(video)] = taken.get(int(video), 0) + 1
+        fields = (batch.paths, batch.label, batch.video, batch.mask)
+        for paths, label, video, real in zip(*fields, strict=True):
+            if real and taken[int(video)] < most:
+                taken[int(video)] += 1
                 flat = paths.reshape(len(paths), -1, paths.shape[-1])
-                kept.append((_unit(flat), int(label), int(video)))
-    paths, labels, videos = zip(*kept, strict=True)
-    return Snippets(np.array(paths), np.array(labels), np.array(videos))
+                length = np.linalg.norm(flat, axis=-1, keepdims=True)
+                unit = flat / np.maximum(length, 1e-6)
+                kept.append((unit, int(label), int(video)))
+    return Snippets(*map(np.array, zip(*kept, strict=True)))
 
 
 def exact(train: Paths, test: Paths) -> Kernels:
@@ -171,20 +156,13 @@ def sketched(
 
     With `root`, square root and L2 follow at every location, as in the network.
     """
-    features = _features(train.shape[1], train.shape[-1], width, seed, root=root)
-    a, b = features(train), features(test)
-    return _normalised(a @ a.T, b @ a.T, (b * b).sum(axis=1))
-
-
-def _features(
-    m: int, channels: int, width: int, seed: int, *, root: bool
-) -> Callable[[Paths], Float[np.ndarray, "n d"]]:
-    drawn = [count_sketch.draw((seed, k), channels, width) for k in range(m)]
+    m, channels = train.shape[1], train.shape[-1]
+    sketches = [count_sketch.draw((seed, k), channels, width) for k in range(m)]
 
     @jax.jit
     def of_block(paths: jax.Array) -> jax.Array:
         pathways = [paths[:, k] for k in range(m)]
-        x = compact_bilinear.compact_bilinear(pathways, drawn, width)
+        x = compact_bilinear.compact_bilinear(pathways, sketches, width)
         if root:
             x = compact_bilinear.l2_normalise(compact_bilinear.signed_sqrt(x))
         return jnp.mean(x, axis=1)
@@ -193,7 +171,8 @@ def _features(
         parts = np.split(paths, range(BLOCK, len(paths), BLOCK))
         return np.concatenate([np.asarray(of_block(part)) for part in parts])
 
-    return features
+    a, b = features(train), features(test)
+    return _normalised(a @ a.T, b @ a.T, (b * b).sum(axis=1))
 
 
 def _normalised(train: Kernel, test: Kernel, own: Float[np.ndarray, "a"]) -> Kernels:
@@ -221,14 +200,10 @@ def accuracy(kernels: Kernels, train: Snippets, test: Snippets) -> float:
     return _accuracy(_scores(kernels, targets, ridge), test)
 
 
-def _scores(
-    kernels: Kernels, targets: Float[np.ndarray, "b classes"], ridge: float
-) -> Float[np.ndarray, "a classes"]:
+def _scores(kernels: Kernels, targets: np.ndarray, ridge: float) -> np.ndarray:
     model = KernelRidge(kernel="precomputed", alpha=ridge)
-    found: np.ndarray = model.fit(
-        kernels.train, targets - targets.mean(axis=0)
-    ).predict(kernels.test)
-    return found
+    model.fit(kernels.train, targets - targets.mean(axis=0))
+    return np.asarray(model.predict(kernels.test))
 
 
 def _accuracy(scores: Float[np.ndarray, "n classes"], of: Snippets) -> float:
@@ -246,7 +221,3 @@ def _similar(kernel: Kernel, of: Snippets) -> tuple[float, float]:
     apart: Bool[np.ndarray, "n n"] = of.videos[:, None] != of.videos
     same = of.labels[:, None] == of.labels
     return float(kernel[apart & same].mean()), float(kernel[~same].mean())
-
-
-def _unit(x: np.ndarray) -> np.ndarray:
-    return x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-6)

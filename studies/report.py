@@ -6,64 +6,78 @@ is left as it is. Markers that a file lacks are added at its end.
 
 import argparse
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from etils import epath
 
-from stpn_jax.utils import files, locks
+from stpn_jax.report import page
+from stpn_jax.utils import files, locks, markdown
 from stpn_jax.utils.errors import UsageError
 
 END = "<!-- end -->"
 REPORT = "RESULTS.md"
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Where the results and the tables go."""
-    parser.add_argument("--results", default="results", help="folder of the results")
-    parser.add_argument(
-        "--report",
-        default="",
-        help=f"file of the tables [{REPORT}, or in --results where that is given]",
-    )
-
-
 def path_of(options: argparse.Namespace) -> epath.Path:
     """The file of the tables: other results do not get into those of `results/`."""
     if options.report:
         return epath.Path(options.report)
-    if options.results == "results":
-        return epath.Path(REPORT)
-    return epath.Path(options.results) / REPORT
+    own = epath.Path("" if options.results == "results" else options.results)
+    return own / REPORT
 
 
-def make_folder(results: str, name: str) -> epath.Path:
-    """Folder of the results of a study, made if absent.
+class Output(NamedTuple):
+    """Where a study writes: its name, the folder of its results, its report."""
 
-    Raises:
-        UsageError: it cannot be made or written to.
+    study: str
+    folder: epath.Path
+    report: epath.Path
+
+    def write(self, tables: Mapping[str, str]) -> None:
+        """Writes tables by their names into the report, which is made if absent."""
+        marked = {f"{self.study}/{name}": text for name, text in tables.items()}
+        with locks.turn(self.report.parent):
+            files.write_whole(self.report, _insert_all(self.report, marked))
+
+    def write_measured(
+        self, name: str, header: Sequence[str], lines: Sequence[Sequence[str]]
+    ) -> None:
+        """Writes a table as a CSV file and into the report, and prints it."""
+        csv = page.as_csv(page.Numbers(header, lines))
+        (self.folder / f"{name}.csv").write_bytes(csv)
+        text = markdown.table(header, lines)
+        self.write({name: text})
+        print(text)
+
+
+def prepare(
+    options: argparse.Namespace, study: str, tables: Iterable[str], make: bool = True
+) -> Output:
+    """Raises UsageError, before hours of training, if the output cannot be written.
+
+    The folder of the results is made, or, without `make`, must be there.
     """
-    if not results:
+    if not options.results:
         raise UsageError("--results=: expected the name of a folder")
-    folder = epath.Path(results) / name
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"--results={results}: {error.strerror}") from error
-    if not files.is_remote(folder) and not os.access(folder, os.W_OK):
-        raise UsageError(f"--results={results}: it cannot be written to")
-    return folder
+    folder = epath.Path(options.results) / study
+    if make:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"--results={options.results}: {error}") from error
+    elif not folder.exists():
+        raise UsageError(f"{folder}: no results are there yet")
+    path = check(path_of(options), [f"{study}/{name}" for name in tables])
+    return Output(study, folder, path)
 
 
 def check(path: epath.Path, markers: Iterable[str] = ()) -> epath.Path:
-    """The file to write, behind any links.
-
-    Args:
-        path: of the file, there or not.
-        markers: of the tables to write; each may be there, once and with its end.
+    """The file to write, behind any links; there or not.
 
     Raises:
         UsageError: it is no file of text, its folder does not exist or cannot be
-            written to, or one of the markers is not as it should be.
+            written to, or one of the markers is there twice or without its end.
     """
     found = path
     if not files.is_remote(path):
@@ -71,18 +85,10 @@ def check(path: epath.Path, markers: Iterable[str] = ()) -> epath.Path:
         found = epath.Path(os.path.realpath(path))
         if found.exists() and not os.path.isfile(found):
             raise UsageError(f"--report={path}: not a file")
-        if not found.parent.is_dir():
-            raise UsageError(f"--report={path}: its folder does not exist")
         if not os.access(found.parent, os.W_OK):
             raise UsageError(f"--report={path}: its folder cannot be written to")
     _insert_all(found, dict.fromkeys(markers, ""))
     return found
-
-
-def write(path: epath.Path, tables: Mapping[str, str]) -> None:
-    """Writes tables by their markers into a file, which is made if absent."""
-    with locks.turn(path.parent):
-        files.write_whole(path, _insert_all(path, tables))
 
 
 def _insert_all(path: epath.Path, tables: Mapping[str, str]) -> str:
@@ -90,9 +96,7 @@ def _insert_all(path: epath.Path, tables: Mapping[str, str]) -> str:
         text = path.read_text() if path.exists() else ""
         for marker, table in tables.items():
             text = insert(text, marker, table)
-    except UnicodeDecodeError as error:
-        raise UsageError(f"--report={path}: not a text file in UTF-8") from error
-    except UsageError as error:
+    except (UnicodeDecodeError, UsageError) as error:
         raise UsageError(f"--report={path}: {error}") from error
     return text
 
@@ -100,9 +104,8 @@ def _insert_all(path: epath.Path, tables: Mapping[str, str]) -> str:
 def insert(text: str, marker: str, table: str) -> str:
     """The text with a table between the marker and its end.
 
-    Raises:
-        UsageError: the marker's end is missing: what follows would be lost; or the
-            marker is there twice: one of the tables would be out of date.
+    Raises UsageError if the end is missing (what follows would be lost) or the marker
+    is there twice (one of the tables would be out of date).
     """
     start = f"<!-- {marker} -->"
     block = f"{start}\n{table}{END}"

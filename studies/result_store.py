@@ -7,12 +7,11 @@ configs or other videos never get into one table.
 """
 
 import csv
-import dataclasses
 import hashlib
 import io
 import json
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from etils import epath
@@ -27,48 +26,33 @@ from studies.rows import Repeat
 
 RUNS = "runs.json"
 _FIXED = ("video", "group", "label")
-_SECTIONS = {"answers": list, "runs": dict}  # of RUNS: checksums, notes of columns
 _DIGITS = 16  # of a digest
 
 
-@dataclasses.dataclass(frozen=True)
-class Predictions:
-    """Predicted classes of the test videos.
-
-    Attributes:
-        videos: their names.
-        groups: group of each video's class; empty without groups.
-        labels: true classes.
-        predicted: column of a run -> the class of each video.
-    """
+class Predictions(NamedTuple):
+    """Predicted classes of the test videos."""
 
     videos: Sequence[str]
-    groups: Sequence[str]
+    groups: Sequence[str]  # of their classes; empty where they have none
     labels: Sequence[str]
-    predicted: Mapping[str, Sequence[str]]
+    predicted: Mapping[str, Sequence[str]]  # by the column of a run
 
     def correct(self, column: str) -> Bool[np.ndarray, "n"]:
         """Which videos a run classifies correctly."""
         return np.array(self.predicted[column]) == np.array(self.labels)
 
     def to_csv(self) -> str:
-        """The content of a file."""
+        """The content of TABLE.csv."""
         text = io.StringIO()
         lines = csv.writer(text, lineterminator="\n")
         lines.writerow([*_FIXED, *self.predicted])
-        fixed = (self.videos, self.groups, self.labels)
-        lines.writerows(zip(*fixed, *self.predicted.values(), strict=True))
+        lines.writerows(zip(*self[:3], *self.predicted.values(), strict=True))
         return text.getvalue()
 
     @classmethod
     def from_csv(cls, path: epath.Path) -> "Predictions":
-        """Reads a file; raises UsageError if it is not one that `to_csv` made."""
+        """Reads a file that `to_csv` made."""
         lines = list(csv.reader(io.StringIO(path.read_text())))
-        is_table = len(lines) > 1 and len({len(line) for line in lines}) == 1
-        if not is_table or tuple(lines[0][:3]) != _FIXED:
-            raise UsageError(
-                f"{path}: not a table of predictions ({', '.join(_FIXED)}, ...)"
-            )
         videos, groups, labels, *predicted = zip(*lines[1:], strict=True)
         by_run = dict(zip(lines[0][3:], predicted, strict=True))
         return cls(videos, groups, labels, by_run)
@@ -81,14 +65,8 @@ def column(variant: str, result: str, repeat: Repeat) -> str:
     return name if sketch == seed else f"{name} sketch {sketch}"
 
 
-@dataclasses.dataclass(frozen=True)
-class Facts:
-    """What a column of predictions belongs to.
-
-    Attributes:
-        config: digest of the config, but for what does not change the result.
-        videos: digest of the test videos.
-    """
+class Facts(NamedTuple):
+    """Digests of the config of a column (fields that change its result), of videos."""
 
     config: str
     videos: str
@@ -101,22 +79,13 @@ def facts_of(experiment: Experiment) -> Facts:
     return Facts(config[:_DIGITS], videos[:_DIGITS])
 
 
-@dataclasses.dataclass(frozen=True)
-class ResultStore:
-    """The predictions of a study.
-
-    Attributes:
-        folder: of the files; made when there is something to write.
-    """
+class ResultStore(NamedTuple):
+    """The predictions of a study in a folder, which is made by the first of them."""
 
     folder: epath.Path
 
     def read(self, table: str) -> Predictions | None:
-        """The predictions of a table, if there are any.
-
-        Raises:
-            UsageError: the file is not the one that was written.
-        """
+        """The predictions of a table, or None; raises UsageError for a changed file."""
         path = self._path(table)
         if not path.exists():
             return None
@@ -128,28 +97,21 @@ class ResultStore:
         return Predictions.from_csv(path)
 
     def has(self, table: str, columns: Collection[str], facts: Facts) -> bool:
-        """Whether the columns of a run are there.
-
-        Raises:
-            UsageError: they are of another config, or the table is of other videos.
-        """
+        """Whether a run's columns are there; UsageError for other configs or videos."""
         known = self.read(table)
-        if known is None:
-            return False
+        names = known.predicted if known else ()
         notes = self._notes()["runs"]
-        for name in known.predicted:
+        for name in names:
             note = notes.get(f"{table}: {name}", {})
-            other = ""
-            if note.get("videos") != facts.videos:
-                other = "other videos"
-            elif name in columns and note.get("config") != facts.config:
-                other = "another config"
-            if other:
+            same_videos = note.get("videos") == facts.videos
+            same_config = name not in columns or note.get("config") == facts.config
+            if not (same_videos and same_config):
+                other = "another config" if same_videos else "other videos"
                 raise UsageError(
                     f"{self._path(table)}: its column {name!r} is of {other}; choose "
                     "another --results, or delete that file"
                 )
-        return set(columns) <= set(known.predicted)
+        return set(columns) <= set(names)
 
     def add(
         self,
@@ -159,20 +121,12 @@ class ResultStore:
         tested: run_dir.Tested,
         seconds: float,
     ) -> None:
-        """Adds what a run predicted; others may be adding at the same time.
-
-        Args:
-            table: what it is for.
-            columns: result of the run -> name of its column.
-            facts: of the run.
-            tested: what it predicted.
-            seconds: that it took.
-        """
+        """Adds a run's results to their columns; others may add at the same time."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with locks.turn(self.folder):
             path, notes = self._path(table), self._notes()
             text = _joined(self.read(table), columns, tested).to_csv()
-            note = dataclasses.asdict(facts)
+            note = facts._asdict()
             for key in (f"{table}: {name}" for name in columns.values()):
                 # Where only the file was lost, the run is there and takes no time now.
                 if not notes["runs"].get(key, {}).items() >= note.items():
@@ -190,20 +144,11 @@ class ResultStore:
     def _notes(self) -> dict[str, dict[str, Any]]:
         path = self.folder / RUNS
         if not path.exists():
-            return {name: {} for name in _SECTIONS}
-        remedy = (
-            "restore it, or delete it with the .csv files: the same command writes all "
-            "again"
-        )
+            return {"answers": {}, "runs": {}}
+        remedy = "restore it, or delete it with the .csv files and run the study again"
         notes = manifest.read(path, remedy)
-        for name, kind in _SECTIONS.items():
-            section = notes.get(name)
-            if not isinstance(section, dict) or not all(
-                isinstance(one, kind) for one in section.values()
-            ):
-                raise UsageError(
-                    f"{path}: not the JSON that was written there ({name}); {remedy}"
-                )
+        if not notes.keys() >= {"answers", "runs"}:
+            raise UsageError(f"{path}: not the JSON that was written there; {remedy}")
         return notes
 
 

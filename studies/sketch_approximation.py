@@ -19,8 +19,6 @@ from jaxtyping import Float64
 from sklearn.linear_model import RidgeClassifier
 
 from stpn_jax.ops import compact_bilinear, count_sketch
-from stpn_jax.report import page
-from stpn_jax.utils import markdown
 from stpn_jax.utils.errors import UsageError
 from studies import report
 
@@ -46,16 +44,10 @@ def run(options: argparse.Namespace, overrides: list[str]) -> None:
     seeds = 1 if options.brief else options.seeds or SEEDS
     widest = WIDEST_OF_BRIEF if options.brief else WIDTHS[-1]
     measures = {"inner_product": inner_products, "classifier": classifiers}
-    folder = report.make_folder(options.results, NAME)
-    markers = [f"{NAME}/{name}" for name in measures]
-    path = report.check(report.path_of(options), markers)
+    output = report.prepare(options, NAME, measures)
     for name, measure in measures.items():
         header, *lines = measure(seeds, widest)
-        csv = page.as_csv(page.Numbers(header, lines))
-        (folder / f"{name}.csv").write_bytes(csv)
-        text = markdown.table(header, lines)
-        report.write(path, {f"{NAME}/{name}": text})
-        print(text)
+        output.write_measured(name, header, lines)
 
 
 def inner_products(seeds: int, widest: int) -> Iterator[list[str]]:
@@ -72,10 +64,8 @@ def inner_products(seeds: int, widest: int) -> Iterator[list[str]]:
             for dtype in (jnp.float32, jnp.bfloat16)
         )
         bound = np.sqrt((3**m - 1) / width)
-        yield [
-            *(str(m), str(width), f"{plain.mean():.4f}", f"{plain.std():.4f}"),
-            *(f"{bound:.4f}", f"{rounded.mean():.4f}"),
-        ]
+        numbers = (plain.mean(), plain.std(), bound, rounded.mean())
+        yield [str(m), str(width), *(f"{number:.4f}" for number in numbers)]
 
 
 def error(m: int, width: int, seed: int, dtype: type) -> float:
@@ -96,13 +86,13 @@ def classifiers(seeds: int, widest: int) -> Iterator[list[str]]:
     yield ["m", "features", "accuracy", "over draws", "after square root and L2"]
     for m in PATHWAYS:
         x = independent(m, TRAIN + TEST)
-        labels = (outer(x) @ forms(m)).argmax(1)
-        score = functools.partial(accuracy, labels=labels)
         exact = outer(x)
-        yield [
-            *(str(m), f"outer product, {exact.shape[1]}", f"{score(exact):.1f}", ""),
-            f"{score(normalised(exact)):.1f}",
-        ]
+        forms = np.random.default_rng(2).standard_normal((exact.shape[1], CLASSES))
+        labels = (exact @ forms).argmax(1)
+        score = functools.partial(accuracy, labels=labels)
+        name = f"outer product, {exact.shape[1]}"
+        rooted = f"{score(normalised(exact)):.1f}"
+        yield [str(m), name, f"{score(exact):.1f}", "", rooted]
         for width in (w for w in (64, 128, *WIDTHS[:-2]) if w <= widest):
             sketches = [
                 sketched(m, SMALL[m], width, seed, jnp.float32)(x)
@@ -110,10 +100,8 @@ def classifiers(seeds: int, widest: int) -> Iterator[list[str]]:
             ]
             plain = np.array([score(one) for one in sketches])
             after = np.mean([score(normalised(one)) for one in sketches])
-            yield [
-                *(str(m), f"sketch, {width}"),
-                *(f"{plain.mean():.1f}", f"{plain.std():.1f}", f"{after:.1f}"),
-            ]
+            numbers = (plain.mean(), plain.std(), after)
+            yield [str(m), f"sketch, {width}", *(f"{one:.1f}" for one in numbers)]
 
 
 def related(m: int, pairs: int) -> tuple[Rows, Rows]:
@@ -121,9 +109,8 @@ def related(m: int, pairs: int) -> tuple[Rows, Rows]:
     rng = np.random.default_rng(0)
     drawn = rng.standard_normal((2, m, pairs, CHANNELS)).clip(0)
     x, y = drawn[0], (drawn[0] + drawn[1]) / 2
-    return tuple(
-        list(one / np.linalg.norm(one, axis=-1, keepdims=True)) for one in (x, y)
-    )  # type: ignore[return-value]
+    x, y = (one / np.linalg.norm(one, axis=-1, keepdims=True) for one in (x, y))
+    return list(x), list(y)
 
 
 def independent(m: int, count: int) -> Rows:
@@ -132,16 +119,13 @@ def independent(m: int, count: int) -> Rows:
     return list(rng.standard_normal((m, count, SMALL[m])))
 
 
-def forms(m: int) -> Float64[np.ndarray, "entries classes"]:
-    """The classes' forms."""
-    return np.random.default_rng(2).standard_normal((SMALL[m] ** m, CLASSES))
-
-
 def outer(x: Rows) -> Float64[np.ndarray, "n entries"]:
     """The outer product of the pathways, flattened."""
-    return functools.reduce(
-        lambda a, b: (a[:, :, None] * b[:, None]).reshape(len(a), -1), x
-    )
+
+    def pair(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return np.einsum("ni,nj->nij", a, b).reshape(len(a), -1)
+
+    return functools.reduce(pair, x)
 
 
 def sketched(m: int, channels: int, width: int, seed: int, dtype: type) -> Features:
@@ -160,10 +144,10 @@ def sketched(m: int, channels: int, width: int, seed: int, dtype: type) -> Featu
     def features(x: Rows) -> np.ndarray:
         rows = [jnp.asarray(one, jnp.float32) for one in x]
         if dtype == jnp.float32:
-            found = compact_bilinear.compact_bilinear(rows, drawn, width)
-        else:
-            found = rounded(rows)
-        return np.asarray(found, np.float64)
+            return np.asarray(
+                compact_bilinear.compact_bilinear(rows, drawn, width), np.float64
+            )
+        return np.asarray(rounded(rows), np.float64)
 
     return features
 

@@ -1,51 +1,128 @@
 """The tables of the paper and of RESULTS.md: which rows, with the paper's numbers.
 
 Every row is a variant of each config: `configs/ucf101.py:table3_sum`, and after one of
-the file's own variants `configs/ucf101.py:lite0,table3_sum`.
+the file's own variants `configs/ucf101.py:lite0,table3_sum`. Where rows compare
+operators, only the operator changes: the normalisation after it, the schedule and the
+streams stay.
 
 Source of the numbers: Wang, Long, Wang, Yu: Spatiotemporal Pyramid Network for Video
 Action Recognition, CVPR 2017, Tables 2 to 7; accuracy in percent on UCF101, split 1,
 where nothing else is said.
 """
 
-import itertools
-from collections.abc import Mapping
+import copy
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from studies.rows import (
-    ATTENDED,
-    AVERAGE,
-    LEVELS,
-    PATHS,
-    PYRAMID,
-    SPATIAL,
-    TEMPORAL,
-    Config,
-    Row,
-    Study,
-    Table,
-    attention_from,
-    attention_level,
-    first_level,
-    fusion,
-    half,
-    joint,
-    keep,
-    last_level,
-    pyramid_stage,
-    row,
-    table,
-    two_streams,
-    values,
-    whole,
-    wide,
-)
+from configs import base
+from studies.rows import Change, Config, Row, Study, Table, row, table
 
+SPATIAL, TEMPORAL, AVERAGE = ("spatial",), ("temporal",), ("spatial", "temporal")
+PYRAMID, PATHS, ATTENDED = ("pyramid",), ("paths",), ("attended",)
+LEVELS = ("temporal", "attention", "pyramid")
+CONCAT = "concatenation"
 STREAMS = (SPATIAL, TEMPORAL, AVERAGE)
 STREAM_COLUMNS = ("spatial", "temporal", "two-stream")
 
 
+def _change(function: Callable[..., None]) -> Callable[..., Change]:
+    """Turns a function of a config and parameters into one of the parameters alone."""
+    return lambda *args, **kwargs: lambda config: function(config, *args, **kwargs)
+
+
+whole = _change(base.use_backbone)
+"""Table 7: the whole network on another backbone."""
+
+
+@_change
+def in_turn(config: Config, *changes: Change) -> None:
+    """Several changes."""
+    for change in changes:
+        change(config)
+
+
+@_change
+def keep(config: Config, *names: str) -> None:
+    """Leaves out all other stages."""
+    for name in set(config.stages) - set(names):
+        del config.stages[name]
+
+
+@_change
+def values(config: Config, part: str, **fields: Any) -> None:
+    """Sets fields of a part of the config, which has a dotted name."""
+    config.update_from_flattened_dict({f"{part}.{k}": x for k, x in fields.items()})
+
+
+def fusion(*levels: str, **fields: Any) -> Change:
+    """Sets fields of the fusion at some levels."""
+    return in_turn(*(values(f"model.{level}", **fields) for level in levels))
+
+
+def pyramid(**fields: Any) -> Change:
+    """Sets fields of the stage that trains the whole network."""
+    return values("stages.pyramid", **fields)
+
+
+def model(**fields: Any) -> Change:
+    """Sets fields of the network."""
+    return values("model", **fields)
+
+
+def last_level(kind: str, **fields: int) -> Change:
+    """Table 3: the last level alone, over the streams' pooled features."""
+    last = fusion("pyramid", kind=kind, **fields)
+    return in_turn(model(attention_from="none"), pyramid(paths=1), last)
+
+
+@_change
+def first_level(config: Config, kind: str, paths: int) -> None:
+    """Table 4: the first level alone, over copies of the temporal stream."""
+    config.model.temporal.kind = kind
+    stage = copy.deepcopy(config.stages.pyramid)
+    stage.update(network="temporal", paths=paths, init=TEMPORAL)
+    keep(*TEMPORAL)(config)
+    config.stages.paths = stage
+
+
+@_change
+def attention_level(config: Config, source: str, kind: str = "stcb") -> None:
+    """Table 5: the second level alone; only the attended feature is classified."""
+    config.model.attention_from = source
+    config.model.attention.kind = kind
+    stage = copy.deepcopy(config.stages.pyramid)
+    stage.update(network="attended", paths=1)
+    keep(*AVERAGE)(config)
+    config.stages.attended = stage
+
+
+def joint(of: Row) -> Change:
+    """A row whose streams are trained with it, at the streams' batch.
+
+    400 updates leave D with a quarter of the training clips wrong.
+    """
+    steps = {"steps": 1200, "lr_milestones": (720, 1020)}
+    schedule = pyramid(cached_views=0, batch=16, learning_rate=0.001, **steps)
+    return in_turn(schedule, of.change)
+
+
+@_change
+def wide(config: Config, of: Row) -> None:
+    """A row whose sketches are four times as long."""
+    for level in LEVELS:
+        config.model[level].width *= 4
+    of.change(config)
+
+
+def half(of: Row, trained_on: str = "train") -> Change:
+    """A row over streams of one half of the training groups, trained on it or not."""
+    streams = values("data", validation_fraction=0.5)
+    return in_turn(streams, pyramid(trained_on=trained_on), of.change)
+
+
 def _backbone(label: str, name: str, *numbers: float) -> Row:
-    return Row(label, f"table2_{name}", two_streams(name), STREAMS, numbers)
+    two_streams = in_turn(whole(name), keep(*AVERAGE))
+    return Row(label, f"table2_{name}", two_streams, STREAMS, numbers)
 
 
 def _paths(label: str, kind: str, count: int, number: float) -> Row:
@@ -61,17 +138,36 @@ def _whole(label: str, name: str, *numbers: float) -> Row:
     return Row(label, f"table7_{name}", whole(name), (PYRAMID,) * 2, numbers)
 
 
-CONCATENATION = row(
-    "concatenation", "table3_concatenation", last_level("concatenation"), 92.4
-)
+def _fused(label: str, name: str, kind: str, *levels: str) -> Row:
+    change = fusion(*levels, kind=kind)
+    return row(f"{label} by {kind}", f"whole_{name}_{kind}", change)
+
+
+def _attended(label: str, source: str) -> Row:
+    change = model(attention_from=source)
+    return row(f"attention from {label} alone", f"whole_attention_{source}", change)
+
+
+def _normalised(label: str, name: str, *levels: str, **fields: Any) -> Row:
+    return row(label, f"norm_{name}", fusion(*(levels or LEVELS), **fields))
+
+
+def _halves(label: str, name: str, of: Row) -> tuple[Row, Row]:
+    return (
+        row(f"{label}, seen", f"half_seen_{name}", half(of)),
+        row(f"{label}, not seen", f"half_unseen_{name}", half(of, "validation")),
+    )
+
+
+CONCATENATED = row(CONCAT, "table3_concatenation", last_level(CONCAT), 92.4)
 ONE_PATH = row("one path", "table4_one_path", keep(*TEMPORAL), 87.0, TEMPORAL)
 STCB_3 = _paths("STCB, 3 paths", "stcb", 3, 89.3)
 STCB_5 = _paths("STCB, 5 paths", "stcb", 5, 89.2)
 STCB_ATTENTION = _attention("attention, STCB", "stcb", 86.6, "both", "stcb")
 A = row("A: two streams", "table6_a", keep(*AVERAGE), 91.7, AVERAGE)
 B = row("B: A + STCB of the streams", "table6_b", last_level("stcb"), 93.2)
-C = row("C: B + three flow paths", "table6_c", attention_from("none"), 93.6)
-D = row("D: C + attention", "table6_d", values({}), 94.2)
+C = row("C: B + three flow paths", "table6_c", model(attention_from="none"), 93.6)
+D = row("D: C + attention", "table6_d", in_turn(), 94.2)
 
 TABLE_2 = table(
     "Two streams on different base architectures",
@@ -84,18 +180,18 @@ TABLE_2 = table(
 TABLE_3 = table(
     "Fusion of the spatial and the temporal stream",
     row("average", "table3_average", keep(*AVERAGE), 91.7, AVERAGE),
-    CONCATENATION,
+    CONCATENATED,
     row("element-wise sum", "table3_sum", last_level("sum"), 92.3),
-    row("STCB, d = 1024", "table3_stcb1024", last_level("stcb", 1024), 92.4),
-    row("STCB, d = 2048", "table3_stcb2048", last_level("stcb", 2048), 92.9),
-    row("STCB, d = 4096", "table3_stcb4096", last_level("stcb", 4096), 93.2),
-    row("STCB, d = 8192", "table3_stcb8192", last_level("stcb", 8192), 93.2),
+    row("STCB, d = 1024", "table3_stcb1024", last_level("stcb", width=1024), 92.4),
+    row("STCB, d = 2048", "table3_stcb2048", last_level("stcb", width=2048), 92.9),
+    row("STCB, d = 4096", "table3_stcb4096", last_level("stcb", width=4096), 93.2),
+    row("STCB, d = 8192", "table3_stcb8192", last_level("stcb", width=8192), 93.2),
 )
 TABLE_4 = table(
     "Fusion of flow paths, flow only",
     ONE_PATH,
-    _paths("concatenation, 3 paths", "concatenation", 3, 88.4),
-    _paths("concatenation, 5 paths", "concatenation", 5, 88.5),
+    _paths("concatenation, 3 paths", CONCAT, 3, 88.4),
+    _paths("concatenation, 5 paths", CONCAT, 5, 88.5),
     _paths("element-wise sum, 3 paths", "sum", 3, 87.9),
     _paths("element-wise sum, 5 paths", "sum", 5, 87.7),
     STCB_3,
@@ -105,9 +201,7 @@ TABLE_5 = table(
     "Pooling of the image map",
     row("average pooling", "table5_average", keep(*SPATIAL), 84.5, SPATIAL),
     _attention("attention, temporal map only", "temporal", 84.3, "temporal", "stcb"),
-    _attention(
-        "attention, concatenation", "concatenation", 83.9, "both", "concatenation"
-    ),
+    _attention("attention, concatenation", CONCAT, 83.9, "both", CONCAT),
     _attention("attention, element-wise sum", "sum", 83.5, "both", "sum"),
     STCB_ATTENTION,
 )
@@ -122,38 +216,26 @@ TABLE_7 = table(
 )
 # The whole outer product, which STCB approximates; three paths by element-wise product
 # (Diba et al. 2017); attention from the image map alone.
-BILINEAR = row(
-    "bilinear pooling of the streams", "extra_bilinear", last_level("bilinear")
-)
-PRODUCT = row("", "extra_product3", first_level("product", 3), stages=PATHS)
-IMAGE_ALONE = row("", "extra_spatial", attention_level("spatial"), stages=ATTENDED)
+PRODUCT, IMAGE_ALONE = first_level("product", 3), attention_level("spatial")
 EXTRA = table(
     "Beyond the paper",
     B.labelled("STCB of the streams (B)", 93.2),
-    BILINEAR,
+    row("bilinear pooling of the streams", "extra_bilinear", last_level("bilinear")),
     STCB_3.labelled("STCB of 3 paths", 89.3),
-    PRODUCT.labelled("element-wise product of 3 paths"),
+    row("element-wise product of 3 paths", "extra_product3", PRODUCT, stages=PATHS),
     STCB_ATTENTION,
-    IMAGE_ALONE.labelled("attention, image map only"),
+    row("attention, image map only", "extra_spatial", IMAGE_ALONE, stages=ATTENDED),
 )
+_OF_PAPER = (TABLE_2, TABLE_3, TABLE_4, TABLE_5, TABLE_6, TABLE_7)
 PAPER: Mapping[str, Table] = {
-    "2": TABLE_2,
-    "3": TABLE_3,
-    "4": TABLE_4,
-    "5": TABLE_5,
-    "6": TABLE_6,
-    "7": TABLE_7,
+    **{str(number): one for number, one in enumerate(_OF_PAPER, 2)},
     "extra": EXTRA,
 }
 """By the paper's number: `python -m studies table6`, or `extra`."""
 
 WHOLE = D.labelled("whole network")
 AVERAGED = A.labelled("A: two streams, averaged")
-MOTION_ALONE = row(
-    "attention from motion alone",
-    "whole_attention_temporal",
-    attention_from("temporal"),
-)
+MOTION_ALONE = _attended("motion", "temporal")
 BOTH_STREAMS = table(
     "Two streams",
     # The numbers are of the paper's BN-Inception.
@@ -163,14 +245,8 @@ BOTH_STREAMS = table(
 HALVES = table(
     "Levels on clips that the streams have seen, or have not; half of the clips each",
     row("two streams, averaged", "half_a", half(A), stages=AVERAGE),
-    row("concatenation, seen", "half_seen_concatenation", half(CONCATENATION)),
-    row(
-        "concatenation, not seen",
-        "half_unseen_concatenation",
-        half(CONCATENATION, "validation"),
-    ),
-    row("STCB, seen", "half_seen_b", half(B)),
-    row("STCB, not seen", "half_unseen_b", half(B, "validation")),
+    *_halves("concatenation", CONCAT, CONCATENATED),
+    *_halves("STCB", "b", B),
     seeds=3,
 )
 WIDE_PATHS = table(
@@ -204,88 +280,55 @@ COMPONENTS = table(
     AVERAGED,
     B.labelled("B: STCB of the streams"),
     C.labelled("C: without attention"),
-    row("one flow path", "whole_one_path", pyramid_stage(paths=1)),
-    row(
-        "paths by concatenation",
-        "whole_paths_concatenation",
-        fusion("temporal", kind="concatenation"),
-    ),
-    row("paths by sum", "whole_paths_sum", fusion("temporal", kind="sum")),
-    row(
-        "attention by concatenation",
-        "whole_attention_concatenation",
-        fusion("attention", kind="concatenation"),
-    ),
+    row("one flow path", "whole_one_path", pyramid(paths=1)),
+    _fused("paths", "paths", CONCAT, "temporal"),
+    _fused("paths", "paths", "sum", "temporal"),
+    _fused("attention", "attention", CONCAT, "attention"),
     MOTION_ALONE,
-    row(
-        "attention from the image alone",
-        "whole_attention_spatial",
-        attention_from("spatial"),
-    ),
-    row(
-        "last level by concatenation",
-        "whole_last_concatenation",
-        fusion("pyramid", kind="concatenation"),
-    ),
-    row(
-        "all levels by concatenation",
-        "whole_all_concatenation",
-        fusion(*LEVELS, kind="concatenation"),
-    ),
-    row("all levels by sum", "whole_all_sum", fusion(*LEVELS, kind="sum")),
+    _attended("the image", "spatial"),
+    _fused("last level", "last", CONCAT, "pyramid"),
+    _fused("all levels", "all", CONCAT, *LEVELS),
+    _fused("all levels", "all", "sum", *LEVELS),
     seeds=3,
 )
 SKETCHES = table(
     "Attention from both maps or from motion alone, over draws of the sketches",
-    WHOLE,
-    MOTION_ALONE,
+    *(WHOLE, MOTION_ALONE),
     sketches=5,
 )
 NORMALISATION = table(
     "Normalisation behind each fusion",
     D.labelled("signed square root, L2, scale sqrt(d)"),
-    row("without the square root", "norm_no_sqrt", fusion(*LEVELS, signed_sqrt=False)),
-    row("without L2 and scale", "norm_no_l2", fusion(*LEVELS, l2=False, scale=1.0)),
-    row("without the scale", "norm_no_scale", fusion(*LEVELS, scale=1.0)),
-    row(
-        "scale at the last level only",
-        "norm_scale_last",
-        fusion("temporal", "attention", scale=1.0),
+    _normalised("without the square root", "no_sqrt", signed_sqrt=False),
+    _normalised("without L2 and scale", "no_l2", l2=False, scale=1.0),
+    _normalised("without the scale", "no_scale", scale=1.0),
+    _normalised(
+        "scale at the last level only", "scale_last", "temporal", "attention", scale=1.0
     ),
-    row(
-        "none of them",
-        "norm_none",
-        fusion(*LEVELS, signed_sqrt=False, l2=False, scale=1.0),
-    ),
+    _normalised("none of them", "none", signed_sqrt=False, l2=False, scale=1.0),
     seeds=3,
     reference=-1,
 )
 RECIPE = table(
     "What the paper leaves open",
     D.labelled("as in configs/demo.py"),
-    row("batch norm frozen", "recipe_bn_frozen", pyramid_stage(batch_norm="frozen")),
-    row(
-        "first batch norm trained", "recipe_bn_first", pyramid_stage(batch_norm="first")
-    ),
-    row("no dropout", "recipe_dropout_0", pyramid_stage(dropout=0.0)),
-    row("dropout 0.5", "recipe_dropout_5", pyramid_stage(dropout=0.5)),
-    row("dropout 0.8", "recipe_dropout_8", pyramid_stage(dropout=0.8)),
-    row(
-        "tanh in the attention",
-        "recipe_tanh",
-        values({"model.attention_activation": "tanh"}),
-    ),
+    row("batch norm frozen", "recipe_bn_frozen", pyramid(batch_norm="frozen")),
+    row("first batch norm trained", "recipe_bn_first", pyramid(batch_norm="first")),
+    row("no dropout", "recipe_dropout_0", pyramid(dropout=0.0)),
+    row("dropout 0.5", "recipe_dropout_5", pyramid(dropout=0.5)),
+    row("dropout 0.8", "recipe_dropout_8", pyramid(dropout=0.8)),
+    row("tanh in the attention", "recipe_tanh", model(attention_activation="tanh")),
     row(
         "3 RGB frames a snippet in testing",
         "recipe_frames_3",
-        values({"evaluation.frames": 3}),
+        values("evaluation", frames=3),
     ),
     seeds=3,
 )
 REPLICAS = table(
     "Batch statistics of 8 devices with 4 samples each",
     D.labelled("of each device"),
-    row("of all devices", "recipe_sync", values({"model.sync_batch_norm": True})),
+    row("of all devices", "recipe_sync", model(sync_batch_norm=True)),
     seeds=3,
 )
 
@@ -300,11 +343,7 @@ _HMDB51 = {
     "wide": WIDE,
     "joint": JOINT,
 }
-_UCF101 = {
-    "table2": BOTH_STREAMS.repeated(3),
-    "table3": TABLE_3.repeated(3),
-    "table6": TABLE_6.repeated(3),
-}
+_UCF101 = {name: _HMDB51[name].repeated(3) for name in ("table2", "table3", "table6")}
 _SYNTHETIC = {
     "parts": COMPONENTS,
     "sketches": SKETCHES,
@@ -319,10 +358,10 @@ STUDIES: Mapping[str, Study] = {
 }
 """By data set, each with a folder of results."""
 
-_TABLES = (PAPER, *(study.tables for study in STUDIES.values()))
+_STUDIED = (table for study in STUDIES.values() for table in study.tables.values())
 ROWS: Mapping[str, Row] = {
     one.variant: one
-    for compared in itertools.chain(*(tables.values() for tables in _TABLES))
+    for compared in (*PAPER.values(), *_STUDIED)
     for one in compared.rows
 }
 """Every row by its variant."""
@@ -331,12 +370,7 @@ ROWS: Mapping[str, Row] = {
 def split(variant: str, own: tuple[str, ...] = ()) -> tuple[str, str]:
     """A variant NAME, ROW or NAME,ROW as its name and its row, empty where absent.
 
-    Args:
-        variant: as it stands behind the config file's name.
-        own: the names that the config file has itself.
-
-    Raises:
-        ValueError: with the known ones where there is no such variant.
+    Raises ValueError unless NAME is one of the config file's own and ROW is known.
     """
     name, _, of_table = variant.partition(",")
     if name in ROWS and not of_table:

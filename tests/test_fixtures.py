@@ -24,7 +24,7 @@ from stpn_jax.records import records
 from stpn_jax.weights import __main__ as weights_command
 from stpn_jax.weights import own
 from studies import __main__ as studies_command
-from studies import planner, result_store
+from studies import result_store, runs
 from studies.tables import STUDIES
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -57,7 +57,7 @@ def configs_of_study(name):
     """Column of runs.json -> config of its run."""
     return {
         f"{run.table}: {column}": run.config
-        for run in planner.plan_study(STUDIES[name], epath.Path("runs"), ())
+        for run in runs.plan_study(STUDIES[name], epath.Path("runs"), ())
         for column in run.columns.values()
     }
 

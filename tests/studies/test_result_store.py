@@ -1,4 +1,4 @@
-"""Answers of one config and one set of videos, or a line that says why not."""
+"""Predictions of one config and one set of videos, or a line that says why not."""
 
 import json
 import threading
@@ -15,7 +15,7 @@ CLASSES = ["x", "y"]
 FACTS = Facts("config", "videos")
 
 
-def answered(videos=("1", "2", "3"), predicted=(0, 1, 1)):
+def of_test(videos=("1", "2", "3"), predicted=(0, 1, 1)):
     return run_dir.Tested(
         videos=list(videos),
         labels=np.array([0, 0, 1]),
@@ -29,7 +29,7 @@ def answered(videos=("1", "2", "3"), predicted=(0, 1, 1)):
 @pytest.fixture
 def store(tmp_path):
     made = ResultStore(epath.Path(tmp_path) / "part")
-    made.add("table", {"net": "a net seed 0"}, FACTS, answered(), 1.0)
+    made.add("table", {"net": "a net seed 0"}, FACTS, of_test(), 1.0)
     return made
 
 
@@ -38,7 +38,7 @@ def test_columns_are_added_to_those_that_are_there(store):
     assert not store.has("table", ["b net seed 0"], FACTS)
     assert not store.has("other", ["a net seed 0"], FACTS)
     store.add(
-        "table", {"net": "b net seed 0"}, FACTS, answered(predicted=(0, 0, 0)), 2.0
+        "table", {"net": "b net seed 0"}, FACTS, of_test(predicted=(0, 0, 0)), 2.0
     )
     found = store.read("table")
     assert list(found.predicted) == ["a net seed 0", "b net seed 0"]
@@ -47,7 +47,7 @@ def test_columns_are_added_to_those_that_are_there(store):
     np.testing.assert_array_equal(found.correct("b net seed 0"), [1, 1, 0])
 
 
-def test_answers_of_another_config_or_other_videos_are_refused(store):
+def test_predictions_of_another_config_or_other_videos_are_rejected(store):
     with pytest.raises(UsageError, match="'a net seed 0' is of another config"):
         store.has("table", ["a net seed 0"], Facts("other", "videos"))
     with pytest.raises(UsageError, match="'a net seed 0' is of other videos"):
@@ -55,7 +55,7 @@ def test_answers_of_another_config_or_other_videos_are_refused(store):
 
 
 @pytest.mark.parametrize("damage", ["cut at a line", "header", "binary", "empty"])
-def test_a_damaged_file_is_told(store, damage):
+def test_a_damaged_file_is_reported(store, damage):
     path = store.folder / "table.csv"
     content = path.read_bytes()
     lines = content.splitlines(keepends=True)
@@ -72,15 +72,15 @@ def test_a_damaged_file_is_told(store, damage):
     assert not store.has("table", ["a net seed 0"], FACTS)
 
 
-def test_a_damaged_note_is_told(store):
+def test_a_damaged_note_is_reported(store):
     path = store.folder / "runs.json"
     path.write_text(path.read_text()[:-20])
     with pytest.raises(UsageError, match=r"runs\.json: not the JSON"):
         store.read("table")
 
 
-@pytest.mark.parametrize("content", ['{"answers": {"a": 5}, "runs": {}}', "[]", "{}"])
-def test_a_note_of_another_shape_is_told(store, content):
+@pytest.mark.parametrize("content", ["[]", "{}"])
+def test_a_note_of_another_shape_is_reported(store, content):
     (store.folder / "runs.json").write_text(content)
     with pytest.raises(UsageError, match=r"runs\.json: not the JSON"):
         store.read("table")
@@ -91,10 +91,10 @@ def test_an_end_between_the_two_files_loses_nothing(store, ends):
     path = store.folder / "table.csv"
     before = path.read_bytes()
     for _ in range(ends):
-        store.add("table", {"net": "b net seed 0"}, FACTS, answered(), 2.0)
+        store.add("table", {"net": "b net seed 0"}, FACTS, of_test(), 2.0)
         path.write_bytes(before)  # As if the process had died before this file.
     assert not store.has("table", ["b net seed 0"], FACTS)
-    store.add("table", {"net": "b net seed 0"}, FACTS, answered(), 2.0)
+    store.add("table", {"net": "b net seed 0"}, FACTS, of_test(), 2.0)
     assert store.has("table", ["a net seed 0", "b net seed 0"], FACTS)
     notes = json.loads((store.folder / "runs.json").read_text())["runs"]
     assert notes["table: b net seed 0"] == {
@@ -106,7 +106,7 @@ def test_an_end_between_the_two_files_loses_nothing(store, ends):
 
 def test_a_row_that_is_read_again_keeps_the_time_it_took(store):
     store.folder.joinpath("table.csv").unlink()
-    store.add("table", {"net": "a net seed 0"}, FACTS, answered(), 0.1)
+    store.add("table", {"net": "a net seed 0"}, FACTS, of_test(), 0.1)
     notes = json.loads((store.folder / "runs.json").read_text())["runs"]
     assert notes["table: a net seed 0"]["seconds"] == 1.0
 
@@ -116,7 +116,7 @@ def test_those_who_add_at_the_same_time_lose_nothing(store):
     adding = [
         threading.Thread(
             target=lambda name=name: ResultStore(store.folder).add(
-                "table", {"net": name}, FACTS, answered(), 2.0
+                "table", {"net": name}, FACTS, of_test(), 2.0
             )
         )
         for name in names

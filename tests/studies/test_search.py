@@ -1,4 +1,4 @@
-"""The table of choices is of files that the study wrote, of the same videos."""
+"""The table of the search is of files that the study wrote, of the same videos."""
 
 import numpy as np
 import pytest
@@ -7,12 +7,13 @@ from etils import epath
 from stpn_jax.experiment import run_dir
 from stpn_jax.utils.errors import UsageError
 from studies import __main__ as command
-from studies import accuracy_tables, planner
+from studies import accuracy_tables
 from studies.result_store import Facts, ResultStore, column
+from studies.rows import SEARCH_REPEAT
 from studies.tables import STUDIES
 
 STUDY = STUDIES["ucf101"]
-COLUMN = column("table6_b", "pyramid", planner.SEARCH_REPEAT)
+COLUMN = column("table6_b", "pyramid", SEARCH_REPEAT)
 
 
 def add(folder, name, videos, predicted):
@@ -52,11 +53,11 @@ def test_choices_are_written_with_the_other_tables(folder):
 
 def test_choices_by_other_videos_are_not_compared(folder):
     add(folder, "second", "abd", (0, 0, 1))
-    with pytest.raises(UsageError, match="of first and of second are of different"):
+    with pytest.raises(UsageError, match="folders first, second are of different"):
         accuracy_tables.of_search(STUDY, folder)
 
 
-def test_a_file_that_was_changed_by_hand_is_told(folder):
+def test_a_file_that_was_changed_by_hand_is_reported(folder):
     path = add(folder, "second", "abc", (0, 0, 1))
     path.write_text(path.read_text().replace("y", "x"))
     with pytest.raises(UsageError, match=r"table6\.csv: not the file that the study"):

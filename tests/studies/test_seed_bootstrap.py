@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from studies import seed_bootstrap
+from studies import accuracy_tables
 
 LABELS = np.repeat([0, 1, 2], [5, 9, 20])
 
@@ -36,7 +36,7 @@ def one_by_one(values, resamples=4000):
 @pytest.mark.parametrize("trainings", [1, 4])
 def test_interval_agrees_with_draws_one_by_one(trainings):
     right = drawn(trainings).astype(float)
-    found = seed_bootstrap.interval(right, LABELS)
+    found = accuracy_tables.interval(right, LABELS)
     by_class = [right[:, c == LABELS].mean(axis=1) for c in range(3)]
     assert found.value == pytest.approx(np.mean(by_class, axis=0).mean())
     np.testing.assert_allclose([found.low, found.high], one_by_one(right), atol=0.015)
@@ -47,11 +47,11 @@ def test_a_difference_is_paired_by_training():
     base = drawn()
     better = base.copy()
     better[:, [1, 8, 20, 30]] = True
-    paired = seed_bootstrap.interval(better.astype(float) - base, LABELS)
-    wide = seed_bootstrap.interval(better.astype(float), LABELS)
+    paired = accuracy_tables.interval(better.astype(float) - base, LABELS)
+    wide = accuracy_tables.interval(better.astype(float), LABELS)
     assert paired.low >= 0
     assert wide.high - wide.low > 1.5 * (paired.high - paired.low)
-    assert tuple(seed_bootstrap.interval(base - base.astype(float), LABELS)) == (
+    assert tuple(accuracy_tables.interval(base - base.astype(float), LABELS)) == (
         0,
         0,
         0,

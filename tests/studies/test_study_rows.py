@@ -6,7 +6,7 @@ from etils import epath
 from reference import snippets
 
 from stpn_jax.models import build
-from studies import planner
+from studies import runs
 from studies.tables import PAPER, ROWS, STUDIES
 
 SIDE, CLASSES = 64, 5
@@ -15,7 +15,7 @@ TINY = ("--config.model.backbone=tiny", "--config.model.weights=none")
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_every_row_builds(name):
-    planned = planner.plan_study(STUDIES[name], epath.Path("runs"), TINY, seeds=1)
+    planned = runs.plan_study(STUDIES[name], epath.Path("runs"), TINY, seeds=1)
     distinct = {(one.config.model, one.config.stages[-1]) for one in planned}
     for model, stage in distinct:
         net = build.build(

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 from etils import epath
 
-from studies import planner
+from studies import runs
 from studies.tables import STUDIES
 
 
@@ -16,7 +16,7 @@ def repeat(run):
 @pytest.fixture(scope="module", params=list(STUDIES))
 def planned(request):
     study = STUDIES[request.param]
-    return study, list(planner.plan_study(study, epath.Path("runs"), []))
+    return study, runs.plan_study(study, epath.Path("runs"), [])
 
 
 def test_every_row_has_all_its_runs(planned):
@@ -49,7 +49,7 @@ def test_streams_are_those_of_one_seed(planned):
 
 
 def test_table3s_last_row_and_table6s_b_are_trained_once():
-    found = list(planner.plan_study(STUDIES["hmdb51"], epath.Path("runs"), []))
+    found = runs.plan_study(STUDIES["hmdb51"], epath.Path("runs"), [])
     places = {one.row.variant: one.directory for one in found if repeat(one) == (0, 0)}
     assert places["table3_stcb4096"] == places["table6_b"]
     assert places["table3_average"] == places["table6_a"]
@@ -57,7 +57,7 @@ def test_table3s_last_row_and_table6s_b_are_trained_once():
 
 def test_overrides_reach_the_rows_that_have_the_stage():
     override = ["--config.stages.paths.steps=7"]
-    found = list(planner.plan_study(STUDIES["hmdb51"], epath.Path("runs"), override))
+    found = runs.plan_study(STUDIES["hmdb51"], epath.Path("runs"), override)
     steps = {
         stage.steps
         for one in found
@@ -69,13 +69,13 @@ def test_overrides_reach_the_rows_that_have_the_stage():
 
 def test_a_brief_study_has_all_fusions_and_a_few_updates_of_a_small_backbone(planned):
     study, found = planned
-    brief = list(planner.plan_study(study, epath.Path("runs"), [], 1, brief=True))
-    runs = {repeat(one) for one in brief}
+    brief = runs.plan_study(study, epath.Path("runs"), [], 1, brief=True)
+    repeats = {repeat(one) for one in brief}
     small = {"backbone": "tiny", "weights": "none", "flow_weights": ""}
     assert [one.config.model for one in brief] == [
         dataclasses.replace(one.config.model, **small)
         for one in found
-        if repeat(one) in runs
+        if repeat(one) in repeats
     ]
     for one in brief:
         assert {(stage.steps, stage.batch) for stage in one.config.stages} == {(4, 8)}
@@ -83,7 +83,7 @@ def test_a_brief_study_has_all_fusions_and_a_few_updates_of_a_small_backbone(pla
 
 def test_streams_trained_in_another_way_have_a_folder_of_their_own():
     def streams(*overrides):
-        found = planner.plan_study(STUDIES["ucf101"], epath.Path("runs"), overrides)
+        found = runs.plan_study(STUDIES["ucf101"], epath.Path("runs"), overrides)
         return {one.streams for one in found if repeat(one) == (0, 0)}
 
     usual = streams("--config.stages.pyramid.dropout=0.5")
