@@ -70,7 +70,7 @@ def train(data, workdir, *more, config="configs/demo.py"):
 @pytest.fixture(scope="module")
 def videos(tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo") / "videos"
-    run("data.synthetic", folder, "--seed=3", "--train=3", "--test=1", "--frames=24")
+    run("synthetic", folder, "--seed=3", "--train=3", "--test=1", "--frames=24")
     return folder
 
 

@@ -27,7 +27,7 @@ def data(tmp_path_factory):
     pytest.importorskip("tensorflow")
     folder = tmp_path_factory.mktemp("hosts")
     made, records = folder / "videos", folder / "data"
-    run("data.synthetic", made, "--seed=3", "--train=2", "--test=1", "--frames=24")
+    run("synthetic", made, "--seed=3", "--train=2", "--test=1", "--frames=24")
     run(
         "prepare", "--dataset=folder", f"--videos={made}", f"--data_dir={records}",
         "--size=40x40", "--workers=2",

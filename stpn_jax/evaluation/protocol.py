@@ -32,14 +32,15 @@ def score(
         classes: how many it has.
     """
     sums, counts = np.zeros((videos, classes)), np.zeros(videos, np.int64)
-    outputs = ((forward(variables, parallel.shard(batch)), batch) for batch in batches)
+    outputs = (
+        (forward(variables, parallel.shard(batch)), batch.video, batch.mask)
+        for batch in batches
+    )
     # One batch runs on the device while the scores of the one before are added.
     ahead: Iterable[Any] = itertools.chain(outputs, [None])
-    for (probabilities, batch), _ in itertools.pairwise(ahead):
-        mask = np.asarray(batch.mask)
-        video = np.asarray(batch.video)[mask]
+    for (probabilities, video, mask), _ in itertools.pairwise(ahead):
         flat = np.asarray(probabilities, np.float64).reshape(-1, classes)
-        np.add.at(sums, video, flat[mask])
-        np.add.at(counts, video, 1)
+        np.add.at(sums, video[mask], flat[mask])
+        np.add.at(counts, video[mask], 1)
     with np.errstate(invalid="ignore"):
         return parallel.sum_over_hosts(sums) / parallel.sum_over_hosts(counts)[:, None]
