@@ -13,12 +13,7 @@ from stpn_jax import parallel
 from stpn_jax.config import StageConfig
 from stpn_jax.evaluation import attention_share
 from stpn_jax.evaluation.metrics import Metrics
-from stpn_jax.experiment import (
-    checkpoint_selection,
-    collect_outputs,
-    evaluate,
-    run_dir,
-)
+from stpn_jax.experiment import checkpoint_selection, collect_outputs, evaluate, run_dir
 from stpn_jax.experiment.collect_outputs import Collected
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.figures import attention_figure

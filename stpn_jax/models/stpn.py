@@ -7,6 +7,7 @@ the axis letters of arrays.py. What fuses at each level is in fusion.py.
 
 import dataclasses
 
+import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Float
@@ -14,7 +15,6 @@ from jaxtyping import Float
 from stpn_jax.arrays import AnyBatch, Array, Batch, MapBatch, Outputs
 from stpn_jax.config import FusionConfig
 from stpn_jax.models import fusion, layers, preprocessing
-from stpn_jax.ops import attention_pool
 
 ATTENTION_SOURCES = {
     "both": ("spatial", "temporal"),
@@ -121,8 +121,21 @@ class SpatiotemporalAttention(nn.Module):
         hidden = nn.Dense(self.hidden, name="hidden")(fused)  # [b f y x hidden]
         hidden = ACTIVATIONS[self.activation](hidden)
         scores = nn.Dense(1, name="score")(hidden)[..., 0]  # [b f y x]
-        weights = attention_pool.attention_weights(scores)
-        return weights, attention_pool.attention_pool(weights, images)
+        weights = attention_weights(scores)
+        return weights, attention_pool(weights, images)
+
+
+def attention_weights(scores: Float[Array, "*n y x"]) -> Float[Array, "*n y x"]:
+    """Softmax of the scores over the whole grid."""
+    flat = scores.reshape(*scores.shape[:-2], -1)
+    return jax.nn.softmax(flat, axis=-1).reshape(scores.shape)
+
+
+def attention_pool(
+    weights: Float[Array, "*n y x"], maps: Float[Array, "*n y x c"]
+) -> Float[Array, "*n c"]:
+    """Sum of each feature map's vectors, weighted by location."""
+    return (weights[..., None] * maps).sum(axis=(-3, -2))
 
 
 class PyramidFusion(nn.Module):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from jax import test_util
 
-from stpn_jax.models import convolution, layers
+from stpn_jax.models import layers
 
 # (channels in, channels out, kernel, stride, padding, depthwise)
 FORMS = (
@@ -50,9 +50,7 @@ def _oracle(x, kernel, stride, padding):
 @pytest.mark.parametrize("side", (9, 12))
 def test_convolution_equals_the_oracle(form, side):
     x, kernel = _inputs(form, side)
-    found = jax.jit(convolution.convolve, static_argnums=(2, 3))(
-        x, kernel, form[3], form[4]
-    )
+    found = jax.jit(layers.convolve, static_argnums=(2, 3))(x, kernel, form[3], form[4])
     expected = _oracle(x, kernel, form[3], form[4])
     np.testing.assert_allclose(found, expected, atol=1e-5 * np.abs(expected).max())
 
@@ -61,9 +59,7 @@ def test_convolution_equals_the_oracle(form, side):
 def test_gradients_equal_the_plain_convolutions(form):
     x, kernel = _inputs(form)
     stride, padding = form[3:5]
-    pads = tuple(
-        convolution._pads(size, form[2], stride, padding) for size in x.shape[1:3]
-    )
+    pads = tuple(layers._pads(size, form[2], stride, padding) for size in x.shape[1:3])
 
     def gradients(convolve):
         def loss(x, kernel):
@@ -71,8 +67,8 @@ def test_gradients_equal_the_plain_convolutions(form):
 
         return jax.jit(jax.grad(loss, (0, 1)))(x, kernel)
 
-    ours = gradients(lambda x, k: convolution.convolve(x, k, stride, padding))
-    plain = gradients(lambda x, k: convolution._plain(x, k, stride, pads))
+    ours = gradients(lambda x, k: layers.convolve(x, k, stride, padding))
+    plain = gradients(lambda x, k: layers._plain(x, k, stride, pads))
     for a, b in zip(ours, plain, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5 * np.abs(b).max())
 
@@ -80,7 +76,7 @@ def test_gradients_equal_the_plain_convolutions(form):
 def test_depthwise_gradient_against_finite_differences():
     x, kernel = _inputs(FORMS[6], 5)
     test_util.check_grads(
-        lambda x, k: convolution.convolve(x, k, 2, "SAME"),
+        lambda x, k: layers.convolve(x, k, 2, "SAME"),
         (x, kernel),
         order=1,
         modes=["rev"],
@@ -91,7 +87,7 @@ def test_depthwise_gradient_against_finite_differences():
 
 def test_bfloat16_stays_bfloat16():
     x, kernel = (jnp.asarray(a, jnp.bfloat16) for a in _inputs(FORMS[5]))
-    found = convolution.convolve(x, kernel, 1, 1)
+    found = layers.convolve(x, kernel, 1, 1)
     assert found.dtype == jnp.bfloat16
     expected = _oracle(np.float32(x), np.float32(kernel), 1, 1)
     np.testing.assert_allclose(np.float32(found), expected, atol=0.1)
@@ -101,7 +97,7 @@ def test_bfloat16_stays_bfloat16():
 def test_one_export_serves_every_platform_and_batch(form):
     x, kernel = _inputs(form)
     (batch,) = jax.export.symbolic_shape("b")
-    function = jax.jit(lambda x, k: convolution.convolve(x, k, form[3], form[4]))
+    function = jax.jit(lambda x, k: layers.convolve(x, k, form[3], form[4]))
     exported = jax.export.export(function, platforms=("cpu", "cuda", "tpu"))(
         jax.ShapeDtypeStruct((batch, *x.shape[1:]), x.dtype), kernel
     )
@@ -114,7 +110,7 @@ def test_gradients_under_pmap(form):
     x, kernel = _inputs(form)
 
     def loss(kernel, x):
-        return jnp.sum(convolution.convolve(x, kernel, form[3], form[4]) ** 2)
+        return jnp.sum(layers.convolve(x, kernel, form[3], form[4]) ** 2)
 
     def step(kernel, x):
         return jax.lax.pmean(jax.grad(loss)(kernel, x), "data")
