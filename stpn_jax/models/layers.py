@@ -30,8 +30,15 @@ INITIAL_DEVIATION = 0.001
 FIRST_HIDDEN = 6
 
 
+# Parts of a batch that a CPU may compute at once.
+ABREAST = 4
+
+Padding = int | Literal["SAME"]
+Pads = tuple[tuple[int, int], ...]
+
+
 class Conv(nn.Module):
-    """Two-dimensional convolution in the form that suits the platform (convolution.py).
+    """Two-dimensional convolution in the form that suits the platform.
 
     Attributes:
         features: output channels; with depthwise, also the input's.
@@ -172,13 +179,6 @@ def dropout(
         return x
     keep = jax.vmap(lambda key: jax.random.bernoulli(key, 1 - rate, x.shape[1:]))(keys)
     return jnp.where(keep, x / (1 - rate), 0)
-
-
-# Parts of a batch that a CPU may compute at once.
-ABREAST = 4
-
-Padding = int | Literal["SAME"]
-Pads = tuple[tuple[int, int], ...]
 
 
 def convolve(
