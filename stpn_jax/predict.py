@@ -51,9 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
     except OSError as error:
-        place = options.out if errors.is_full_disk(error) else error.filename
-        reason = f"{error.strerror or error}; choose another --out"
-        return _fail(f"{place or 'standard output'}: {reason}", 2)
+        place = options.out or "standard output"
+        return _fail(errors.disk_error(error, place), 2)
     except KeyboardInterrupt:
         return _fail("interrupted; the videos before this one are done", 130)
 

@@ -12,7 +12,6 @@ from collections.abc import Callable, Collection, Sequence
 import jax
 from etils import epath
 
-from stpn_jax import config_flag
 from stpn_jax.experiment import setup
 from stpn_jax.utils import errors
 from stpn_jax.utils.errors import UsageError
@@ -34,7 +33,10 @@ SEARCH = "choices"  # folder and marker of the hyperparameter search
 
 def main(arguments: Sequence[str]) -> None:
     """Runs a table of the paper, or a study."""
-    options, overrides = config_flag.parse_with_overrides(_parser(), arguments)
+    options, overrides = _parser().parse_known_args(arguments)
+    for one in overrides:
+        if not one.startswith("--config."):
+            raise UsageError(f"unknown argument {one!r}; fields: --config.A.B=VALUE")
     options.run(options, overrides)
 
 
@@ -104,7 +106,7 @@ def _train(
     folder = epath.Path(options.workdir) / options.name
     seeds = 1 if options.brief else options.seeds
     runs = list(planner.plan_study(compared, folder, overrides, seeds, options.choose))
-    config_flag.check_stages(overrides, (run.config for run in runs))
+    planner.check_stages(overrides, (run.config for run in runs))
     for run in runs:
         setup.check_weights(run.config)
     if options.brief:

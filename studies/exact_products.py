@@ -21,10 +21,9 @@ from etils import epath
 from jaxtyping import Bool, Float, Int
 from sklearn.kernel_ridge import KernelRidge
 
-from stpn_jax import config_flag
 from stpn_jax.arrays import MapBatch
 from stpn_jax.evaluation import intervals
-from stpn_jax.experiment import feature_cache, initialize, run_dir
+from stpn_jax.experiment import initialize, run_dir, stage_batches
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.ops import compact_bilinear, count_sketch
 from stpn_jax.report import page
@@ -74,7 +73,7 @@ def run(options: argparse.Namespace, overrides: list[str]) -> None:
     place = epath.Path(options.workdir) / STUDY
     seeds = 1 if options.brief else options.seeds
     runs = list(planner.plan_study(study, place, overrides, seeds, brief=options.brief))
-    config_flag.check_stages(overrides, (one.config for one in runs))
+    planner.check_stages(overrides, (one.config for one in runs))
     lines = list(rows(map(runner.open_run, runs)))
     (folder / f"{NAME}.csv").write_bytes(page.as_csv(page.Numbers(HEADER, lines)))
     text = markdown.table(HEADER, lines)
@@ -122,9 +121,9 @@ def snippets(experiment: Experiment) -> tuple[Snippets, Snippets]:
     variables = initialize.initial_variables(experiment, stage)
     evaluation = experiment.config.evaluation
     return (
-        _collect(feature_cache.train_batches(experiment, stage, variables, 0), VIEWS),
+        _collect(stage_batches.train_batches(experiment, stage, variables, 0), VIEWS),
         _collect(
-            feature_cache.test_batches(
+            stage_batches.test_batches(
                 experiment, stage, variables, experiment.split.test, evaluation
             ),
             evaluation.snippets * evaluation.views,

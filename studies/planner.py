@@ -1,9 +1,11 @@
 """The runs of a table: config file x row x split or seed, over shared streams."""
 
 import dataclasses
+import functools
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 
 from etils import epath
 
@@ -72,12 +74,12 @@ def plan_table(
     for row in table.rows:
         for file in files:
             variant = f"{file}{',' if ':' in file else ':'}{row.variant}"
-            config = config_flag.load_fitting(variant, overrides)
+            config = load_fitting(variant, overrides)
             # Folders of videos have but one split.
             own = table.splits if config.data.dataset != "folder" else ()
             for split in splits or own or (config.data.split,):
                 of_split = (*overrides, f"--config.data.split={split}")
-                config = config_flag.load_fitting(variant, of_split)
+                config = load_fitting(variant, of_split)
                 folder = root / f"{config.data.dataset}-split{split}"
                 streams = folder / f"streams-{config.model.backbone}"
                 yield Run(name, row, config, folder / row.variant, streams)
@@ -92,7 +94,7 @@ def check_table(runs: Sequence[Run], overrides: Sequence[str]) -> None:
             what a row sets, a config file that ignores its variant, or two config files
             of one data set.
     """
-    config_flag.check_stages(overrides, (run.config for run in runs))
+    check_stages(overrides, (run.config for run in runs))
     seen: dict[object, Run] = {}
     for run in runs:
         name, names = run.row.variant, {stage.name for stage in run.config.stages}
@@ -146,7 +148,7 @@ def plan_study(
         place = folder / f"seed{seed}"
         for row in table.rows:
             file = f"{STUDY_FILE}:{study.variant},{row.variant}"
-            config = config_flag.load_fitting(file, (*fields, *overrides))
+            config = load_fitting(file, (*fields, *overrides))
             config = shorten(config, name != JOINT) if brief else config
             own = place / f"{row.variant}-{choice or f'sketch{sketch}'}"
             directory = seen.setdefault(config, own)
@@ -179,10 +181,36 @@ def shorten(config: Config, frozen: bool) -> Config:
 
 def _streams_key(config: Config, overrides: Sequence[str]) -> str:
     """Tells streams from others of the same seed; a row may have one stream only."""
-    own = [one for one in overrides if config_flag.stage_of(one) in initialize.STREAMS]
+    own = [one for one in overrides if stage_of(one) in initialize.STREAMS]
     facts = configs.facts(dataclasses.replace(config, stages=()))
     free = (*configs.FREE_FIELDS, *run_dir.FUSION_FIELDS)
     flat = manifest.flatten(facts).items()
     kept = {name: value for name, value in flat if not name.startswith(free)}
     text = json.dumps(kept, sort_keys=True) + "".join(own)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def load_fitting(file: str, overrides: Sequence[str]) -> Config:
+    """The config of a file, without overrides of stages that it lacks."""
+    stages = ("", *_stages(file))
+    return config_flag.load(file, [x for x in overrides if stage_of(x) in stages])
+
+
+@functools.cache
+def _stages(file: str) -> tuple[str, ...]:
+    return tuple(stage.name for stage in config_flag.load(file, ()).stages)
+
+
+def check_stages(overrides: Sequence[str], loaded: Iterable[Config]) -> None:
+    """Raises UsageError for an override of a stage that no config has."""
+    stages = {stage.name for config in loaded for stage in config.stages}
+    for override in overrides:
+        if stage_of(override) not in ("", *stages):
+            known = ", ".join(sorted(stages))
+            raise UsageError(f"{override}: no row has that stage; they have {known}")
+
+
+def stage_of(override: str) -> str:
+    """The stage that an override is for; empty for other overrides."""
+    match = re.match(r"--config\.stages\.(\w+)", override)
+    return match[1] if match else ""

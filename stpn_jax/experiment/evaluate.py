@@ -1,17 +1,16 @@
 """Scores of the trained networks and of their averages on held-out videos."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
+from jaxtyping import Float
 
 from stpn_jax import parallel
-from stpn_jax.arrays import AnyBatch
 from stpn_jax.config import Config, EvaluationConfig, StageConfig
 from stpn_jax.evaluation import metrics, protocol
-from stpn_jax.experiment import checkpoint_selection, feature_cache, run_dir, setup
+from stpn_jax.experiment import checkpoint_selection, run_dir, setup, stage_batches
+from stpn_jax.experiment.initialize import Variables
 from stpn_jax.experiment.setup import Experiment
-from stpn_jax.input_pipeline import batching
 from stpn_jax.train import checkpoint, step
 from stpn_jax.utils.errors import UsageError
 
@@ -58,61 +57,33 @@ def test(experiment: Experiment, stage: StageConfig, again: bool) -> np.ndarray:
         print(f"[{stage.name}] tested before", flush=True)
         return known
     print(f"[{stage.name}] testing {len(videos)} videos", flush=True)
-    probabilities = score(
-        experiment,
-        stage,
-        make_forward(experiment, stage),
-        parallel.replicate(checkpoint_selection.restore(experiment, stage)),
-        videos,
-        experiment.config.evaluation,
-    )
+    score = make_scorer(experiment, stage, videos, experiment.config.evaluation)
+    variables = checkpoint_selection.restore(experiment, stage)
+    probabilities = score(parallel.replicate(variables))
     is_trained = checkpoint.newest_step(run_dir.checkpoints(folder)) == stage.steps
     if is_shared and is_trained and parallel.is_first_host():
         run_dir.write_scores(folder, {stage.name: probabilities})
     return probabilities
 
 
-def make_forward(experiment: Experiment, stage: StageConfig) -> protocol.Forward:
-    """Class probabilities by a stage's network, mapped over the devices."""
+def make_scorer(
+    experiment: Experiment,
+    stage: StageConfig,
+    videos: np.ndarray,
+    evaluation: EvaluationConfig,
+) -> Callable[[Variables], Float[np.ndarray, "videos classes"]]:
+    """Class probabilities by a stage's network with given variables."""
     network = setup.build_network(experiment, stage, training=False)
-    return parallel.map_forward(step.make_predict_step(network))
-
-
-def score(
-    experiment: Experiment,
-    stage: StageConfig,
-    forward: protocol.Forward,
-    variables: dict[str, Any],
-    videos: np.ndarray,
-    evaluation: EvaluationConfig,
-) -> np.ndarray:
-    """Class probabilities [videos, classes] by the test protocol."""
-    batches = _batches(experiment, stage, variables, videos, evaluation)
+    forward = parallel.map_forward(step.make_predict_step(network))
     count, classes = len(experiment.dataset.names), len(experiment.dataset.meta.classes)
-    return protocol.score(forward, variables, batches, count, classes)[videos]
 
-
-def _batches(
-    experiment: Experiment,
-    stage: StageConfig,
-    variables: dict[str, Any],
-    videos: np.ndarray,
-    evaluation: EvaluationConfig,
-) -> Iterator[AnyBatch]:
-    if stage.cached_views:
-        return feature_cache.test_batches(
+    def score(variables: Variables) -> np.ndarray:
+        batches = stage_batches.test_batches(
             experiment, stage, variables, videos, evaluation
         )
-    host, hosts = parallel.host()
-    return batching.test_batches(
-        experiment.dataset,
-        videos,
-        experiment.config.data,
-        setup.snippet_shape(experiment.config, stage, evaluation.frames),
-        evaluation,
-        host=host,
-        hosts=hosts,
-    )
+        return protocol.score(forward, variables, batches, count, classes)[videos]
+
+    return score
 
 
 def measure(

@@ -1,5 +1,9 @@
-"""One update and one forward pass, per replica; pure, mapped over devices elsewhere."""
+"""The state of one stage, one update of it and one forward pass, per replica.
 
+All functions are pure, and mapped over devices elsewhere.
+"""
+
+import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -12,11 +16,48 @@ from jaxtyping import Bool, Float, Int32, Key
 from stpn_jax import parallel
 from stpn_jax.arrays import AnyBatch, Array, Outputs
 from stpn_jax.train import optimizer
-from stpn_jax.train.state import TrainState
 
 Metrics = dict[str, Array]
 NOT_FINITE = "not_finite"
 """Metric that holds each sample's video, or -1 where its loss is finite."""
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class TrainState:
+    """Replicated over the devices; the sketches never change.
+
+    Attributes:
+        step: updates done so far.
+        params: trainable parameters, a plain tree.
+        batch_stats: running statistics of the batch normalisations.
+        sketches: h and s of every count sketch.
+        opt_state: of the optimizer.
+    """
+
+    step: Int32[Array, ""]
+    params: Any
+    batch_stats: Any
+    sketches: Any
+    opt_state: Any
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """The collections that a network's apply takes."""
+        names = ("params", "batch_stats", "sketches")
+        return {name: getattr(self, name) for name in names}
+
+
+def initial_state(
+    variables: dict[str, Any], optimizer: optax.GradientTransformation
+) -> TrainState:
+    """State at step 0."""
+    return TrainState(
+        step=jnp.zeros((), jnp.int32),
+        **variables,
+        # Compiled as one program: its many small arrays would be one each.
+        opt_state=jax.jit(optimizer.init)(variables["params"]),
+    )
 
 
 class _Pass(NamedTuple):
