@@ -40,8 +40,9 @@ class ConfigDict(ml_collections.ConfigDict):
 
 def config_dict(config: Config) -> ConfigDict:
     """A config as config files change it: nested, its stages by their names."""
-    names = [field.name for field in dataclasses.fields(config)]
-    fields = {name: _nested(getattr(config, name)) for name in names}
+    fields = {
+        f.name: _nested(getattr(config, f.name)) for f in dataclasses.fields(config)
+    }
     stages = {stage.name: stage_dict(stage) for stage in config.stages}
     fields["stages"] = ConfigDict(stages, sort_keys=False)
     return ConfigDict(fields, sort_keys=False)
@@ -54,12 +55,14 @@ def stage_dict(stage: configs.StageConfig) -> ConfigDict:
     return fields
 
 
+def _fields(value: Any) -> dict[str, Any]:
+    return {f.name: _nested(getattr(value, f.name)) for f in dataclasses.fields(value)}
+
+
 def _nested(value: Any) -> Any:
     if not dataclasses.is_dataclass(value):
         return value
-    names = [field.name for field in dataclasses.fields(value)]
-    fields = {name: _nested(getattr(value, name)) for name in names}
-    return ConfigDict(fields, sort_keys=False)
+    return ConfigDict(_fields(value), sort_keys=False)
 
 
 def define(

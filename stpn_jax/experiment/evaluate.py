@@ -1,5 +1,6 @@
 """Scores of the trained networks and of their averages on held-out videos."""
 
+import itertools
 from collections.abc import Callable
 
 import numpy as np
@@ -19,11 +20,7 @@ def evaluate(experiment: Experiment, again: bool = True) -> dict[str, metrics.Me
     """Tests every stage's network and each average of a spatial and a temporal stream.
 
     Writes results.json, results.md, tested.json (which checkpoints) and scores.npz (per
-    video) to the workdir.
-
-    Args:
-        experiment: whose stages are trained.
-        again: also test shared streams that were tested before.
+    video) to the workdir. Shared streams that were tested before are tested `again`.
     """
     run_dir.register(experiment)
     videos = experiment.split.test
@@ -52,7 +49,7 @@ def test(experiment: Experiment, stage: StageConfig, again: bool) -> np.ndarray:
     videos = experiment.split.test
     folder = experiment.folder(stage)
     is_shared = folder.parent != experiment.directory
-    known = run_dir.read_scores(folder) if is_shared and not again else None
+    known = None if again or not is_shared else run_dir.read_scores(folder)
     if known is not None:
         print(f"[{stage.name}] tested before", flush=True)
         return known
@@ -100,10 +97,8 @@ def two_stream_averages(
     config: Config, scores: dict[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
     """Softmax outputs averaged 1:1 (Table 2's caption), for each pair of streams."""
-    spatial = [stage.name for stage in config.stages if stage.network == "spatial"]
-    temporal = [stage.name for stage in config.stages if stage.network == "temporal"]
     return {
-        metrics.result_name(a, b): (scores[a] + scores[b]) / 2
-        for a in spatial
-        for b in temporal
+        metrics.result_name(a.name, b.name): (scores[a.name] + scores[b.name]) / 2
+        for a, b in itertools.product(config.stages, repeat=2)
+        if (a.network, b.network) == ("spatial", "temporal")
     }

@@ -34,10 +34,10 @@ def initial_variables(experiment: Experiment, stage: StageConfig) -> Variables:
     batch = setup.example_batch(experiment, stage)
     seed = setup.stage_seed(experiment.config, stage)
     if stage.init or experiment.init_from or experiment.config.model.weights != "none":
-        variables = build.initialise_levels(network, batch, seed)
+        fresh = build.initialise_levels(network, batch, seed)
     else:
-        variables = build.initialise(network, batch, seed)
-    variables, notes = _fill(experiment, stage, variables)
+        fresh = build.initialise(network, batch, seed)
+    variables, notes = _fill(experiment, stage, fresh)
     run_dir.write_weights(experiment.folder(stage), notes)
     return variables
 

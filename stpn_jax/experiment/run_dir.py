@@ -175,13 +175,11 @@ class Tested:
 
 def is_tested(directory: epath.Path) -> bool:
     """Whether the folder has all that write_results writes."""
-    if not (directory / RESULTS_JSON).exists():
-        return False
     try:
         read_tested(directory)
     except UsageError:
         return False
-    return True
+    return (directory / RESULTS_JSON).exists()
 
 
 def read_tested(directory: epath.Path) -> Tested:

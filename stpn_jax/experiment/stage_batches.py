@@ -29,12 +29,10 @@ from stpn_jax.experiment.setup import Experiment
 from stpn_jax.input_pipeline import batching, feature_store
 from stpn_jax.utils.errors import UsageError
 
-MAPS = "maps"
-
 
 def folder(experiment: Experiment) -> epath.Path:
     """Where the feature maps of an experiment's streams are kept."""
-    return experiment.streams / MAPS
+    return experiment.streams / "maps"
 
 
 def check(experiment: Experiment) -> None:
@@ -52,9 +50,38 @@ def train_batches(
     experiment: Experiment, stage: StageConfig, variables: Variables, first: int
 ) -> Iterator[AnyBatch]:
     """This host's training batches from step `first` on."""
-    if stage.cached_views:
-        return _train_maps(experiment, stage, variables, first)
-    return _train_pixels(experiment, stage, first, stage.steps)
+    videos, size = experiment.videos(stage), stage.batch
+    shape = setup.snippet_shape(experiment.config, stage, frames=1)
+    seed = setup.stage_seed(experiment.config, stage)
+    host, hosts = parallel.host()
+
+    def pixels(start: int, stop: int) -> Iterator[Batch]:
+        return batching.train_batches(
+            experiment.dataset,
+            videos,
+            experiment.config.data,
+            shape,
+            batch=size,
+            seed=seed,
+            start_step=start,
+            stop_step=stop,
+            host=host,
+            hosts=hosts,
+        )
+
+    def cached() -> Iterator[MapBatch]:
+        """Each pass shuffles the views anew."""
+        steps = math.ceil(stage.cached_views * len(videos) / size)
+        facts: dict[str, Any] = {"seed": seed, "steps": steps, "batch": size}
+        facts["shape"] = dataclasses.asdict(shape)
+        maps = _Maps(experiment, stage, variables, videos, facts, training=True)
+        part = functools.partial(pixels, stop=steps)
+        store = maps.open_or_make(steps * size, size, part)
+        for step in range(first, stage.steps):
+            places = step * size + np.arange(size)
+            yield store.batch(batching.shuffled_walk(seed, places, len(store)))
+
+    return cached() if stage.cached_views else pixels(first, stage.steps)
 
 
 def test_batches(
@@ -64,88 +91,27 @@ def test_batches(
     videos: np.ndarray,
     evaluation: EvaluationConfig,
 ) -> Iterator[AnyBatch]:
-    """This host's batches of batching.test_batches."""
-    if stage.cached_views:
-        return _test_maps(experiment, stage, variables, videos, evaluation)
-    return _test_pixels(experiment, stage, videos, evaluation)
-
-
-def _train_pixels(
-    experiment: Experiment, stage: StageConfig, first: int, last: int
-) -> Iterator[Batch]:
-    host, hosts = parallel.host()
-    return batching.train_batches(
-        experiment.dataset,
-        experiment.videos(stage),
-        experiment.config.data,
-        setup.snippet_shape(experiment.config, stage, frames=1),
-        batch=stage.batch,
-        seed=setup.stage_seed(experiment.config, stage),
-        start_step=first,
-        stop_step=last,
-        host=host,
-        hosts=hosts,
-    )
-
-
-def _test_pixels(
-    experiment: Experiment,
-    stage: StageConfig,
-    videos: np.ndarray,
-    evaluation: EvaluationConfig,
-) -> Iterator[Batch]:
+    """This host's batches of the test protocol."""
     data, (host, hosts) = experiment.config.data, parallel.host()
     shape = setup.snippet_shape(experiment.config, stage, evaluation.frames)
-    return batching.test_batches(
-        experiment.dataset, videos, data, shape, evaluation, host=host, hosts=hosts
-    )
 
+    def pixels(start: int) -> Iterator[Batch]:
+        batches = batching.test_batches(
+            experiment.dataset, videos, data, shape, evaluation, host=host, hosts=hosts
+        )
+        return itertools.islice(batches, start, None)
 
-def _train_maps(
-    experiment: Experiment, stage: StageConfig, variables: Variables, first: int
-) -> Iterator[MapBatch]:
-    """Each pass shuffles the views anew."""
-    seed = setup.stage_seed(experiment.config, stage)
-    videos = experiment.videos(stage)
-    steps = math.ceil(stage.cached_views * len(videos) / stage.batch)
-    shape = setup.snippet_shape(experiment.config, stage, frames=1)
-    facts = {
-        "seed": seed,
-        "steps": steps,
-        "batch": stage.batch,
-        "shape": dataclasses.asdict(shape),
-    }
-    maps = _Maps(experiment, stage, variables, videos, facts, training=True)
-    pixels = functools.partial(_train_pixels, experiment, stage, last=steps)
-    store = maps.open_or_make(steps * stage.batch, stage.batch, pixels)
-    for step in range(first, stage.steps):
-        places = step * stage.batch + np.arange(stage.batch)
-        yield store.batch(batching.shuffled_walk(seed, places, len(store)))
+    def cached() -> Iterator[MapBatch]:
+        size = evaluation.batch * evaluation.views
+        count = batching.test_batch_count(len(videos), evaluation) * size
+        settings: dict[str, Any] = {"shape": shape, "evaluation": evaluation}
+        facts = {name: dataclasses.asdict(one) for name, one in settings.items()}
+        maps = _Maps(experiment, stage, variables, videos, facts, training=False)
+        store = maps.open_or_make(count, size, pixels)
+        for start in range(0, count, size):
+            yield store.batch(slice(start, start + size))
 
-
-def _test_maps(
-    experiment: Experiment,
-    stage: StageConfig,
-    variables: Variables,
-    videos: np.ndarray,
-    evaluation: EvaluationConfig,
-) -> Iterator[MapBatch]:
-    samples = evaluation.batch * evaluation.views
-    count = batching.test_batch_count(len(videos), evaluation) * samples
-    shape = setup.snippet_shape(experiment.config, stage, evaluation.frames)
-
-    def pixels(step: int) -> Iterator[Batch]:
-        batches = _test_pixels(experiment, stage, videos, evaluation)
-        return itertools.islice(batches, step, None)
-
-    facts = {
-        "shape": dataclasses.asdict(shape),
-        "evaluation": dataclasses.asdict(evaluation),
-    }
-    maps = _Maps(experiment, stage, variables, videos, facts, training=False)
-    store = maps.open_or_make(count, samples, pixels)
-    for start in range(0, count, samples):
-        yield store.batch(slice(start, start + samples))
+    return cached() if stage.cached_views else pixels(0)
 
 
 def maps_of(experiment: Experiment, stage: StageConfig, batch: Any) -> MapBatch:

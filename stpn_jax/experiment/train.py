@@ -37,11 +37,9 @@ def train(
 ) -> None:
     """Prints a forecast, trains the stages, tests the networks, writes the report.
 
-    Args:
-        experiment: what to train.
-        profile: write a trace of some updates of each stage.
-        boxes: by video and frame; the report compares the attention with them.
-        report: make the report and the forecast, which one of many runs can do without.
+    With `profile`, a trace of some updates of each stage is written. The report
+    compares the attention with the boxes; without `report`, it and the forecast are
+    left out.
 
     Raises:
         UsageError: the stages cannot start or their checkpoints cannot be selected.

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 JSON_LINES, TENSORBOARD = "metrics.jsonl", "tensorboard"
 VALIDATION = "validation_mean_class_accuracy"
-EARLY = 2
-"""First updates of a process, which are always printed: they show that it runs."""
 
 
 class MetricsLog:
@@ -43,7 +41,7 @@ class MetricsLog:
         names: Sequence[str],
     ):
         """Opens the files in the stage's directory; messages name the videos."""
-        self._stage, self._first, self._names = stage, first, names
+        self._stage, self._names = stage, names
         self._pending: list[dict[str, jax.Array]] = []
         self._latest: dict[str, float] = {}
         # Step and time of the last line. The first line covers the compilation.
@@ -63,10 +61,6 @@ class MetricsLog:
     def __exit__(self, *_: Any) -> None:
         if self._tensorboard:
             self._tensorboard.close()
-
-    def is_early(self, step: int) -> bool:
-        """Whether this is one of the first updates of the process."""
-        return step <= self._first + EARLY
 
     def add(self, values: dict[str, jax.Array]) -> None:
         """Takes the metrics of the next update, without waiting for them."""

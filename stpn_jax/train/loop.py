@@ -20,6 +20,7 @@ Update = Callable[[TrainState, AnyBatch], tuple[TrainState, dict[str, jax.Array]
 # A trace begins after these updates of a process: the first one compiles, and the
 # second one shows whether it compiles again.
 UNTRACED, TRACED = 2, 5
+PRINTED = 2  # first updates of a process that are always printed: they show it runs
 
 
 def run(
@@ -72,7 +73,7 @@ def run(
             logs = is_last or _is_due(step, config.log_every)
             validates = is_last or (_is_due(step, config.validate_every) and not ends)
             saves = validates or ends or _is_due(step, config.checkpoint_every)
-            prints = logs or log.is_early(step)
+            prints = logs or step <= first + PRINTED
             if prints or saves:
                 log.check(step)
             if prints:

@@ -25,21 +25,13 @@ NOT_FINITE = "not_finite"
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class TrainState:
-    """Replicated over the devices; the sketches never change.
+    """Everything a checkpoint holds; replicated over the devices."""
 
-    Attributes:
-        step: updates done so far.
-        params: trainable parameters, a plain tree.
-        batch_stats: running statistics of the batch normalisations.
-        sketches: h and s of every count sketch.
-        opt_state: of the optimizer.
-    """
-
-    step: Int32[Array, ""]
-    params: Any
-    batch_stats: Any
-    sketches: Any
-    opt_state: Any
+    step: Int32[Array, ""]  # updates done so far
+    params: Any  # trainable parameters, a plain tree
+    batch_stats: Any  # running statistics of the batch normalisations
+    sketches: Any  # h and s of every count sketch; they never change
+    opt_state: Any  # of the optimizer
 
     @property
     def variables(self) -> dict[str, Any]:
@@ -100,7 +92,9 @@ def make_train_step(
                 outputs, updated = network.apply(
                     variables, batch, keys, train=True, mutable=["batch_stats"]
                 )
-                losses = cross_entropy(outputs.logits, batch.label)
+                losses = optax.softmax_cross_entropy_with_integer_labels(
+                    outputs.logits.astype(jnp.float32), batch.label
+                )
                 return losses.mean(), (updated, losses, outputs)
 
             gradient_of = jax.grad(objective, has_aux=True)
@@ -181,12 +175,3 @@ def sample_keys(seed: int, step: Array, count: int) -> Key[Array, "b"]:
     first = jax.lax.axis_index(parallel.AXIS) * count
     at_step = jax.random.fold_in(jax.random.key(seed), step)
     return jax.vmap(lambda i: jax.random.fold_in(at_step, first + i))(jnp.arange(count))
-
-
-def cross_entropy(
-    logits: Float[Array, "b classes"], label: Int32[Array, "b"]
-) -> Float[Array, "b"]:
-    """Of each sample, in float32."""
-    return optax.softmax_cross_entropy_with_integer_labels(
-        logits.astype(jnp.float32), label
-    )

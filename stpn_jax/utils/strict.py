@@ -4,7 +4,6 @@ import dataclasses
 import difflib
 import math
 import typing
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from stpn_jax.utils.errors import UsageError
@@ -78,7 +77,7 @@ def _parse_tuple(arguments: tuple[Any, ...], value: Any, path: str) -> tuple[Any
 
 
 def _parse_dataclass(kind: Any, value: Any, path: str) -> Any:
-    if not (isinstance(value, Mapping) or hasattr(value, "items")):
+    if not hasattr(value, "items"):
         raise UsageError(f"{path} = {value!r}: expected the fields of {kind.__name__}")
     fields = typing.get_type_hints(kind, include_extras=True)
     given = dict(value.items())
