@@ -76,18 +76,16 @@ class MetricsLog:
         for number, values in enumerate(jax.device_get(self._pending), first):
             videos = values.pop(NOT_FINITE, np.zeros(0, np.int32))
             self._latest = {name: float(value) for name, value in values.items()}
+            names = (self._names[video] for video in np.unique(videos[videos >= 0]))
+            clips = f" (clips: {found})" if (found := ", ".join(names)) else ""
             for name, value in self._latest.items():
                 if not math.isfinite(value):
                     raise UsageError(
-                        f"stage {self._stage.name}: {name} is {value} at step "
-                        f"{number}{self._clips(videos[videos >= 0])}; the last "
-                        "checkpoint is kept; lower learning_rate or max_grad_norm"
+                        f"stage {self._stage.name}: {name} is {value} at step {number}"
+                        f"{clips}; the last checkpoint is kept; lower learning_rate or "
+                        "max_grad_norm"
                     )
         self._pending = []
-
-    def _clips(self, videos: np.ndarray) -> str:
-        names = ", ".join(self._names[video] for video in np.unique(videos))
-        return f" (clips: {names})" if names else ""
 
     def print(self, step: int) -> None:
         """Prints the metrics checked last, with the rate and the time left."""

@@ -38,18 +38,10 @@ def run(
 ) -> TrainState:
     """Trains from state.step to stage.steps; without steps, saves the state as it is.
 
-    Args:
-        state: where to start.
-        update: the mapped step.
-        batches: this host's batches from state.step on.
-        stage: its length.
-        config: how often to log, validate and save.
-        directory: of the stage, for metrics and traces.
-        checkpoints: where the state is saved: when due, after each validation, at the
-            end and on SIGTERM.
-        validate: score of a state on the validation part, None if there is none.
-        names: of the videos, for messages.
-        profile: write a trace of some updates.
+    The state is saved when due, after each validation, at the end and on SIGTERM. The
+    batches are this host's, from state.step on. `validate` gives the score of a state,
+    None without validation videos. `profile` traces some updates. Metrics and the trace
+    go to the stage's directory; `names` are those of the videos, for messages.
 
     Raises:
         UsageError: a metric of an update is not finite; the message names the step and

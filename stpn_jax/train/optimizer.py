@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from stpn_jax.arrays import Array
 from stpn_jax.config import StageConfig
 from stpn_jax.utils.errors import UsageError
 
@@ -69,7 +70,7 @@ def stop_frozen(factors: Any, params: Any) -> Any:
 
 
 def _scale_leaves(factors: Any) -> optax.GradientTransformation:
-    def scale(update: jax.Array, factor: float) -> jax.Array:
+    def scale(update: Array, factor: float) -> Array:
         if factor == 0:  # Also of what is not finite.
             return jnp.zeros_like(update)
         return update if factor == 1 else update * factor

@@ -73,13 +73,9 @@ def make_train_step(
 ) -> Callable[[TrainState, AnyBatch], tuple[TrainState, Metrics]]:
     """The update of one replica, to be mapped over the axis parallel.AXIS.
 
-    Args:
-        network: of the stage.
-        transform: the optimizer.
-        factors: its multipliers; parameters with 0 get no gradient.
-        seed: of the dropout, which is keyed by (seed, step, sample in the global
-            batch).
-        microbatch_size: as in config.RunConfig.
+    Parameters with a factor of 0 get no gradient. The seed is that of the dropout,
+    which is keyed by (seed, step, sample in the global batch). Microbatches are as in
+    config.RunConfig.
     """
 
     def train_step(state: TrainState, batch: AnyBatch) -> tuple[TrainState, Metrics]:

@@ -43,10 +43,9 @@ def parse(kind: Any, value: Any, path: str) -> Any:
             choices = ", ".join(map(repr, arguments))
             raise UsageError(f"{path} = {value!r}: expected one of {choices}")
         return value
-    if origin is tuple and hasattr(value, "items"):
-        named = [{"name": name, **child} for name, child in value.items()]
-        return _parse_tuple(arguments, named, path)
     if origin is tuple:
+        if hasattr(value, "items"):
+            value = [{"name": name, **child} for name, child in value.items()]
         return _parse_tuple(arguments, value, path)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
