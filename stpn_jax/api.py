@@ -1,10 +1,12 @@
-"""The Python API: an exported network that is asked about videos.
+"""The Python API: predictions of an exported network for videos.
 
 classifier = stpn_jax.Classifier.load("artifact")
-answer = classifier.classify("video.mp4")
-print(answer.labels[0], answer.probabilities[0])
+prediction = classifier.classify("video.mp4")
+print(prediction.labels[0], prediction.probabilities[0])
 """
 
+import math
+import numbers
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, overload
@@ -27,12 +29,7 @@ Features = dict[str, Float[np.ndarray, "_"]]
 
 
 class Classifier:
-    """Classifies videos by an exported network.
-
-    Attributes:
-        labels: class names in the order of `Prediction.distribution`.
-        card: what the exporter wrote about the network.
-    """
+    """Classifies videos by an exported network."""
 
     def __init__(self, model: artifact.Artifact):
         """Args: model: a loaded artifact."""
@@ -47,11 +44,10 @@ class Classifier:
         Args:
             path: folder of the artifact.
             dtype: of the activations: float32 or bfloat16.
-            fast: a faster optical flow, one view and at most three snippets a video,
-                for processors that have to answer soon.
+            fast: a faster optical flow, one view and at most three snippets a video.
 
         Raises:
-            UsageError: it does not; the message says why.
+            UsageError: the artifact is incomplete or does not run here, and why.
         """
         model = artifact.load(path, dtype)
         return cls(engine.fast(model) if fast else model)
@@ -73,9 +69,9 @@ class Classifier:
     def classify(
         self, videos: Given | Iterable[Given], **options: Any
     ) -> Prediction | list[Prediction]:
-        """What the network says of a video, or of each of several.
+        """Predicts a video, or each of several.
 
-        Long videos are looked at by windows; their answers have a timeline.
+        Long videos are split into windows and get a timeline.
 
         Args:
             videos: a path or frames; or several of them.
@@ -83,19 +79,22 @@ class Classifier:
                 (seconds), limit (seconds), rate (of frames in memory).
 
         Raises:
-            VideoError: one of them cannot be read; the message says why.
+            VideoError: one of them cannot be read, and why.
             UsageError: an option is wrong.
         """
-        found = [
-            _answered(answer)
-            for answer in self._stream(_several(videos), options, many=_many(videos))
-        ]
-        return found if _many(videos) else found[0]
+        many = _is_many(videos)
+        given: Any = videos if many else [videos]
+        found = []
+        for prediction in engine.predict(self.model, given, _checked(options), many):
+            if isinstance(prediction, Failure):
+                raise VideoError(f"{prediction.video}: {prediction.reason}")
+            found.append(prediction)
+        return found if many else found[0]
 
     def stream(
         self, videos: Iterable[Given], **options: Any
     ) -> Iterator[Prediction | Failure]:
-        """Answers as they come, in order, for any number of videos.
+        """Predicts any number of videos, in order, without loading all at once.
 
         Args:
             videos: paths or frames; taken one after the other.
@@ -107,77 +106,48 @@ class Classifier:
         Raises:
             UsageError: an option is wrong.
         """
-        return self._stream(videos, options, many=True)
+        return engine.predict(self.model, videos, _checked(options))
 
     def features(
         self, videos: Given | Iterable[Given], **options: Any
     ) -> Features | list[Features]:
         """Vectors by name (spatial, temporal, attended, fused) of a video or of each.
 
-        Args:
-            videos: as of `classify`.
-            **options: as of `classify`.
-
-        Returns:
-            Averages over snippets and views.
+        They are averages over snippets and views; arguments are those of `classify`.
         """
         found = self.classify(videos, **options)
         if isinstance(found, Prediction):
             return found.features
-        return [answer.features for answer in found]
+        return [prediction.features for prediction in found]
 
     def warm_up(self) -> None:
-        """Compiles what `classify` needs for one video, so that the next is fast."""
+        """Compiles what `classify` needs, so that the first video is fast."""
         width, height = self.model.preprocessing.size
         rng = np.random.default_rng(0)
         self.classify(rng.integers(0, 256, (64, height, width, 3), dtype=np.uint8))
 
-    def _stream(
-        self, videos: Iterable[Given], options: dict[str, Any], many: bool
-    ) -> Iterator[Prediction | Failure]:
-        return engine.predict(self.model, videos, _checked(options), many)
 
-
-def _many(videos: Any) -> bool:
-    """Whether several videos were given."""
+def _is_many(videos: Any) -> bool:
+    """Whether several videos are given."""
     is_path = isinstance(videos, str | epath.Path) or hasattr(videos, "__fspath__")
     is_array = hasattr(videos, "__array__")
     return not (is_path or is_array) and isinstance(videos, Iterable)
 
 
-def _several(videos: Any) -> Iterable[Any]:
-    return videos if _many(videos) else [videos]
-
-
-def _answered(answer: Prediction | Failure) -> Prediction:
-    if isinstance(answer, Failure):
-        raise VideoError(f"{answer.video}: {answer.reason}")
-    return answer
-
-
 def _checked(options: dict[str, Any]) -> Options:
-    """Raises UsageError for unknown names and values that cannot be."""
+    """Raises UsageError for unknown names and invalid values."""
     unknown = options.keys() - Options.__dataclass_fields__.keys()
     if unknown:
         known = ", ".join(Options.__dataclass_fields__)
         raise UsageError(f"{min(unknown)}: no such option; known are {known}")
-    checked: dict[str, Any] = {
-        name: (_whole if name in ("top_k", "snippets") else _above_zero)(name, value)
-        for name, value in options.items()
-        if value is not None
-    }
-    return Options(**checked)
+    return Options(**{n: _number(n, v) for n, v in options.items() if v is not None})
 
 
-def _whole(name: str, value: Any) -> int:
-    is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not (is_whole and value >= 1):
-        raise UsageError(f"{name} = {value!r}: expected a whole number from 1")
-    return int(value)
-
-
-def _above_zero(name: str, value: Any) -> float:
-    is_number = isinstance(value, int | float | np.number)
-    if not (is_number and 0 < value < float("inf")):
-        raise UsageError(f"{name} = {value!r}: expected a number above 0")
-    return float(value)
+def _number(name: str, value: Any) -> Any:
+    is_whole = name in ("top_k", "snippets")
+    kind = numbers.Integral if is_whole else numbers.Real
+    is_number = isinstance(value, kind) and not isinstance(value, bool)
+    if not (is_number and 0 < value < math.inf):
+        expected = "a whole number from 1" if is_whole else "a number above 0"
+        raise UsageError(f"{name} = {value!r}: expected {expected}")
+    return int(value) if is_whole else float(value)

@@ -1,10 +1,10 @@
-"""A page in the browser: drop a video, see what the network says and where it looks.
+"""A page in the browser: drop a video, see its classes and the network's attention.
 
     python -m stpn_jax.app --model=ARTIFACT [--samples=FOLDER] [--port=7860]
 
-It is served to this machine alone unless --host says otherwise. Uploads are deleted
-when they are answered, whatever becomes of them; what the page shows is deleted with
-the program at the latest. It needs the extra `app`.
+It is served to this machine alone unless --host is given. Uploads are deleted once they
+are processed, also after an error; what the page shows is deleted after ten minutes or
+with the program. It needs the extra `app`.
 """
 
 import argparse
@@ -22,6 +22,7 @@ from typing import Any
 
 import matplotlib.image
 import numpy as np
+from jaxtyping import UInt8
 
 from stpn_jax.api import Classifier
 from stpn_jax.figures import prediction_figure
@@ -29,43 +30,25 @@ from stpn_jax.inference import pictures, video_sources
 from stpn_jax.inference import predictions as reporting
 from stpn_jax.inference.predictions import Failure, Prediction
 from stpn_jax.utils import compilation_cache, errors
-from stpn_jax.utils.errors import UsageError
+from stpn_jax.utils.errors import Parser, UsageError
 
-TERMINATED = 143
-"""Exit status: 128 and the number of the signal, as shells have it."""
-
-_KEPT_SECONDS = 600
-"""How long what the page shows is kept."""
-
-_QUEUE = 16
-"""Requests that may wait; one is answered at a time."""
+_KEPT_SECONDS = 600  # Of what the page shows.
+_QUEUE = 16  # Requests that may wait; one is processed at a time.
 
 
 @dataclasses.dataclass(frozen=True)
 class Shown:
-    """What the page shows of an answer.
+    """What the page shows of a prediction."""
 
-    Attributes:
-        shares: probability by label.
-        overlay: path of the video with its attention.
-        flow: the flow at the frame that was looked at, as colours.
-        timeline: a picture of the parts of a long video.
-        summary: the rest, as text.
-    """
-
-    shares: dict[str, float]
-    overlay: str | None
-    flow: np.ndarray | None
-    timeline: np.ndarray | None
+    shares: dict[str, float]  # Probability by label.
+    overlay: str | None  # Path of the video with its attention.
+    flow: UInt8[np.ndarray, "y x 3"] | None  # At the frame shown, as colours.
+    timeline: UInt8[np.ndarray, "y x 3"] | None  # The parts of a long video.
     summary: str
 
 
-class Desk:
-    """Answers one video at a time and cleans up after it.
-
-    Attributes:
-        folder: of uploads and of what is shown; nothing outside of it is deleted.
-    """
+class Service:
+    """Predicts one video at a time and deletes files of `folder`, none elsewhere."""
 
     def __init__(
         self, classifier: Classifier, folder: pathlib.Path, limit_seconds: float
@@ -76,34 +59,35 @@ class Desk:
         self._made: list[tuple[float, pathlib.Path]] = []
 
     def upload(self, path: str) -> Shown | Failure:
-        """Answers an upload, which is deleted."""
+        """Predicts an upload and deletes it."""
         try:
-            return self.answer(path)
+            return self.predict(path)
         finally:
             self._delete(pathlib.Path(path))
 
-    def answer(self, path: str) -> Shown | Failure:
-        """Answers a video; nothing but what is shown stays behind."""
+    def predict(self, path: str) -> Shown | Failure:
+        """Predicts a video; only what is shown stays in the folder."""
         with self._lock:
             self._prune()
             (found,) = self._classifier.stream([path], limit=self._limit)
             return self._shown(found, path) if isinstance(found, Prediction) else found
 
-    def _shown(self, answer: Prediction, path: str) -> Shown:
+    def _shown(self, prediction: Prediction, path: str) -> Shown:
         handle, overlay = tempfile.mkstemp(".mp4", dir=self.folder)
         os.close(handle)
         try:
-            pictures.write_overlay(overlay, answer, path)
+            pictures.write_overlay(overlay, prediction, path)
         except BaseException:
             os.unlink(overlay)
             raise
         self._made.append((time.monotonic(), pathlib.Path(overlay)))
+        shares = zip(prediction.labels, prediction.probabilities.tolist(), strict=True)
         return Shown(
-            dict(zip(answer.labels, answer.probabilities.tolist(), strict=True)),
+            dict(shares),
             overlay,
-            pictures.flow(answer, self._classifier.model.preprocessing.bound),
-            _timeline(answer),
-            summary(answer),
+            pictures.flow(prediction, self._classifier.model.preprocessing.bound),
+            _timeline(prediction),
+            summary(prediction),
         )
 
     def _prune(self) -> None:
@@ -117,123 +101,118 @@ class Desk:
             path.unlink(missing_ok=True)
 
 
-def summary(answer: Prediction) -> str:
-    """Length, time that it took and warnings, in one line of plain text."""
-    seconds = answer.num_frames / answer.rate
-    took = sum(vars(answer.timings).values())
-    spent = ", ".join(f"{k} {v:.1f}" for k, v in vars(answer.timings).items())
-    text = f"{seconds:.1f} s of video; answered in {took:.1f} s ({spent})"
-    return "; ".join([f"{os.path.basename(answer.video)}: {text}", *answer.warnings])
+def summary(prediction: Prediction) -> str:
+    """Length, processing time and warnings, in one line of plain text."""
+    seconds = prediction.num_frames / prediction.rate
+    took = sum(vars(prediction.timings).values())
+    spent = ", ".join(f"{k} {v:.1f}" for k, v in vars(prediction.timings).items())
+    name = os.path.basename(prediction.video)
+    text = f"{name}: {seconds:.1f} s of video; processed in {took:.1f} s ({spent})"
+    return "; ".join([text, *prediction.warnings])
 
 
-def _timeline(answer: Prediction) -> np.ndarray | None:
-    if not answer.parts:
+def _timeline(prediction: Prediction) -> np.ndarray | None:
+    if not prediction.parts:
         return None
-    png = prediction_figure.timeline(answer.parts)
+    png = prediction_figure.timeline(prediction.parts)
     pixels = matplotlib.image.imread(io.BytesIO(png))
     return np.round(255 * pixels[..., :3]).astype(np.uint8)
 
 
-def _path_of(upload: Any) -> str | None:
-    """Where an upload lies, which Gradio has checked to be among the uploads."""
-    return upload.path if upload else None
-
-
-def page(desk: Desk, samples: dict[str, str]) -> Any:
-    """The page.
-
-    Args:
-        desk: answers.
-        samples: paths of videos by the name to pick them by.
-    """
+def page(service: Service, samples: dict[str, str]) -> Any:
+    """The page in Gradio's terms; samples are paths of videos by name."""
     import gradio
 
-    def show(found: Shown | Failure) -> list[Any]:
-        if isinstance(found, Failure):
-            name = os.path.basename(found.video)
-            said = f"no answer for {name}: {found.reason}"
-            found = Shown({}, None, None, None, said)
-        drawn = found.timeline
-        pictured = gradio.update(value=drawn, visible=drawn is not None)
-        return [found.shares, found.overlay, found.flow, pictured, found.summary]
-
     def uploaded(path: str | None) -> list[Any]:
-        found = desk.upload(path) if path else Failure("", "no file came")
-        return [None, *show(found)]
+        found = service.upload(path) if path else Failure("", "no file arrived")
+        return [None, *_values(found)]
 
     def picked(name: str | None) -> list[Any]:
         if name not in samples:
-            return show(Failure(str(name), "there is no such sample"))
-        return show(desk.answer(samples[name]))
+            return _values(Failure(str(name), "there is no such sample"))
+        return _values(service.predict(samples[name]))
 
     with gradio.Blocks(
         title="stpn_jax", analytics_enabled=False, delete_cache=(60, _KEPT_SECONDS)
     ) as blocks:
         gradio.Markdown("# What happens in this video?")
-        with gradio.Row():
-            with gradio.Column():
-                upload = gradio.File(label="Drop a video", elem_id="upload")
-                # Gradio's own makes an empty file for each upload and leaves it.
-                upload.preprocess = _path_of
-                sample = gradio.Dropdown(
-                    sorted(samples),
-                    value=None,
-                    label="or pick a sample",
-                    visible=bool(samples),
-                    elem_id="sample",
-                )
-                label = gradio.Label(
-                    num_top_classes=5, label="Classes", elem_id="classes"
-                )
-                text = gradio.Textbox(label="About it", elem_id="summary")
-            with gradio.Column():
-                overlay = gradio.Video(
-                    label="Attention",
-                    elem_id="overlay",
-                    height=320,
-                    autoplay=True,
-                    loop=True,
-                )
-                flow = gradio.Image(
-                    label="Flow as colours",
-                    elem_id="flow",
-                    height=240,
-                    buttons=["download"],
-                )
-        pictured = gradio.Image(
-            label="Timeline", visible=False, elem_id="timeline", buttons=["download"]
-        )
-        outputs = [label, overlay, flow, pictured, text]
-        private: dict[str, Any] = {
-            "api_visibility": "private",
-            "concurrency_limit": 1,
-            "concurrency_id": "network",
-        }
+        upload, sample, outputs = _components(sorted(samples))
+        private: dict[str, Any] = {"api_visibility": "private"}
+        private |= {"concurrency_limit": 1, "concurrency_id": "network"}
         upload.upload(uploaded, upload, [upload, *outputs], **private)
         sample.input(picked, sample, outputs, **private)
     return blocks.queue(max_size=_QUEUE, api_open=False)
 
 
+def _components(samples: list[str]) -> tuple[Any, Any, list[Any]]:
+    """Places the upload, the choice of samples, and outputs in the order of _values."""
+    import gradio
+
+    with gradio.Row():
+        with gradio.Column():
+            upload = gradio.File(label="Drop a video", elem_id="upload")
+            # Gradio's own method makes an empty file for each upload and leaves it. The
+            # path was checked to be among the uploads.
+            upload.preprocess = lambda payload: payload.path if payload else None
+            sample = gradio.Dropdown(
+                samples,
+                value=None,
+                label="or pick a sample",
+                visible=bool(samples),
+                elem_id="sample",
+            )
+            label = gradio.Label(num_top_classes=5, label="Classes", elem_id="classes")
+            text = gradio.Textbox(label="About it", elem_id="summary")
+        with gradio.Column():
+            overlay = gradio.Video(
+                label="Attention",
+                elem_id="overlay",
+                height=320,
+                autoplay=True,
+                loop=True,
+            )
+            download = ["download"]
+            flow = gradio.Image(
+                label="Flow as colours", elem_id="flow", height=240, buttons=download
+            )
+    drawn = gradio.Image(
+        label="Timeline", visible=False, elem_id="timeline", buttons=download
+    )
+    return upload, sample, [label, overlay, flow, drawn, text]
+
+
+def _values(found: Shown | Failure) -> list[Any]:
+    """Values of the outputs."""
+    import gradio
+
+    if isinstance(found, Failure):
+        name = os.path.basename(found.video)
+        found = Shown({}, None, None, None, f"no prediction for {name}: {found.reason}")
+    drawn = gradio.update(value=found.timeline, visible=found.timeline is not None)
+    return [found.shares, found.overlay, found.flow, drawn, found.summary]
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serves the page until it is interrupted; returns the exit status."""
-    options = _parse(arguments)
+    return errors.guard(lambda: _serve(_parse(arguments)))
+
+
+def _serve(options: argparse.Namespace) -> None:
     try:
         import gradio
-    except ImportError:
-        return _fail("gradio is not installed; run: pip install 'stpn-jax[app]'")
+    except ImportError as error:
+        install = "pip install 'stpn-jax[app]'"
+        raise UsageError(f"gradio is not installed; run: {install}") from error
     compilation_cache.enable()
-    try:
-        classifier = Classifier.load(options.model, options.dtype, options.fast)
-        samples = find_samples(options.samples)
-    except UsageError as error:
-        return _fail(str(error))
+    classifier = Classifier.load(options.model, options.dtype, options.fast)
+    samples = find_samples(options.samples)
     print("compiling, up to half a minute", flush=True)
     classifier.warm_up()
     with tempfile.TemporaryDirectory(prefix="stpn_jax_app_") as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder
-        desk = Desk(classifier, pathlib.Path(folder), options.limit_seconds)
+        service = Service(classifier, pathlib.Path(folder), options.limit_seconds)
         try:
-            page(desk, samples).launch(
+            page(service, samples).launch(
                 server_name=options.host,
                 server_port=options.port,
                 max_file_size=f"{options.limit_megabytes}mb",
@@ -241,20 +220,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 ssr_mode=False,
                 enable_monitoring=False,
                 footer_links=[],
-                # The default theme asks another server for its letters.
+                # The default theme loads its fonts from another server.
                 theme=gradio.themes.Default(font="sans-serif", font_mono="monospace"),
             )
         except OSError as error:
-            return _fail(" ".join(str(error).split()))
-    return 0
+            raise UsageError(" ".join(str(error).split())) from error
 
 
 def find_samples(folder: str) -> dict[str, str]:
-    """Videos below a folder by their name; none without a folder.
-
-    Raises:
-        UsageError: there is no video.
-    """
+    """Videos below a folder by their name; UsageError if it has none."""
     if not folder:
         return {}
     videos, empty = video_sources.find_videos([folder])
@@ -263,15 +237,8 @@ def find_samples(folder: str) -> dict[str, str]:
     return dict(zip(reporting.unique_names(videos), videos, strict=True))
 
 
-def _fail(line: str) -> int:
-    print(f"error: {line}", file=sys.stderr)
-    return 2
-
-
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m stpn_jax.app", description=__doc__.splitlines()[0]
-    )
+    parser = Parser(prog="python -m stpn_jax.app", description=__doc__.splitlines()[0])
     add = parser.add_argument
     add("--model", required=True, help="folder of an exported network")
     add("--samples", default="", help="folder of videos to pick from")
@@ -285,6 +252,6 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    # So that the folder of uploads goes with the program.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
+    # So that the folder of uploads is deleted with the program.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     errors.run(main)

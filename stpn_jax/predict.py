@@ -1,17 +1,17 @@
-"""Classes, probabilities and attention of any videos, by an exported network.
+"""Predicts classes, probabilities and attention of videos by an exported network.
 
     python -m stpn_jax.predict --model=ARTIFACT VIDEO... [--out=DIR] [--pictures]
 
 VIDEO is a file, a folder or a glob. For each video a line of JSON is printed; --out
-keeps them as files, --pictures and --overlay draw what the network saw.
+writes them to files, --pictures and --overlay draw the attention.
 """
 
 import argparse
 import json
-import os
+import math
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -24,95 +24,72 @@ from stpn_jax.inference import pictures, video_sources
 from stpn_jax.inference import predictions as reporting
 from stpn_jax.inference.predictions import Failure, Prediction
 from stpn_jax.utils import compilation_cache, errors
-from stpn_jax.utils.errors import Parser, UsageError
+from stpn_jax.utils.errors import Parser
 from stpn_jax.video import decoding
 
-BROKEN_PIPE, TERMINATED = 141, 143
-"""Exit statuses: 128 and the number of the signal, as shells have it."""
+TERMINATED = 128 + signal.SIGTERM  # Exit status, as shells have it.
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit status."""
+    return errors.guard(lambda: _main(arguments), str, _log)
+
+
+def _main(arguments: Sequence[str] | None) -> int:
+    options = _parse(arguments)
+    compilation_cache.enable()
+    classifier = Classifier.load(options.model, options.dtype, options.fast)
+    settings = classifier.model.preprocessing
+    if settings.paths and not settings.flow:
+        _log(
+            "warning: this network was trained on flow that another program computed; "
+            "here it is TV-L1, and the difference costs accuracy"
+        )
     try:
-        options = _parse(arguments)
-        compilation_cache.enable()
-        classifier = Classifier.load(options.model, options.dtype, options.fast)
-        settings = classifier.model.preprocessing
-        if settings.paths and not settings.flow:
-            _say(
-                "warning: this network saw flow that another program had computed; "
-                "here it is TV-L1, and what differs costs accuracy"
-            )
         return run(classifier, options)
-    except UsageError as error:
-        return _fail(str(error), 2)
-    except BrokenPipeError:
-        # Python would complain when it closes what nobody reads.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return BROKEN_PIPE
-    except OSError as error:
-        place = options.out or "standard output"
-        return _fail(errors.disk_error(error, place), 2)
     except KeyboardInterrupt:
-        return _fail("interrupted; the videos before this one are done", 130)
+        _log("error: interrupted; the videos before this one are done")
+        return 130
 
 
 def run(classifier: Classifier, options: argparse.Namespace) -> int:
-    """Predicts each video and writes its files; a bad video does not stop the others.
-
-    Returns:
-        0 if all videos were read, else 1.
-    """
+    """Predicts each video and writes its files; returns 0 if all were read, else 1."""
     if options.out:
         epath.Path(options.out).mkdir(parents=True, exist_ok=True)
     videos, empty = video_sources.find_videos(options.videos)
     for one in empty:
         _print(reporting.as_json(Failure(one, "there is no video in it")))
-    _say(_plan(classifier, len(videos)))
+    _log(_plan(classifier, len(videos)))
     failed = len(empty)
     names = reporting.unique_names(videos)
-    answers = _with_bar(_answers(classifier, videos, options), len(videos))
-    for answer, path, name in zip(answers, videos, names, strict=True):
-        report = _finish(answer, path, name, options)
-        _print(report)
-        failed += "error" in report
-    if failed:
-        _say(f"{failed} of {len(videos) + len(empty)} videos could not be read")
-    return int(failed > 0)
-
-
-def _answers(
-    classifier: Classifier, videos: Sequence[str], options: argparse.Namespace
-) -> Iterator[Prediction | Failure]:
-    return classifier.stream(
+    predictions = classifier.stream(
         videos,
         top_k=options.top_k,
         snippets=options.snippets,
         window=options.window,
         limit=60 * options.limit_minutes,
     )
-
-
-def _with_bar(
-    answers: Iterator[Prediction | Failure], total: int
-) -> Iterator[Prediction | Failure]:
-    """The answers, with a progress bar where somebody sees it."""
-    with tqdm.tqdm(total=total, unit="video", disable=None, leave=False) as bar:
-        for answer in answers:
-            yield answer
+    with tqdm.tqdm(total=len(videos), unit="video", disable=None, leave=False) as bar:
+        for prediction, path, name in zip(predictions, videos, names, strict=True):
+            report = _finish(prediction, path, name, options)
+            _print(report)
+            failed += "error" in report
             bar.update()
+    if failed:
+        _log(f"{failed} of {len(videos) + len(empty)} videos could not be read")
+    return int(failed > 0)
 
 
 def _finish(
-    answer: Prediction | Failure, path: str, name: str, options: argparse.Namespace
+    prediction: Prediction | Failure, path: str, name: str, options: argparse.Namespace
 ) -> dict[str, Any]:
-    """Writes the files of a video; what is reported of it."""
+    """Writes the files of a video; returns its report."""
     out = epath.Path(options.out or ".")
-    report = reporting.as_json(answer)
-    if isinstance(answer, Prediction):
+    report = reporting.as_json(prediction)
+    if isinstance(prediction, Prediction):
         try:
-            report |= _draw(answer, path, out / name, options)
-        except decoding.VideoError as error:  # The file is another one by now.
+            report |= _draw(prediction, path, out / name, options)
+        except decoding.VideoError as error:  # The file has changed since.
             report = reporting.as_json(Failure(path, str(error)))
     if options.out:
         text = json.dumps(report, indent=2) + "\n"
@@ -121,24 +98,24 @@ def _finish(
 
 
 def _draw(
-    answer: Prediction, path: str, place: epath.Path, options: argparse.Namespace
+    prediction: Prediction, path: str, place: epath.Path, options: argparse.Namespace
 ) -> dict[str, str]:
-    """Writes the pictures that are asked for; their paths."""
+    """Writes the requested pictures; returns their paths."""
     written = {}
     if options.pictures:
-        picture = pictures.draw(place.name, answer)
+        picture = pictures.draw(place.name, prediction)
         file = place.parent / f"{place.name}.png"
         save(file, lambda draft: draft.write_bytes(picture))
         written["picture"] = str(file)
     if options.overlay:
         file = place.parent / f"{place.name}.mp4"
-        save(file, lambda draft: pictures.write_overlay(draft, answer, path))
+        save(file, lambda draft: pictures.write_overlay(draft, prediction, path))
         written["overlay"] = str(file)
     return written
 
 
 def save(path: epath.Path, write: Callable[[epath.Path], object]) -> None:
-    """Writes a file under another name and renames it: it is whole or not there."""
+    """Writes a file under another name and renames it, so that it is never partial."""
     draft = path.parent / f".{path.name}.draft"
     try:
         write(draft)
@@ -158,20 +135,15 @@ def _plan(classifier: Classifier, count: int) -> str:
 
 
 def _print(report: dict[str, Any]) -> None:
-    """One line of JSON; what failed is told to the reader of the terminal as well."""
+    """Prints one line of JSON; errors go to standard error as well."""
     if "error" in report:
         line = f"{report['video']}: {report['error']}"
-        # A name may hold what a terminal obeys.
-        _say("".join(c if c.isprintable() else "?" for c in line))
+        # A name may hold control sequences.
+        _log("".join(c if c.isprintable() else "?" for c in line))
     print(json.dumps(report), flush=True)
 
 
-def _fail(line: str, status: int) -> int:
-    _say(f"error: {line}")
-    return status
-
-
-def _say(message: str) -> None:
+def _log(message: str) -> None:
     tqdm.tqdm.write(message, file=sys.stderr)
 
 
@@ -185,10 +157,16 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--out", help="folder for a .json a video, and for pictures [predictions]")
     add("--pictures", action="store_true", help="also a .png: bars and attention")
     add("--overlay", action="store_true", help="also an .mp4: attention on the video")
-    add("--top_k", type=_whole, default=5, help="classes to report [5]")
-    add("--snippets", type=_whole, help="a video, and half a window [as evaluated; 2]")
-    add("--window", type=_above_zero, help="seconds; longer videos get a timeline")
-    add("--limit_minutes", type=_above_zero, default=240.0, help="of a video [240]")
+    add("--top_k", type=_positive(int), default=5, help="classes to report [5]")
+    add(
+        "--snippets",
+        type=_positive(int),
+        help="a video, and half a window [as evaluated; 2]",
+    )
+    add("--window", type=_positive(float), help="seconds; longer videos get a timeline")
+    add(
+        "--limit_minutes", type=_positive(float), default=240.0, help="of a video [240]"
+    )
     add("--fast", action="store_true", help="fast flow, 1 view, at most 3 snippets")
     add("--dtype", choices=contract.DTYPES, default="float32", help="of activations")
     options = parser.parse_args(arguments)
@@ -197,23 +175,22 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-def _whole(text: str) -> int:
-    if not (text.isdecimal() and int(text)):
-        raise argparse.ArgumentTypeError(f"expected 1 or more, found {text!r}")
-    return int(text)
+def _positive(convert: Callable[[str], Any]) -> Callable[[str], Any]:
+    """A type of argparse."""
 
+    def parse(text: str) -> Any:
+        try:
+            value = convert(text)
+        except ValueError:
+            value = 0
+        if not 0 < value < math.inf:
+            raise argparse.ArgumentTypeError(f"expected a number above 0, not {text!r}")
+        return value
 
-def _above_zero(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"expected a number above 0, found {text!r}")
-    return value
+    return parse
 
 
 if __name__ == "__main__":
-    # So that nothing half written stays behind.
+    # So that drafts are deleted.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     errors.run(main)

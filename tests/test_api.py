@@ -31,7 +31,7 @@ def test_importing_the_package_loads_nothing_heavy():
         _ = stpn_jax.Clasifier
 
 
-def test_a_file_its_path_and_its_frames_have_one_answer(classifier, tmp_path):
+def test_a_path_as_text_and_as_object_give_one_prediction(classifier, tmp_path):
     path = toy.write_clip(tmp_path / "red.avi", colour=toy.RED)
     text = classifier.classify(path, top_k=2)
     assert isinstance(text, Prediction)
@@ -43,7 +43,7 @@ def test_a_file_its_path_and_its_frames_have_one_answer(classifier, tmp_path):
     assert classifier.card == {}
 
 
-def test_many_videos_have_as_many_answers(classifier, tmp_path):
+def test_many_videos_have_as_many_predictions(classifier, tmp_path):
     red = toy.write_clip(tmp_path / "red.avi", colour=toy.RED)
     right = toy.pictures(step=4)
     for videos in ([red, right], (red, right), iter([red, right])):
@@ -53,7 +53,7 @@ def test_many_videos_have_as_many_answers(classifier, tmp_path):
     assert classifier.classify([]) == []
 
 
-def test_a_bad_video_raises_or_is_told(classifier, tmp_path):
+def test_a_bad_video_raises_or_is_reported(classifier, tmp_path):
     (tmp_path / "bad.avi").write_text("nothing")
     good = toy.pictures(toy.BLUE)
     with pytest.raises(VideoError, match=r"bad.avi: FFmpeg finds no video in it"):
@@ -62,8 +62,8 @@ def test_a_bad_video_raises_or_is_told(classifier, tmp_path):
         classifier.classify([good, tmp_path / "bad.avi"])
     with pytest.raises(VideoError, match="single frame"):
         classifier.classify(good[:1])
-    told, answered = classifier.stream([tmp_path / "bad.avi", good])
-    assert isinstance(told, Failure) and told.video.endswith("bad.avi")
+    failed, answered = classifier.stream([tmp_path / "bad.avi", good])
+    assert isinstance(failed, Failure) and failed.video.endswith("bad.avi")
     assert answered.labels[0] == "blue"
 
 
@@ -77,7 +77,7 @@ def test_features_are_vectors_by_name(classifier):
     assert two[1]["colour"].argmax() == 0
 
 
-def test_frames_have_the_rate_that_one_says(classifier):
+def test_frames_in_memory_have_the_given_rate(classifier):
     frames = np.concatenate([toy.pictures(c, 40) for c in (toy.RED, toy.BLUE)])
     found = classifier.classify(frames, rate=10, window=4, snippets=1)
     assert [(p.label, p.start, p.end) for p in found.parts] == [
@@ -106,7 +106,7 @@ def test_wrong_options_are_named(classifier, options, message):
             call(toy.pictures(), **options)
 
 
-def test_fast_and_half_precision_answer_alike(classifier, tmp_path):
+def test_fast_and_half_precision_predict_alike(classifier, tmp_path):
     folder = toy.export(tmp_path / "artifact")
     frames = toy.pictures(toy.BLUE)
     for more in ({"fast": True}, {"dtype": "bfloat16"}):

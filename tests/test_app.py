@@ -1,4 +1,4 @@
-"""The page: answers in a real browser, refuses what is hostile, cleans up."""
+"""The page: predicts in a real browser, rejects hostile uploads, cleans up."""
 
 import json
 import os
@@ -29,52 +29,52 @@ def model(tmp_path_factory):
 
 
 @pytest.fixture
-def desk(model, tmp_path):
+def service(model, tmp_path):
     (tmp_path / "uploads").mkdir()
     classifier = stpn_jax.Classifier.load(model)
-    return app.Desk(classifier, tmp_path / "uploads", LIMIT_SECONDS)
+    return app.Service(classifier, tmp_path / "uploads", LIMIT_SECONDS)
 
 
-def test_an_upload_is_answered_and_deleted(desk):
-    path = toy.write_three_parts(desk.folder / "three.mp4", seconds=36, rate=5)
-    shown = desk.upload(path)
+def test_an_upload_is_predicted_and_deleted(service):
+    path = toy.write_three_parts(service.folder / "three.mp4", seconds=36, rate=5)
+    shown = service.upload(path)
     assert set(shown.shares) == set(toy.LABELS)
     assert shown.flow.shape == (40, 48, 3) and shown.timeline.ndim == 3
-    assert shown.summary.startswith("three.mp4: 36.0 s of video; answered in ")
-    assert [str(path) for path in desk.folder.iterdir()] == [shown.overlay]
+    assert shown.summary.startswith("three.mp4: 36.0 s of video; processed in ")
+    assert [str(path) for path in service.folder.iterdir()] == [shown.overlay]
 
 
-def test_what_cannot_be_answered_is_deleted_too(desk, monkeypatch):
-    bad = desk.folder / "bad.mp4"
+def test_an_unreadable_upload_is_deleted_too(service, monkeypatch):
+    bad = service.folder / "bad.mp4"
     bad.write_text("no video")
-    assert desk.upload(str(bad)) == Failure(str(bad), "FFmpeg finds no video in it")
-    long = toy.write_three_parts(desk.folder / "long.mp4", seconds=60, rate=2)
-    assert "too long: 60 s" in desk.upload(long).reason
+    assert service.upload(str(bad)) == Failure(str(bad), "FFmpeg finds no video in it")
+    long = toy.write_three_parts(service.folder / "long.mp4", seconds=60, rate=2)
+    assert "too long: 60 s" in service.upload(long).reason
 
     def fail(*_):
         raise RuntimeError("disk full")
 
     monkeypatch.setattr(app.pictures, "write_overlay", fail)
     with pytest.raises(RuntimeError):
-        desk.upload(toy.write_clip(desk.folder / "good.mp4"))
-    assert not list(desk.folder.iterdir())
+        service.upload(toy.write_clip(service.folder / "good.mp4"))
+    assert not list(service.folder.iterdir())
 
 
-def test_nothing_outside_its_folder_is_deleted(desk, tmp_path):
+def test_nothing_outside_its_folder_is_deleted(service, tmp_path):
     outside = pathlib.Path(toy.write_clip(tmp_path / "mine.mp4"))
-    link = desk.folder / "link.mp4"
+    link = service.folder / "link.mp4"
     link.symlink_to(outside)
-    for path in (outside, desk.folder / ".." / "mine.mp4", link):
-        desk.upload(str(path))
+    for path in (outside, service.folder / ".." / "mine.mp4", link):
+        service.upload(str(path))
     assert outside.exists()
 
 
-def test_what_was_shown_is_deleted_after_a_while(desk, monkeypatch, tmp_path):
+def test_what_was_shown_is_deleted_after_a_while(service, monkeypatch, tmp_path):
     clip = toy.write_clip(tmp_path / "clip.mp4")
-    first = desk.answer(clip).overlay
+    first = service.predict(clip).overlay
     monkeypatch.setattr(app, "_KEPT_SECONDS", -1)
-    second = desk.answer(clip).overlay
-    assert [str(path) for path in desk.folder.iterdir()] == [second] != [first]
+    second = service.predict(clip).overlay
+    assert [str(path) for path in service.folder.iterdir()] == [second] != [first]
     assert os.path.exists(clip)
 
 
@@ -119,7 +119,7 @@ class Served:
         return text
 
     def uploads(self):
-        """Files in the folder of uploads, but for pictures and films it has made."""
+        """Files in the folder of uploads, other than those it has made."""
         return [path.name for path in self.folder.rglob("*") if path.suffix in UPLOADS]
 
     @property
@@ -196,18 +196,20 @@ def test_a_sample_is_answered_and_stays(served):
     assert served.pick("going_right")
 
 
-def test_the_page_asks_no_other_server(served):
-    asked = []
-    served.page.on("request", lambda request: asked.append(request.url))
+def test_the_page_requests_nothing_from_other_servers(served):
+    requested = []
+    served.page.on("request", lambda request: requested.append(request.url))
     served.page.reload()
     served.page.wait_for_selector("#upload input[type=file]", state="attached")
     served.page.wait_for_load_state("networkidle")
-    assert asked
-    strangers = [url for url in asked if not url.startswith((served.address, "data:"))]
+    assert requested
+    strangers = [
+        url for url in requested if not url.startswith((served.address, "data:"))
+    ]
     assert not strangers
 
 
-def test_hostile_uploads_are_refused_and_deleted(served, tmp_path):
+def test_hostile_uploads_are_rejected_and_deleted(served, tmp_path):
     bad, maybe = hostile.make(tmp_path)
     count = 0
     for path in map(pathlib.Path, (*bad, *maybe)):
@@ -219,7 +221,7 @@ def test_hostile_uploads_are_refused_and_deleted(served, tmp_path):
         content = path.read_bytes()
         upload = {"name": name, "mimeType": "video/mp4", "buffer": content}
         said = served.answer(upload)
-        assert said.startswith("no answer for ") or str(path) in maybe, said
+        assert said.startswith("no prediction for ") or str(path) in maybe, said
         assert hostile.SECRET not in said
         count += 1
     assert count > 60
@@ -230,13 +232,13 @@ def test_hostile_uploads_are_refused_and_deleted(served, tmp_path):
     assert served.pick("going_right").startswith("going_right.mp4: 0.5 s of video")
 
 
-def test_paths_of_the_machine_are_not_given_away(served, tmp_path):
+def test_files_of_the_machine_are_not_served(served, tmp_path):
     secret = tmp_path / "secret.mp4"
     shutil.copy(toy.write_clip(tmp_path / "clip.mp4"), secret)
     for path in (secret, "/etc/passwd", f"{served.folder}/../../log.txt"):
-        with pytest.raises(urllib.error.HTTPError) as refused:
+        with pytest.raises(urllib.error.HTTPError) as rejected:
             urllib.request.urlopen(f"{served.address}/gradio_api/file={path}")
-        assert refused.value.code in (403, 404)
+        assert rejected.value.code in (403, 404)
     config = json.load(urllib.request.urlopen(f"{served.address}/config"))
     assert str(served.folder) not in json.dumps(config)
     number = next(
@@ -258,7 +260,7 @@ def test_paths_of_the_machine_are_not_given_away(served, tmp_path):
     assert secret.exists()
 
 
-def test_too_large_an_upload_is_refused(served):
+def test_too_large_an_upload_is_rejected(served):
     large = {"name": "a.avi", "mimeType": "video/x-msvideo", "buffer": bytes(3 << 20)}
     served.page.set_input_files("#upload input[type=file]", large)
     served.page.wait_for_selector("text=/exceeds|too large|maximum/i", timeout=WAIT)

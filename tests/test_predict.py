@@ -72,8 +72,8 @@ def test_writes_a_report_a_picture_and_the_attention_over_the_video(
     picture = (out / "red.png").read_bytes()
     assert reader.imread(io.BytesIO(picture)).shape == (480, 1200, 4)
     assert report["overlay"] == str(out / "red.mp4")
-    with av.open(report["overlay"]) as film:
-        frames = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
+    with av.open(report["overlay"]) as video:
+        frames = [frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]
     assert len(frames) == 13 and frames[0].shape == (40, 48, 3)
     assert sorted(path.name for path in out.iterdir()) == [
         "red.json",
@@ -139,7 +139,7 @@ def test_a_long_video_has_a_timeline(model, tmp_path, capsys):
     assert len(report["windows"]) == 11 and report["windows"][1]["start"] == 2
 
 
-def test_a_video_over_the_limit_is_refused(model, tmp_path, capsys):
+def test_a_video_over_the_limit_is_rejected(model, tmp_path, capsys):
     video = toy.write_three_parts(tmp_path / "three.mp4", seconds=24)
     status, (report,), _ = run(capsys, model, [video], "--limit_minutes=0.1")
     assert status == 1
@@ -243,4 +243,4 @@ def test_sigterm_and_a_closed_pipe_end_it_quietly(model, tmp_path):
     process.stdout.readline()
     process.stdout.close()
     assert b"Traceback" not in process.stderr.read()
-    assert process.wait() == predict.BROKEN_PIPE
+    assert process.wait() == 128 + signal.SIGPIPE

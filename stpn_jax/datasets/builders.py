@@ -3,8 +3,9 @@
 TensorFlow itself is loaded only when a builder writes.
 """
 
-import abc
+import collections
 import contextlib
+import functools
 import importlib
 import importlib.util
 import io
@@ -53,11 +54,6 @@ class VideoRecords(  # type: ignore[call-arg]
         self._examples = sorted(examples, key=lambda example: example.clip.name)
         super().__init__(data_dir=os.fspath(data_dir), file_format="tfrecord")
 
-    @staticmethod
-    @abc.abstractmethod
-    def list_clips(options: listing.Options) -> listing.Listing:
-        """The clips in a folder of this data set."""
-
     def _info(self) -> tfds.core.DatasetInfo:
         width, height = self._meta.size
         colour = tfds.features.Image(shape=(height, width, 3), encoding_format="jpeg")
@@ -81,32 +77,29 @@ class VideoRecords(  # type: ignore[call-arg]
         )
 
     def _split_generators(self, _: tfds.download.DownloadManager) -> dict[str, Any]:
-        by_place: dict[str, list[Example]] = {}
+        by_place = collections.defaultdict(list)
         for example in self._examples:
-            by_place.setdefault("_".join(example.clip.membership), []).append(example)
+            by_place["_".join(example.clip.membership)].append(example)
         return {
-            place: self._generate_examples(place, by_place[place])
-            for place in sorted(by_place)
+            place: self._generate_examples(place, examples)
+            for place, examples in sorted(by_place.items())
         }
 
     def _generate_examples(
         self, place: str, examples: Sequence[Example]
     ) -> Iterator[tuple[str, dict[str, Any]]]:
-        for clip, load in tqdm.tqdm(
-            examples, place, unit="clip", leave=False, disable=None
-        ):
+        bar = tqdm.tqdm(examples, place, unit="clip", leave=False, disable=None)
+        for clip, load in bar:
             images = load()
-            yield (
-                clip.name,
-                {
-                    "name": clip.name,
-                    "label": self._meta.classes.index(clip.label),
-                    "group": self._meta.groups.get(clip.label, ""),
-                    "source": clip.source,
-                    "num_frames": len(images["frames"]),
-                    **{name: images[name] for name in records.IMAGES},
-                },
-            )
+            fields = {
+                "name": clip.name,
+                "label": self._meta.classes.index(clip.label),
+                "group": self._meta.groups.get(clip.label, ""),
+                "source": clip.source,
+                "num_frames": len(images["frames"]),
+                **{name: images[name] for name in records.IMAGES},
+            }
+            yield clip.name, fields
 
 
 class Ucf101(VideoRecords, skip_registration=True):  # type: ignore[call-arg]
@@ -119,11 +112,6 @@ class Ucf101(VideoRecords, skip_registration=True):  # type: ignore[call-arg]
   journal={arXiv:1212.0402},
   year={2012}
 }"""
-
-    @staticmethod
-    def list_clips(options: listing.Options) -> listing.Listing:
-        """Clips at <class>/v_<class>_gNN_cNN.avi that are in the official lists."""
-        return listing.official(options, official_splits.ucf101(options.splits))
 
 
 class Hmdb51(VideoRecords, skip_registration=True):  # type: ignore[call-arg]
@@ -139,22 +127,21 @@ class Hmdb51(VideoRecords, skip_registration=True):  # type: ignore[call-arg]
   year={2011}
 }"""
 
-    @staticmethod
-    def list_clips(options: listing.Options) -> listing.Listing:
-        """Clips at <class>/<film>_<class>_....avi that are in the official lists."""
-        return listing.official(options, official_splits.hmdb51(options.splits))
-
 
 class Folder(VideoRecords, skip_registration=True):  # type: ignore[call-arg]
     """Frames and TV-L1 flow of a folder of videos, one example a video."""
-
-    list_clips = staticmethod(folder.list_clips)
 
 
 BUILDERS: dict[str, type[VideoRecords]] = {
     "ucf101": Ucf101,
     "hmdb51": Hmdb51,
     "folder": Folder,
+}
+
+LIST_CLIPS: dict[str, Callable[[listing.Options], listing.Listing]] = {
+    "ucf101": functools.partial(listing.official, official_splits.ucf101),
+    "hmdb51": functools.partial(listing.official, official_splits.hmdb51),
+    "folder": folder.list_clips,
 }
 
 
@@ -174,11 +161,7 @@ def require_tensorflow() -> None:
 
 
 def write(builder: VideoRecords) -> Mapping[str, list[epath.Path]]:
-    """Writes all the records.
-
-    Returns:
-        tfds split -> its files.
-    """
+    """Writes all the records; tfds split -> its files."""
     tfds.disable_progress_bar()
     _make_deterministic()
     config = tfds.download.DownloadConfig(try_download_gcs=False)
@@ -199,12 +182,10 @@ def _make_deterministic() -> None:
     An Example is a map. protobuf writes its fields in the order of a hash with a
     random seed unless it is asked to sort them, and tfds has no option for that.
     """
-    serializer = importlib.import_module(
-        "tensorflow_datasets.core.example_serializer"
-    ).ExampleSerializer
 
     def serialize_example(self: Any, example: Any) -> bytes:
         found = self.get_tf_example(example)
         return bytes(found.SerializeToString(deterministic=True))
 
-    serializer.serialize_example = serialize_example
+    module = importlib.import_module("tensorflow_datasets.core.example_serializer")
+    module.ExampleSerializer.serialize_example = serialize_example

@@ -1,5 +1,6 @@
 """Listing of the user's own videos: one folder of clips for each class."""
 
+import collections
 import csv
 import dataclasses
 import math
@@ -30,17 +31,19 @@ def list_clips(options: listing.Options) -> listing.Listing:
     clips: list[listing.Clip] = []
     unlisted: list[listing.LeftOut] = []
     for part in _PARTS if has_parts else _PARTS[:1]:
-        found, left_out = _find(options, f"{part}/" if has_parts else "", part)
-        clips += found
-        unlisted += left_out
+        below = f"{part}/" if has_parts else ""
+        found, left_out = listing.find(videos / below, options.clips_are_folders)
+        for path in found:
+            label = path.parent.name
+            name = f"{below}{label}/{path.name}"
+            clips.append(listing.Clip(name, str(path), label, name, (part,)))
+        unlisted += [(f"{below}{name}", reason) for name, reason in left_out]
     if not has_parts:
         clips = _hold_out(clips, options)
     if not clips:
-        expected = (
-            "folders of frames"
-            if options.clips_are_folders
-            else f"video files ({' '.join(sorted(decoding.ENDINGS))})"
-        )
+        expected = f"video files ({' '.join(sorted(decoding.ENDINGS))})"
+        if options.clips_are_folders:
+            expected = "folders of frames"
         raise UsageError(f"{videos}: no {expected} in its class folders")
     classes = tuple(sorted({clip.label for clip in clips}))
     return listing.Listing(
@@ -56,11 +59,10 @@ def _has_parts(videos: epath.Path, clips_are_folders: bool) -> bool:
 
     A folder `train` that has clips and no class folders is a class of that name.
     """
-    folders = {folder.name: folder for folder in listing.class_folders(videos)}
     having = [
-        part
-        for part in _PARTS
-        if part in folders and _has_classes(folders[part], clips_are_folders)
+        folder.name
+        for folder in listing.class_folders(videos)
+        if folder.name in _PARTS and _has_classes(folder, clips_are_folders)
     ]
     if len(having) == 1:
         (missing,) = set(_PARTS) - set(having)
@@ -86,39 +88,18 @@ def _hold_out(
     clips: Sequence[listing.Clip], options: listing.Options
 ) -> list[listing.Clip]:
     """The clips, of which a fraction of every class becomes the test part."""
-    by_class: dict[str, list[str]] = {}
+    fraction, by_class = options.test_fraction, collections.defaultdict(list)
     for clip in clips:
-        by_class.setdefault(clip.label, []).append(clip.name)
+        by_class[clip.label].append(clip.name)
     test: set[str] = set()
     for names in by_class.values():
-        count = _test_clips(len(names), options.test_fraction)
+        rounded = math.floor(len(names) * fraction + 0.5)
+        count = min(max(rounded, 1), len(names) - 1) if fraction else 0
         test |= set(official_splits.shuffled(names, str(options.seed))[:count])
     return [
         dataclasses.replace(clip, membership=(_PARTS[clip.name in test],))
         for clip in clips
     ]
-
-
-def _test_clips(clips: int, fraction: float) -> int:
-    """Test clips of a class: rounded, at least one, and not all."""
-    if not fraction:
-        return 0
-    return min(max(math.floor(clips * fraction + 0.5), 1), clips - 1)
-
-
-def _find(
-    options: listing.Options, below: str, part: str
-) -> tuple[list[listing.Clip], list[listing.LeftOut]]:
-    """Clips at <below><class>/*, and the files that are left out."""
-    clips, unlisted = [], []
-    for class_folder in listing.class_folders(epath.Path(options.videos) / below):
-        found, left_out = listing.clips_in(class_folder, options.clips_are_folders)
-        label = class_folder.name
-        for path in found:
-            name = f"{below}{label}/{path.name}"
-            clips.append(listing.Clip(name, str(path), label, name, (part,)))
-        unlisted += [(f"{below}{name}", reason) for name, reason in left_out]
-    return clips, unlisted
 
 
 def _read_groups(path: epath.Path, classes: tuple[str, ...]) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from etils import epath
 
@@ -15,63 +15,42 @@ FLOW_FOLDERS = frozenset({"flow_x", "flow_y", "flow_u", "flow_v"})
 
 LeftOut = tuple[str, str]
 """Name of a file that is not used, and the reason."""
+ReadLists = Callable[[str], official_splits.OfficialLists]
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """Where the clips are, and how to split those without official splits.
+    """Where the clips are, and how to split those without official splits."""
 
-    Attributes:
-        videos: folder of the clips.
-        splits: folder of the official lists, or empty.
-        test_fraction: share of each class's clips that is held out for testing.
-        seed: samples those clips.
-        clips_are_folders: a clip is a folder of images, not a video file.
-    """
-
-    videos: str
-    splits: str
-    test_fraction: float
-    seed: int
-    clips_are_folders: bool = False
+    videos: str  # folder of the clips
+    splits: str  # folder of the official lists, or empty
+    test_fraction: float  # share of each class's clips that is held out for testing
+    seed: int  # samples those clips
+    clips_are_folders: bool = False  # a clip is a folder of images, not a video file
 
 
 @dataclasses.dataclass(frozen=True)
 class Clip:
-    """One video file, or one folder with the images of a video.
+    """One video file, or one folder with the images of a video."""
 
-    Attributes:
-        name: path below the folder of videos, with '/'.
-        path: the file or folder.
-        label: its class.
-        source: the recording it was cut from; unique within a class.
-        membership: train, test or none, for each official split.
-    """
-
-    name: str
+    name: str  # path below the folder of videos, with '/'
     path: str
-    label: str
-    source: str
-    membership: tuple[str, ...]
+    label: str  # its class
+    source: str  # the recording it was cut from; unique within a class
+    membership: tuple[str, ...]  # train, test or none, for each official split
 
 
 @dataclasses.dataclass(frozen=True)
 class Listing:
-    """The clips of a folder.
-
-    Attributes:
-        clips: sorted by name.
-        classes: all classes of the data set in label order, with or without clips.
-        groups: class -> group; empty without groups.
-        unlisted: files that are not used.
-        absent: class -> number of its listed clips without a file.
-    """
+    """The clips of a folder, sorted by name."""
 
     clips: tuple[Clip, ...]
-    classes: tuple[str, ...]
+    classes: tuple[str, ...]  # all of the data set in label order, even without clips
     groups: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    unlisted: tuple[LeftOut, ...] = ()
+    """Class -> group; empty without groups."""
+    unlisted: tuple[LeftOut, ...] = ()  # files that are not used
     absent: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    """Class -> number of its listed clips without a file."""
 
     @property
     def splits(self) -> int:
@@ -79,7 +58,7 @@ class Listing:
         return len(self.clips[0].membership)
 
 
-def official(options: Options, lists: official_splits.OfficialLists) -> Listing:
+def official(read_lists: ReadLists, options: Options) -> Listing:
     """The clips that are in the official lists.
 
     Clips are at <class>/<clip> below options.videos, or below the only folder in it
@@ -88,21 +67,19 @@ def official(options: Options, lists: official_splits.OfficialLists) -> Listing:
     Raises:
         UsageError: no clip is in the lists.
     """
+    lists = read_lists(options.splits)
 
     def has_classes(folder: epath.Path) -> bool:
         return any(path.name in lists.classes for path in _folders(folder))
 
     videos = official_splits.unpacked(epath.Path(options.videos), has_classes)
-    matcher = official_splits.Matcher(lists)
     clips: dict[tuple[str, str], Clip] = {}
-    candidates, unlisted = _candidates(
-        videos, matcher, lists.classes, options.clips_are_folders
-    )
+    candidates, unlisted = _candidates(videos, lists, options.clips_are_folders)
     # Exact names come first: a similar name must not take their place.
     candidates.sort(key=lambda c: (c[0], _file_name(c[1])) not in lists.membership)
     for label, path in candidates:
         name = f"{label}/{path.name}"
-        entry = matcher.find(label, _file_name(path))
+        entry = lists.find(label, _file_name(path))
         if entry is None:
             unlisted.append((name, "it is in no split list"))
         elif entry in clips:
@@ -131,11 +108,8 @@ def official(options: Options, lists: official_splits.OfficialLists) -> Listing:
 def select(listing: Listing, classes: Sequence[str], limit: int) -> Listing:
     """The part of a listing to prepare, without the classes that have no clips.
 
-    Args:
-        listing: all clips.
-        classes: class names, or none for all.
-        limit: number of clips, spread evenly over classes and their training and test
-            parts; 0 for all.
+    Only these classes, if any are given; only `limit` clips, if it is not 0, spread
+    evenly over classes and their training and test parts.
 
     Raises:
         UsageError: a class is unknown or has no clips.
@@ -171,18 +145,17 @@ def class_folders(videos: epath.Path) -> list[epath.Path]:
             f"{videos}: there is no such folder; expected a folder that has one folder "
             "of clips for each class"
         )
-    folders = sorted(path for path in _folders(videos) if not _is_hidden(path))
-    if not folders and (packed := sorted(videos.glob("*.rar"))):
-        raise UsageError(
-            f"{videos} has {len(packed)} .rar files ({packed[0].name} and so on) and "
-            "no folders: unpack each there, as by `unar FILE` or `7z x FILE`"
-        )
+    folders = sorted(path for path in _folders(videos) if path.name[0] != ".")
     if not folders:
-        raise UsageError(
-            f"{videos} has no folders: expected one folder of clips for each class"
-        )
+        remedy = "expected one folder of clips for each class"
+        if packed := sorted(path.name for path in videos.glob("*.rar")):
+            remedy = (
+                f"and {len(packed)} .rar files ({packed[0]} and so on): unpack each "
+                "there, as by `unar FILE` or `7z x FILE`"
+            )
+        raise UsageError(f"{videos} has no folders, {remedy}")
     for folder in folders:
-        if not _is_utf8(folder.name):
+        if _readable(folder.name) != folder.name:
             raise UsageError(
                 f"{videos}/{_readable(folder.name)}: the name of this class is not "
                 "UTF-8; rename the folder"
@@ -190,18 +163,18 @@ def class_folders(videos: epath.Path) -> list[epath.Path]:
     return folders
 
 
-def clips_in(
-    class_folder: epath.Path, clips_are_folders: bool
+def find(
+    videos: epath.Path, clips_are_folders: bool
 ) -> tuple[list[epath.Path], list[LeftOut]]:
-    """The clips of a class, sorted, and the files that are left out."""
+    """The clips at <class>/*, sorted, and the files there that are left out."""
     clips, left_out = [], []
-    for path in sorted(class_folder.iterdir()):
-        if _is_hidden(path):
-            continue
-        if reason := _why_not_a_clip(path, clips_are_folders):
-            left_out.append((f"{class_folder.name}/{_readable(path.name)}", reason))
-        else:
-            clips.append(path)
+    for folder in class_folders(videos):
+        paths = (path for path in folder.iterdir() if not path.name.startswith("."))
+        for path in sorted(paths):
+            if reason := _why_not_a_clip(path, clips_are_folders):
+                left_out.append((f"{folder.name}/{_readable(path.name)}", reason))
+            else:
+                clips.append(path)
     return clips, left_out
 
 
@@ -211,25 +184,18 @@ def by_name(clips: Iterable[Clip]) -> tuple[Clip, ...]:
 
 
 def _candidates(
-    videos: epath.Path,
-    matcher: official_splits.Matcher,
-    classes: Sequence[str],
-    clips_are_folders: bool,
+    videos: epath.Path, lists: official_splits.OfficialLists, clips_are_folders: bool
 ) -> tuple[list[tuple[str, epath.Path]], list[LeftOut]]:
     """(class, path) of every clip, and the files that are left out."""
     below = class_folders(videos)
-    if clips_are_folders and not any(path.name in classes for path in below):
-        pairs = [(matcher.find_class(_file_name(path)), path) for path in below]
+    if clips_are_folders and not any(path.name in lists.classes for path in below):
+        pairs = [(lists.find_class(_file_name(path)), path) for path in below]
         return (
             [(label, path) for label, path in pairs if label],
             [(p.name, "it is in no split list") for label, p in pairs if not label],
         )
-    found, unlisted = [], []
-    for folder in below:
-        clips, left_out = clips_in(folder, clips_are_folders)
-        found += [(folder.name, path) for path in clips]
-        unlisted += left_out
-    return found, unlisted
+    clips, left_out = find(videos, clips_are_folders)
+    return [(path.parent.name, path) for path in clips], left_out
 
 
 def _evenly(clips: Sequence[Clip]) -> list[Clip]:
@@ -244,7 +210,7 @@ def _evenly(clips: Sequence[Clip]) -> list[Clip]:
 
 def _why_not_a_clip(path: epath.Path, clips_are_folders: bool) -> str:
     """Why something in a class folder is not a clip; empty if it is one."""
-    if not _is_utf8(path.name):
+    if _readable(path.name) != path.name:
         return "its name is not UTF-8: rename it"
     if clips_are_folders:
         if not path.is_dir():
@@ -266,14 +232,6 @@ def _folders(folder: epath.Path) -> list[epath.Path]:
     return [path for path in folder.iterdir() if path.is_dir()]
 
 
-def _is_hidden(path: epath.Path) -> bool:
-    return path.name.startswith(".")
-
-
-def _is_utf8(name: str) -> bool:
-    """Whether a name can be encoded; Python reads other bytes as surrogates."""
-    return _readable(name) == name
-
-
 def _readable(name: str) -> str:
+    """The name itself if it is UTF-8; Python reads other bytes as surrogates."""
     return name.encode(errors="backslashreplace").decode()

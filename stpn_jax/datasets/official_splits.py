@@ -1,6 +1,7 @@
 """Classes and official splits of the data sets, and the validation part of a split."""
 
 import dataclasses
+import functools
 import hashlib
 import itertools
 import re
@@ -26,15 +27,33 @@ _HMDB51_MEMBERSHIP = {"0": NONE, "1": TRAIN, "2": TEST}
 class OfficialLists:
     """The content of a data set's split lists.
 
-    Attributes:
-        classes: in label order.
-        membership: (class, file name) -> train, test or none for each split.
-        source: (class, file name) -> the recording that a clip was cut from.
+    Files are found by exact name, then by letters and digits only: copies of the data
+    sets differ from their lists in characters such as '#' and '@'.
     """
 
-    classes: tuple[str, ...]
+    classes: tuple[str, ...]  # in label order
     membership: Mapping[tuple[str, str], tuple[str, ...]]
+    """(class, file name) -> train, test or none for each split."""
     source: Callable[[str, str], str]
+    """(class, file name) -> the recording that a clip was cut from."""
+
+    def find(self, label: str, name: str) -> tuple[str, str] | None:
+        """The (class, file name) in the lists that matches, if one does."""
+        if (label, name) in self.membership:
+            return label, name
+        return self._by_key.get(_key(label, name))
+
+    def find_class(self, name: str) -> str | None:
+        """The class of a file name, if only one class has it."""
+        return self._class_by_key.get(_key(name))
+
+    @functools.cached_property
+    def _by_key(self) -> dict[str, tuple[str, str]]:
+        return _unambiguous((_key(*entry), entry) for entry in self.membership)
+
+    @functools.cached_property
+    def _class_by_key(self) -> dict[str, str]:
+        return _unambiguous((_key(name), label) for label, name in self.membership)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,51 +66,35 @@ class Split:
 
 
 def ucf101(splits: epath.PathLike) -> OfficialLists:
-    """Reads classInd.txt, trainlist01..03.txt and testlist01..03.txt.
-
-    Raises:
-        UsageError: a list is missing.
-    """
-    if not splits:
-        raise UsageError(
-            "--dataset=ucf101 needs --splits=DIR, the folder with classInd.txt, "
-            "trainlist01.txt and so on (UCF101TrainTestSplits-RecognitionTask.zip)"
-        )
-    folder = _list_folder(splits, "classInd.txt")
+    """Reads classInd.txt, trainlist01..03.txt and testlist01..03.txt."""
+    archive = "UCF101TrainTestSplits-RecognitionTask.zip"
+    folder = _list_folder(splits, "ucf101", "classInd.txt", archive)
     classes = [line.split()[1] for line in _lines(folder / "classInd.txt")]
-    membership: dict[tuple[str, str], list[str]] = {}
-    for i, split in enumerate(SPLITS):
-        for part in (TRAIN, TEST):
-            for line in _lines(folder / f"{part}list{split:02d}.txt"):
-                label, _, name = line.split(" ")[0].partition("/")
-                membership.setdefault((label, name), [NONE] * len(SPLITS))[i] = part
-    return _lists(classes, membership, lambda label, name: ucf101_source(name))
+    marks = (
+        ((label, name), split, part)
+        for split in SPLITS
+        for part in (TRAIN, TEST)
+        for line in _lines(folder / f"{part}list{split:02d}.txt")
+        for label, _, name in [line.split(" ")[0].partition("/")]
+    )
+    return _lists(classes, marks, lambda label, name: ucf101_source(name))
 
 
 def hmdb51(splits: epath.PathLike) -> OfficialLists:
-    """Reads <class>_test_split1..3.txt, where 1 is training, 2 test, 0 neither.
-
-    Raises:
-        UsageError: there is no list, or one is missing.
-    """
+    """Reads <class>_test_split1..3.txt, where 1 is training, 2 test, 0 neither."""
     ending = "_test_split1.txt"
-    if not splits:
-        raise UsageError(
-            "--dataset=hmdb51 needs --splits=DIR, the folder with "
-            f"<class>{ending} and so on (test_train_splits.rar)"
-        )
-    folder = _list_folder(splits, f"*{ending}")
+    folder = _list_folder(splits, "hmdb51", f"*{ending}", "test_train_splits.rar")
     classes = sorted(p.name.removesuffix(ending) for p in folder.glob(f"*{ending}"))
     if not classes:
         raise UsageError(f"{folder}: there are no lists of HMDB51 (<class>{ending})")
-    membership: dict[tuple[str, str], list[str]] = {}
-    for label in classes:
-        for i, split in enumerate(SPLITS):
-            for line in _lines(folder / f"{label}_test_split{split}.txt"):
-                name, mark = line.rsplit(maxsplit=1)
-                entry = membership.setdefault((label, name), [NONE] * len(SPLITS))
-                entry[i] = _HMDB51_MEMBERSHIP[mark]
-    return _lists(classes, membership, lambda label, name: hmdb51_source(name, label))
+    marks = (
+        ((label, name), split, _HMDB51_MEMBERSHIP[mark])
+        for label in classes
+        for split in SPLITS
+        for line in _lines(folder / f"{label}_test_split{split}.txt")
+        for name, mark in [line.rsplit(maxsplit=1)]
+    )
+    return _lists(classes, marks, lambda label, name: hmdb51_source(name, label))
 
 
 def ucf101_source(name: str) -> str:
@@ -114,36 +117,6 @@ def unpacked(folder: epath.Path, is_wanted: Callable[[epath.Path], bool]) -> epa
     return found[0] if len(found) == 1 else folder
 
 
-class Matcher:
-    """Finds files in the lists by exact name, then by letters and digits only.
-
-    Copies of the data sets differ from their lists in characters such as '#' and '@'.
-    """
-
-    def __init__(self, lists: OfficialLists):
-        self._membership = lists.membership
-        by_key: dict[str, list[tuple[str, str]]] = {}
-        for entry in lists.membership:
-            by_key.setdefault(_key(*entry), []).append(entry)
-        self._by_key = {
-            k: entries[0] for k, entries in by_key.items() if len(entries) == 1
-        }
-        self._classes: dict[str, set[str]] = {}
-        for label, name in lists.membership:
-            self._classes.setdefault(_key(name), set()).add(label)
-
-    def find(self, label: str, name: str) -> tuple[str, str] | None:
-        """The (class, file name) in the lists that matches, if any."""
-        if (label, name) in self._membership:
-            return label, name
-        return self._by_key.get(_key(label, name))
-
-    def find_class(self, name: str) -> str | None:
-        """The class of a file name, if only one class has it."""
-        found = self._classes.get(_key(name), set())
-        return next(iter(found)) if len(found) == 1 else None
-
-
 def shuffled(texts: Iterable[str], seed: str) -> list[str]:
     """Texts in the order of their seeded hashes.
 
@@ -158,8 +131,8 @@ def shuffled(texts: Iterable[str], seed: str) -> list[str]:
 
 def in_rounds(lists: Iterable[Iterable[T]]) -> list[T]:
     """The first items of all lists, then the second items, and so on."""
-    rounds = itertools.zip_longest(*lists)
-    return [item for turn in rounds for item in turn if item is not None]
+    turns = itertools.zip_longest(*lists)
+    return [item for turn in turns for item in turn if item is not None]
 
 
 def split_videos(
@@ -172,11 +145,7 @@ def split_videos(
     or more it takes at least one and leaves at least one. The choice in a class depends
     only on the seed and the class.
 
-    Args:
-        dataset: open records.
-        split: official split, counted from 1.
-        fraction: of the training videos; 0 for no validation part.
-        seed: samples the sources.
+    Splits are counted from 1; fraction 0 makes no validation part.
 
     Raises:
         UsageError: there is no such split, or it has no training or no test videos.
@@ -225,14 +194,25 @@ def _held_out(
 
 def _lists(
     classes: Iterable[str],
-    membership: Mapping[tuple[str, str], list[str]],
+    marks: Iterable[tuple[tuple[str, str], int, str]],
     source: Callable[[str, str], str],
 ) -> OfficialLists:
-    fixed = {entry: tuple(parts) for entry, parts in membership.items()}
-    return OfficialLists(tuple(classes), fixed, source)
+    """From ((class, file name), split, part) of every line."""
+    parts: dict[tuple[str, str], dict[int, str]] = {}
+    for entry, split, part in marks:
+        parts.setdefault(entry, dict.fromkeys(SPLITS, NONE))[split] = part
+    membership = {entry: tuple(found.values()) for entry, found in parts.items()}
+    return OfficialLists(tuple(classes), membership, source)
 
 
-def _list_folder(splits: epath.PathLike, pattern: str) -> epath.Path:
+def _list_folder(
+    splits: epath.PathLike, dataset: str, pattern: str, archive: str
+) -> epath.Path:
+    if not splits:
+        raise UsageError(
+            f"--dataset={dataset} needs --splits=DIR, the folder with {pattern} and so "
+            f"on ({archive})"
+        )
     return unpacked(epath.Path(splits), lambda folder: any(folder.glob(pattern)))
 
 
@@ -248,3 +228,11 @@ def _lines(path: epath.Path) -> list[str]:
 
 def _key(*parts: str) -> str:
     return "/".join(re.sub("[^a-z0-9]", "", part.lower()) for part in parts)
+
+
+def _unambiguous(pairs: Iterable[tuple[str, T]]) -> dict[str, T]:
+    """The values of keys that have only one value."""
+    found: dict[str, set[T]] = {}
+    for key, value in pairs:
+        found.setdefault(key, set()).add(value)
+    return {key: values.pop() for key, values in found.items() if len(values) == 1}

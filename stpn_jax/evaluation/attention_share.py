@@ -37,38 +37,25 @@ class Share(NamedTuple):
 def share(
     attention: Float[np.ndarray, "h w"], boxes: Sequence[Box], crop: Box
 ) -> Share:
-    """Compares an attention map with boxes.
-
-    Args:
-        attention: over the grid of the crop; sums to 1.
-        boxes: their union counts.
-        crop: what the network saw of the frame.
-    """
+    """Compares attention over the grid of the crop, of sum 1, with a union of boxes."""
     cover = covered(boxes, crop, attention.shape)
-    strongest = np.unravel_index(attention.argmax(), attention.shape)
-    return Share(
-        float((attention * cover).sum()),
-        float(cover.mean()),
-        float(cover.max()),
-        bool(cover[strongest] > 0),
-    )
+    mass, area, most = (attention * cover).sum(), cover.mean(), cover.max()
+    hit = cover.flat[attention.argmax()] > 0
+    return Share(float(mass), float(area), float(most), bool(hit))
 
 
 def covered(
     boxes: Sequence[Box], crop: Box, grid: tuple[int, int]
 ) -> Float[np.ndarray, "h w"]:
     """The share of every cell of the crop's grid that is inside of some box."""
-    height, width = grid
-    y = crop[0] + (crop[2] - crop[0]) * _centres(height * _POINTS)
-    x = crop[1] + (crop[3] - crop[1]) * _centres(width * _POINTS)
-    inside = np.zeros((len(y), len(x)), bool)
-    for y0, x0, y1, x1 in boxes:
-        inside |= np.outer((y0 <= y) & (y < y1), (x0 <= x) & (x < x1))
-    return inside.reshape(height, _POINTS, width, _POINTS).mean(axis=(1, 3))
-
-
-def _centres(count: int) -> Float[np.ndarray, "n"]:
-    return (np.arange(count) + 0.5) / count
+    y, x = (
+        start + (stop - start) * (np.arange(cells * _POINTS) + 0.5) / (cells * _POINTS)
+        for start, stop, cells in zip(crop[:2], crop[2:], grid, strict=True)
+    )
+    y0, x0, y1, x1 = np.reshape(boxes, (-1, 4)).T[..., None]
+    rows, columns = (y0 <= y) & (y < y1), (x0 <= x) & (x < x1)
+    inside = (rows[:, :, None] & columns[:, None]).any(axis=0)
+    return inside.reshape(grid[0], _POINTS, grid[1], _POINTS).mean(axis=(1, 3))
 
 
 class Row(NamedTuple):
@@ -87,8 +74,7 @@ def write(path: epath.PathLike, rows: Iterable[Row]) -> None:
     text = io.StringIO()
     lines = csv.writer(text, lineterminator="\n")
     lines.writerow(Row._fields)
-    for video, frame, *box in rows:
-        lines.writerow([video, frame, *(f"{side:.4f}" for side in box)])
+    lines.writerows([*row[:2], *(f"{side:.4f}" for side in row[2:])] for row in rows)
     epath.Path(path).write_text(text.getvalue())
 
 

@@ -6,7 +6,7 @@ All rows share their resamples, so that the difference of two is paired. Interva
 percentile intervals (Efron and Tibshirani 1993, chapter 13).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -41,12 +41,7 @@ def intervals(
 ) -> list[Interval]:
     """The interval of the class mean of every row.
 
-    Args:
-        values: of each video: 1 where a prediction is right, or the difference of two
-            such values.
-        labels: class of each video.
-        seed: of the resamples.
-        resamples: how many.
+    A value is 1 where a prediction is right, or the difference of two such values.
     """
     means = resample(values, labels, seed, resamples)
     tail = 100 * (1 - LEVEL) / 2
@@ -64,7 +59,7 @@ def resample(
     """Class means in every resample; all rows share the resampled videos."""
     rng = np.random.default_rng(seed)
     total = np.zeros((resamples, len(values)))
-    parts = list(_by_class(values, labels))
+    parts = _by_class(values, labels)
     for part in parts:
         for start in range(0, resamples, _CHUNK):
             count = min(_CHUNK, resamples - start)
@@ -75,9 +70,8 @@ def resample(
 
 def _by_class(
     values: Float[np.ndarray, "rows n"], labels: Int[np.ndarray, "n"]
-) -> Iterator[Float[np.ndarray, "rows _"]]:
-    for label in np.unique(labels):
-        yield values[:, labels == label]
+) -> list[Float[np.ndarray, "rows _"]]:
+    return [values[:, labels == label] for label in np.unique(labels)]
 
 
 class Paired(NamedTuple):
@@ -95,12 +89,7 @@ class Paired(NamedTuple):
 
 
 def mcnemar(first: Bool[np.ndarray, "n"], second: Bool[np.ndarray, "n"]) -> Paired:
-    """Exact two-sided McNemar test: a sign test over the videos that differ.
-
-    Args:
-        first: which videos a network has right.
-        second: the same of another network.
-    """
+    """Exact two-sided McNemar test: a sign test over the videos that one has right."""
     from scipy import stats  # Slow to import.
 
     b, c = int(np.sum(first & ~second)), int(np.sum(second & ~first))
@@ -128,10 +117,7 @@ def compare(
 ) -> dict[str, list[Cell | None]]:
     """The cells of every row by run, None where a run has no such row.
 
-    Args:
-        runs: by row, which test videos are right; the first run is the reference.
-        labels: classes of the test videos.
-        seed: of the bootstrap.
+    Runs hold by row which test videos are right; the first one is the reference.
     """
     names = list(dict.fromkeys(row for run in runs for row in run))
     places = [(row, i) for row in names for i, run in enumerate(runs) if row in run]

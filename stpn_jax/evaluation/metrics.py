@@ -38,25 +38,14 @@ def compute(
     classes: Sequence[str],
     groups: dict[str, str],
 ) -> Metrics:
-    """Metrics of per-video probabilities.
-
-    Args:
-        probabilities: of each video.
-        labels: true classes.
-        classes: names by label.
-        groups: class name -> group name, or empty.
-    """
+    """Metrics of per-video probabilities; `groups` are names by class, or empty."""
     predicted = probabilities.argmax(axis=1)
     right = predicted == labels
     (mean,) = intervals.class_means(right[None].astype(float), labels)
     confusion = np.zeros((len(classes), len(classes)), np.int64)
     np.add.at(confusion, (labels, predicted), 1)
-    totals = confusion.sum(axis=1)
-    per_class = {
-        name: float(confusion[i, i] / totals[i])
-        for i, name in enumerate(classes)
-        if totals[i]
-    }
+    counts = zip(classes, np.diag(confusion), confusion.sum(axis=1), strict=True)
+    per_class = {name: float(hit / total) for name, hit, total in counts if total}
     best = np.argsort(-probabilities, axis=1, kind="stable")[:, :5]
     return Metrics(
         mean_class_accuracy=float(mean),

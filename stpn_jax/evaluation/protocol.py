@@ -1,5 +1,6 @@
 """The test protocol: softmax scores averaged over snippets and crops (section 4.7)."""
 
+import itertools
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -27,26 +28,18 @@ def score(
         forward: mapped over devices: (variables, sharded batch) -> probabilities.
         variables: of the network.
         batches: this host's share.
-        videos: number of videos in the data set.
-        classes: number of classes.
+        videos: how many the data set has.
+        classes: how many it has.
     """
     sums, counts = np.zeros((videos, classes)), np.zeros(videos, np.int64)
-
-    def add(probabilities: Array, batch: AnyBatch) -> None:
+    outputs = ((forward(variables, parallel.shard(batch)), batch) for batch in batches)
+    # One batch runs on the device while the scores of the one before are added.
+    ahead: Iterable[Any] = itertools.chain(outputs, [None])
+    for (probabilities, batch), _ in itertools.pairwise(ahead):
         mask = np.asarray(batch.mask)
         video = np.asarray(batch.video)[mask]
         flat = np.asarray(probabilities, np.float64).reshape(-1, classes)
         np.add.at(sums, video, flat[mask])
         np.add.at(counts, video, 1)
-
-    pending: tuple[Array, AnyBatch] | None = None
-    for batch in batches:
-        # One batch runs on the device while the scores of the last are added.
-        running = forward(variables, parallel.shard(batch)), batch
-        if pending:
-            add(*pending)
-        pending = running
-    if pending:
-        add(*pending)
     with np.errstate(invalid="ignore"):
         return parallel.sum_over_hosts(sums) / parallel.sum_over_hosts(counts)[:, None]

@@ -25,7 +25,7 @@ class Collected:
     Attributes:
         positions: sampling positions of the snippets.
         features: by name.
-        attention: over the grid of the crop; None without attention.
+        attention: over the grid of the crop, if the network has attention.
     """
 
     positions: list[sampling.SamplingPosition]
@@ -83,8 +83,7 @@ def _make_step(experiment: Experiment, stage: StageConfig) -> Any:
 
     def step(variables: dict[str, Any], batch: Batch) -> dict[str, Array]:
         outputs: Outputs = network.apply(variables, batch)  # type: ignore[assignment]
-        if outputs.attention is None:
-            return outputs.features
-        return outputs.features | {"attention": outputs.attention}
+        found = outputs.features | {"attention": outputs.attention}
+        return {name: value for name, value in found.items() if value is not None}
 
     return step

@@ -22,11 +22,7 @@ Rows = Mapping[str, Sequence[Cell | None]]
 
 
 def write(folders: Sequence[str], out: epath.PathLike) -> str:
-    """Writes compare.md, compare.csv and compare.png; returns the markdown.
-
-    Args:
-        folders: workdirs of the runs; the first is what the others are compared with.
-        out: folder, made if absent.
+    """Compares workdirs with the first in files compare.*; returns the markdown.
 
     Raises:
         UsageError: fewer than two, one that is not tested, or other test videos.
@@ -55,9 +51,8 @@ def describe(
     names: Sequence[str], folders: Sequence[str], rows: Rows, labels: np.ndarray
 ) -> str:
     """The tables as markdown, with how they were made."""
-    runs = "".join(
-        f"- {name}: `{folder}`\n" for name, folder in zip(names, folders, strict=True)
-    )
+    pairs = zip(names, folders, strict=True)
+    runs = "".join(f"- {name}: `{folder}`\n" for name, folder in pairs)
     note = (
         f"Mean class accuracy in percent on {len(labels)} test videos of "
         f"{len(np.unique(labels))} classes. Brackets hold {intervals.LEVEL:.0%}: "
@@ -137,11 +132,7 @@ def short_names(folders: Sequence[str]) -> list[str]:
 
 
 def check_same_videos(first: str, one: Tested, second: str, other: Tested) -> None:
-    """Raises a UsageError that says what differs between the test videos of two runs.
-
-    Raises:
-        UsageError: names, classes, order or contents differ.
-    """
+    """Raises a UsageError if names, order, classes or contents of the videos differ."""
     if reason := _difference(one, other):
         raise UsageError(
             f"{first} and {second} were not tested on the same videos: {reason}; only "

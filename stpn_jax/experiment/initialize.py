@@ -118,7 +118,7 @@ def replace_component(
     Raises:
         UsageError: names every missing, extra and misshapen variable.
     """
-    fitted = assign.graft(get_component(variables, path), new, source)
+    fitted = assign.assign(get_component(variables, path), new, source)
     return variables | {
         kind: _put(variables[kind], path, fitted[kind])
         for kind in weights.COLLECTIONS

@@ -25,11 +25,10 @@ from stpn_jax.figures import attention_figure
 from stpn_jax.input_pipeline import augmentation, sampling, snippets
 from stpn_jax.records import records
 from stpn_jax.report import (
-    accuracy_section,
     attention_section,
-    error_section,
     learning_section,
     page,
+    prediction_section,
 )
 from stpn_jax.train import logging
 from stpn_jax.utils import errors
@@ -40,19 +39,8 @@ read_boxes = attention_share.read
 
 _ATTENTION_CLIPS = 14
 _CASE_FRAMES = 4
-_LIBRARIES = (
-    "stpn-jax",
-    "jax",
-    "jaxlib",
-    "flax",
-    "optax",
-    "orbax-checkpoint",
-    "grain",
-    "numpy",
-    "opencv-contrib-python-headless",
-    "scikit-learn",
-    "matplotlib",
-)
+_LIBRARIES = ["stpn-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain"]
+_LIBRARIES += ["numpy", "opencv-contrib-python-headless", "scikit-learn", "matplotlib"]
 _PANELS = {
     "temporal": "temporal stream",
     "attended": "spatial, attended",
@@ -62,26 +50,19 @@ _PANELS = {
 
 
 def attempt(experiment: Experiment, boxes: Boxes) -> None:
-    """Writes the report after a test; a failure is printed, since the results remain.
-
-    Raises:
-        OSError: the disk is full.
-    """
+    """Writes the report; a failure is printed (a full disk raises): results remain."""
     try:
         write(experiment, boxes)
     except Exception as error:
         if errors.is_full_disk(error):
             raise
         traceback.print_exc()
-        print(
-            f"the report failed ({error}); the results are written, and --mode=report "
-            "tries again",
-            flush=True,
-        )
+        again = "the results are written, and --mode=report tries again"
+        print(f"the report failed ({error}); {again}", flush=True)
 
 
 def write(experiment: Experiment, boxes: Boxes, out: epath.PathLike = "") -> epath.Path:
-    """Runs the trained networks on some test videos and writes the page.
+    """Runs the trained networks on some test videos, writes the page, returns its path.
 
     All hosts take part; the first one draws and writes.
 
@@ -89,9 +70,6 @@ def write(experiment: Experiment, boxes: Boxes, out: epath.PathLike = "") -> epa
         experiment: whose stages are trained and tested.
         boxes: by video and frame, to compare the attention with; may be empty.
         out: folder; by default one in the workdir.
-
-    Returns:
-        the path of the page.
 
     Raises:
         UsageError: there are no results yet.
@@ -111,20 +89,20 @@ def write(experiment: Experiment, boxes: Boxes, out: epath.PathLike = "") -> epa
         return out / page.INDEX
     rows = run_dir.read_results(directory)
     scores = run_dir.read_tested(directory).probabilities
-    predicted = scores[experiment.config.stages[-1].name][chosen].argmax(axis=1)
-    return page.write(
-        out,
-        f"Report of {'/'.join(directory.parts[-2:])}",
-        _subtitle(experiment, rows),
-        [
-            *_accuracy(experiment, rows, scores),
-            cases(experiment, scores),
-            *_attention(experiment, outputs[-1], predicted, boxes),
-            _features(experiment, outputs, chosen),
-            *_learning(experiment),
-            _versions(experiment),
-        ],
-    )
+    stages = experiment.config.stages
+    predicted = scores[stages[-1].name][chosen].argmax(axis=1)
+    logged = {stage.name: logging.read(experiment.folder(stage)) for stage in stages}
+    sections = [
+        *_accuracy(experiment, rows, scores),
+        cases(experiment, scores),
+        *_attention(experiment, outputs[-1], predicted, boxes),
+        _features(experiment, outputs, chosen),
+        learning_section.curves(logged),
+        learning_section.throughput(logged),
+        _versions(experiment),
+    ]
+    title = f"Report of {'/'.join(directory.parts[-2:])}"
+    return page.write(out, title, _subtitle(experiment, rows), sections)
 
 
 def stages_to_run(experiment: Experiment) -> list[StageConfig]:
@@ -169,8 +147,8 @@ def _accuracy(
     right = {name: scores[name].argmax(axis=1) == labels for name in rows}
     counts, classes = np.array(rows[row].confusion), experiment.dataset.meta.classes
     return [
-        accuracy_section.accuracy(rows, right, labels, baseline(experiment)),
-        error_section.confusions(row, counts, classes),
+        prediction_section.accuracy(rows, right, labels, baseline(experiment)),
+        prediction_section.confusions(row, counts, classes),
     ]
 
 
@@ -180,8 +158,10 @@ def cases(experiment: Experiment, scores: Mapping[str, np.ndarray]) -> page.Sect
     if not average or row == average:
         missing = "no stage fuses two streams" if average else "it has not both streams"
         reason = f"Left out: the run has no baseline to compare with; {missing}."
-        return page.Section(error_section.CASES, [reason])
+        return page.Section(prediction_section.CASES, [reason])
     dataset, test = experiment.dataset, experiment.split.test
+    names = [dataset.names[video] for video in test]
+    labels, classes = _labels(experiment), dataset.meta.classes
 
     def frames(place: int) -> np.ndarray:
         video = int(test[place])
@@ -189,11 +169,9 @@ def cases(experiment: Experiment, scores: Mapping[str, np.ndarray]) -> page.Sect
         shares = (np.arange(_CASE_FRAMES) + 0.5) / _CASE_FRAMES
         return snippets.frames(dataset, video, (shares * last).astype(int).tolist())
 
-    names = [dataset.names[video] for video in test]
-    return error_section.cases(
-        {average: scores[average], row: scores[row]},
-        error_section.Videos(names, _labels(experiment), dataset.meta.classes, frames),
-    )
+    videos = prediction_section.Videos(names, labels, classes, frames)
+    pair = {average: scores[average], row: scores[row]}
+    return prediction_section.cases(pair, videos)
 
 
 def _attention(
@@ -208,19 +186,16 @@ def _attention(
     found = list(zip(outputs.positions, outputs.attention, strict=True))
     clips = []
     for i in in_rounds(dataset.labels[[one.video for one in outputs.positions]]):
-        (position, weights), guess = found[i], int(predicted[i])
-        name, label = dataset.names[position.video], dataset.labels[position.video]
+        ((video, centre, *_), weights), guess = found[i], int(predicted[i])
+        name, label = dataset.names[video], dataset.labels[video]
         taken = "" if guess == label else f", taken for {dataset.meta.classes[guess]}"
-        clip = attention_figure.Clip(
-            dataset.meta.classes[label] + taken,
-            name,
-            snippets.frames(dataset, position.video, [position.centre])[0],
-            weights,
-            view[:4],
-            snippets.displacement(dataset, position.video, position.centre),
-            boxes.get((name, position.centre), ()),
+        title = dataset.meta.classes[label] + taken
+        (frame,) = snippets.frames(dataset, video, [centre])
+        flow = snippets.displacement(dataset, video, centre)
+        marked = boxes.get((name, centre), ())
+        clips.append(
+            attention_figure.Clip(title, name, frame, weights, view[:4], flow, marked)
         )
-        clips.append(clip)
     lengths = [np.linalg.norm(clip.flow, axis=-1) for clip in clips]
     limit = max(float(np.percentile(lengths, 98)), 1.0)
     sections = [attention_section.clips(clips, limit)]
@@ -229,7 +204,7 @@ def _attention(
 
 def in_rounds(labels: np.ndarray) -> list[int]:
     """Indices of clips to show: one of every class first, then the second ones."""
-    turns = error_section.earlier(labels)
+    turns = prediction_section.earlier(labels)
     order = sorted(range(len(labels)), key=lambda i: (turns[i], labels[i]))
     return order[:_ATTENTION_CLIPS]
 
@@ -243,16 +218,13 @@ def _inside(
     width, height = dataset.meta.size
     y0, x0, y1, x1 = crop
     seen = (y0 / height, x0 / width, y1 / height, x1 / width)
-    measured = [
-        attention_section.Measured(
-            dataset.names[position.video],
-            dataset.meta.classes[dataset.labels[position.video]],
-            dataset.groups[position.video],
-            attention_share.share(weights, inside, seen),
-        )
-        for position, weights in found
-        if (inside := boxes.get((dataset.names[position.video], position.centre)))
-    ]
+    measured = []
+    for (video, centre, *_), weights in found:
+        name, group = dataset.names[video], dataset.groups[video]
+        if inside := boxes.get((name, centre)):
+            label = dataset.meta.classes[dataset.labels[video]]
+            share = attention_share.share(weights, inside, seen)
+            measured.append(attention_section.Measured(name, label, group, share))
     if not measured:
         reason = "Left out: the box file has no box in the frames that were used."
         return page.Section(attention_section.INSIDE, [reason])
@@ -262,49 +234,31 @@ def _inside(
 def _features(
     experiment: Experiment, outputs: Sequence[Collected], chosen: np.ndarray
 ) -> page.Section:
-    dataset, first, found = (
-        experiment.dataset,
-        outputs[0].features,
-        outputs[-1].features,
-    )
+    dataset, labels = experiment.dataset, _labels(experiment)[chosen]
+    first, found = outputs[0].features, outputs[-1].features
     shown = {"spatial stream": first["spatial"]} if "spatial" in first else {}
     is_fused = "fused" in found or "attended" in found
-    shown |= {
-        title: found[name]
-        for name, title in _PANELS.items()
-        if name in found and not (is_fused and name == "temporal")
-    }
-    return learning_section.features(
-        shown,
-        [dataset.names[video] for video in experiment.split.test[chosen]],
-        _labels(experiment)[chosen],
-        dataset.meta.classes,
-        experiment.config.seed,
-    )
-
-
-def _learning(experiment: Experiment) -> list[page.Section]:
-    stages = {
-        stage.name: logging.read(experiment.folder(stage))
-        for stage in experiment.config.stages
-    }
-    return [learning_section.curves(stages), learning_section.throughput(stages)]
+    for name, title in _PANELS.items():
+        if name in found and not (is_fused and name == "temporal"):
+            shown[title] = found[name]
+    names = [dataset.names[video] for video in experiment.split.test[chosen]]
+    classes, seed = dataset.meta.classes, experiment.config.seed
+    return learning_section.features(shown, names, labels, classes, seed)
 
 
 def _versions(experiment: Experiment) -> page.Section:
-    stages = experiment.config.stages
     config = (experiment.directory / run_dir.CONFIG).read_text()
     blocks: list[page.Block] = [page.Listing("config", config)]
-    for stage in stages:
+    found = {}
+    for stage in experiment.config.stages:
         weights = experiment.folder(stage) / run_dir.WEIGHTS
         if weights.exists():
-            summary = f"weights of {stage.name}"
-            blocks.append(page.Listing(summary, weights.read_text()))
-    found = {
-        f"stage {stage.name}": str(checkpoint_selection.find(experiment, stage))
-        for stage in stages
-    } | versions()
-    table = page.Numbers(("what", "version or value"), list(found.items()))
+            listing = page.Listing(f"weights of {stage.name}", weights.read_text())
+            blocks.append(listing)
+        selected = checkpoint_selection.find(experiment, stage)
+        found[f"stage {stage.name}"] = str(selected)
+    lines = list((found | versions()).items())
+    table = page.Numbers(("what", "version or value"), lines)
     return page.Section("Config and versions", [*blocks, table])
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import matplotlib
 import numpy as np
@@ -49,7 +49,11 @@ def draw(clips: Sequence[Clip], limit: float) -> Figure:
         clips: at least one, all with frames of one size.
         limit: displacement in pixels from which on the colour is fully saturated.
     """
-    strips = [_strip(clip, limit) for clip in clips]
+    strips = []
+    for clip in clips:
+        overlaid = images.overlay(clip.frame, clip.attention, clip.crop)
+        flow = images.flow_colours(clip.flow, limit)
+        strips.append(images.tile(np.stack((clip.frame, overlaid, flow)), 3))
     rows = math.ceil(len(clips) / _COLUMNS)
     width = (style.WIDTH - 2 * _MARGIN_INCHES - _GAP_INCHES) / _COLUMNS
     height = width * strips[0].shape[0] / strips[0].shape[1]
@@ -74,26 +78,17 @@ def _add_axes(
     return figure.add_axes((left / x, bottom / y, width / x, height / y))
 
 
-def _strip(clip: Clip, limit: float) -> UInt8[np.ndarray, "y x 3"]:
-    overlaid = images.overlay(clip.frame, clip.attention, clip.crop)
-    flow = images.flow_colours(clip.flow, limit)
-    return images.tile(np.stack((clip.frame, overlaid, flow)), 3)
-
-
 def _annotate(axes: Axes, clip: Clip, limit: float) -> None:
     """The title, boxes over the attention, arrows over the flow."""
     axes.set_axis_off()
     style.title(axes, clip.title, 48, size=style.SMALL, pad=3)
     height, width = clip.frame.shape[:2]
     step = width + images.GAP
+    outline: Any = {"fill": False, "edgecolor": "#00ffff", "linewidth": 1}
     for y0, x0, y1, x1 in clip.boxes:
         corner = (step + x0 * width - 0.5, y0 * height - 0.5)
         size = ((x1 - x0) * width, (y1 - y0) * height)
-        axes.add_patch(
-            patches.Rectangle(
-                corner, *size, fill=False, edgecolor="#00ffff", linewidth=1
-            )
-        )
+        axes.add_patch(patches.Rectangle(corner, *size, **outline))
     _draw_arrows(axes, clip.flow, 2 * step, limit)
 
 
@@ -113,17 +108,10 @@ def _draw_arrows(
         x0, y0 = left + width / 2, height / 2
         axes.text(x0, y0, "hardly any motion", fontsize=style.SMALL, ha="center")
         return
-    axes.quiver(
-        left + x[columns],
-        y[rows],
-        *u[rows, columns].T,
-        angles="xy",
-        scale_units="xy",
-        scale=1,
-        width=0.004,
-        headwidth=4,
-        color="black",
-    )
+    in_pixels: Any = {"angles": "xy", "scale_units": "xy", "scale": 1}
+    shape: Any = {"width": 0.004, "headwidth": 4, "color": "black"}
+    ends = u[rows, columns].T
+    axes.quiver(left + x[columns], y[rows], *ends, **in_pixels, **shape)
 
 
 def _draw_legend(figure: Figure, limit: float) -> None:

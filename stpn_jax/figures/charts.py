@@ -1,15 +1,19 @@
-"""Charts of numbers: curves over steps, dots by name, scatter plots of features."""
+"""Charts of numbers: curves, dots by name, scatter plots, confusion matrices."""
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import matplotlib
 import numpy as np
 from jaxtyping import Float, Int
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from stpn_jax.figures import style
+
+_IN_FRONT: Any = {"clip_on": False, "zorder": 3}
+"""Marks at the end of an axis are whole and hide its line."""
 
 
 class Curve(NamedTuple):
@@ -45,20 +49,10 @@ def curves(rows: Sequence[Sequence[Panel]]) -> Figure:
 
 def _draw_panel(axes: Axes, panel: Panel) -> None:
     for index, (name, steps, values) in enumerate(panel.curves):
-        colour, marker = style.series(index)
-        axes.plot(
-            steps,
-            values,
-            label=style.short(name, 24),
-            color=colour,
-            marker=marker,
-            markevery=max(1, len(steps) // 12),
-            markersize=4,
-            linewidth=1.2,
-            linestyle=("-", "--", "-.")[index % 3],
-            clip_on=False,
-            zorder=3,
-        )
+        options: Any = style.series(index) | _IN_FRONT
+        (line,) = axes.plot(steps, values, label=style.short(name, 24), **options)
+        line.set(markevery=max(1, len(steps) // 12), markersize=4)
+        line.set(linestyle=("-", "--", "-.")[index % 3], linewidth=1.2)
     style.simplify(axes)
     axes.margins(y=0.08)
     axes.set_ylim(0, panel.end)
@@ -68,11 +62,11 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
 
 
 class Series(NamedTuple):
-    """Dots of one kind.
+    """Dots of one kind, one for each name of the chart (NaN for none).
 
     Attributes:
         name: in the legend.
-        values: one for each name of the chart; NaN is left out.
+        values: where the dots are.
         low: lower ends of the intervals; empty for none.
         high: upper ends of the intervals; empty for none.
     """
@@ -146,21 +140,9 @@ def _draw_dots(
     if len(one.low):
         ends = np.array([values - one.low, np.asarray(one.high) - values])
         errors = np.maximum(ends, 0)
-    colour, marker = style.series(index)
-    axes.errorbar(
-        values,
-        heights,
-        xerr=errors,
-        label=style.short(one.name, 48),
-        color=colour,
-        marker=marker,
-        markersize=4.5,
-        linestyle="none",
-        elinewidth=1,
-        capsize=2,
-        clip_on=False,
-        zorder=3,
-    )
+    options: Any = {"xerr": errors, "elinewidth": 1, "capsize": 2, "markersize": 4.5}
+    options |= {"linestyle": "none"} | style.series(index) | _IN_FRONT
+    axes.errorbar(values, heights, label=style.short(one.name, 48), **options)
 
 
 def scatter(
@@ -168,12 +150,9 @@ def scatter(
     labels: Int[np.ndarray, "n"],
     classes: Sequence[str],
 ) -> Figure:
-    """The same videos on several planes, coloured by class, with one legend below.
+    """The same videos on up to three planes, by title, and one legend of classes below.
 
-    Args:
-        planes: up to three sets of points by title.
-        labels: class of each point.
-        classes: names by label; those without a point are left out.
+    Classes without a point are left out.
     """
     shown, columns = np.unique(labels).tolist(), 4
     figure = style.new(2.4 + 0.17 * math.ceil(len(shown) / columns) + 0.3)
@@ -182,19 +161,51 @@ def scatter(
         axes.remove()
     for axes, (title, points) in zip(grid, planes.items(), strict=False):
         for index, label in enumerate(shown):
-            colour, marker = style.series(index)
-            axes.scatter(
-                *points[labels == label].T,
-                s=16,
-                color=colour,
-                marker=marker,
-                linewidths=0,
-                alpha=0.85,
-                label=style.short(classes[label], 24),
-            )
+            options: Any = {"s": 16, "linewidths": 0, "alpha": 0.85}
+            options |= style.series(index) | {"label": style.short(classes[label], 24)}
+            axes.scatter(*points[labels == label].T, **options)
         axes.set_xticks([])
         axes.set_yticks([])
         axes.margins(0.06)
         style.title(axes, title, 34, loc="center")
     style.legend(figure, grid[:1], columns, below=True)
     return figure
+
+
+_WITH_COUNTS = 20  # classes, at most, whose cells hold numbers
+_CELL_INCHES, _CLOSE_CELL_INCHES, _SMALLEST_INCHES = 0.29, 0.135, 2.2
+_LETTER_INCHES, _SCALE_INCHES = 0.075, 1.1
+
+
+def confusion_matrix(counts: Int[np.ndarray, "n n"], names: Sequence[str]) -> Figure:
+    """Shares of each true class (rows) by predicted class (columns) of video counts."""
+    labels = [style.short(name, 22) for name in names]
+    cell = _CELL_INCHES if len(names) <= _WITH_COUNTS else _CLOSE_CELL_INCHES
+    cell = max(cell, _SMALLEST_INCHES / len(names))
+    side = cell * len(names) + _LETTER_INCHES * max(map(len, labels))
+    figure = style.new(side + 0.5, max(side + _SCALE_INCHES, 3.6))
+    axes = figure.add_subplot()
+    totals = counts.sum(axis=1, keepdims=True)
+    shares = np.where(totals, counts / np.maximum(totals, 1), np.nan)
+    colours = matplotlib.colormaps["cividis"].with_extremes(bad="#ffffff")
+    image = axes.imshow(shares, cmap=colours, vmin=0, vmax=1)
+    axes.set_xticks(range(len(names)), labels, rotation=90, parse_math=False)
+    axes.set_yticks(range(len(names)), labels, parse_math=False)
+    axes.tick_params(labelsize=style.SMALL, length=0)
+    axes.set_xlabel("answer", fontsize=style.MEDIUM)
+    axes.set_ylabel("truth", fontsize=style.MEDIUM)
+    if len(names) <= _WITH_COUNTS:
+        _write_counts(axes, counts, shares)
+    bar = figure.colorbar(image, ax=axes, shrink=0.6, aspect=25)
+    bar.set_label("share of the class", fontsize=style.SMALL)
+    bar.ax.tick_params(labelsize=style.SMALL)
+    return figure
+
+
+def _write_counts(
+    axes: Axes, counts: Int[np.ndarray, "n n"], shares: Float[np.ndarray, "n n"]
+) -> None:
+    centred: Any = {"ha": "center", "va": "center", "fontsize": style.SMALL}
+    for y, x in np.argwhere(counts):
+        colour = "black" if shares[y, x] > 0.5 else "white"
+        axes.text(x, y, str(counts[y, x]), color=colour, **centred)

@@ -4,7 +4,7 @@ import itertools
 import textwrap
 import warnings
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import UInt8
@@ -60,12 +60,9 @@ def draw(title: str, rows: Sequence[Row], limit: float) -> bytes:
     figure = style.new(page_height, page_width, dpi=120, layout=None)
     x, y = _MARGIN_INCHES / page_width, _MARGIN_INCHES / page_height
     figure.subplots_adjust(x, y, 1 - x, 1 - y, wspace=0, hspace=0.06)
-    head, *grid = figure.subplots(
-        len(rows) + 1,
-        2,
-        height_ratios=[_HEAD_INCHES] + [_ROW_INCHES] * len(rows),
-        width_ratios=[_TEXT_INCHES, image_inches],
-    ).tolist()
+    sizes: Any = {"height_ratios": [_HEAD_INCHES] + [_ROW_INCHES] * len(rows)}
+    sizes |= {"width_ratios": [_TEXT_INCHES, image_inches]}
+    head, *grid = figure.subplots(len(rows) + 1, 2, **sizes).tolist()
     for axes in itertools.chain(head, *grid):
         axes.set_axis_off()
     _draw_head(head, title, limit)

@@ -1,16 +1,28 @@
-"""Images made of arrays: attention over a frame, flow as colours, tiled images."""
+"""Images made of arrays: attention over a frame, flow as colours, tiles, videos."""
 
+import fractions
+import itertools
 import math
+from collections.abc import Iterable
+from typing import cast
 
+import av
 import matplotlib
 import matplotlib.colors
 import numpy as np
+from etils import epath
 from jaxtyping import Float, UInt8
 
 GAP = 2
 """White pixels between tiled images."""
 
 _STRENGTH = 0.6  # of the tint at the strongest cell
+
+_CODECS = ("libx264", "mpeg4")
+"""In order of preference: all browsers play H.264, but not every FFmpeg encodes it."""
+
+_LARGEST_DENOMINATOR = 1000
+"""Of the frame rate; FFmpeg's MPEG-4 encoder allows no finer time base."""
 
 
 def overlay(
@@ -92,3 +104,29 @@ def tile(
         y, x = index // columns * step_y, index % columns * step_x
         sheet[y : y + height, x : x + width] = image
     return sheet
+
+
+def write_video(
+    path: epath.PathLike, frames: Iterable[UInt8[np.ndarray, "y x 3"]], rate: float
+) -> None:
+    """Encodes frames as they come as an .mp4 file that browsers play.
+
+    Args:
+        path: of the file.
+        frames: RGB, at least one; all of the size of the first. An odd last row or
+            column of pixels is cropped.
+        rate: frames a second.
+    """
+    codec = next(name for name in _CODECS if name in av.codecs_available)
+    frames = iter(frames)
+    first = next(frames)
+    with av.open(str(path), "w", format="mp4") as container:
+        exact = fractions.Fraction(rate).limit_denominator(_LARGEST_DENOMINATOR)
+        stream = cast(av.VideoStream, container.add_stream(codec, rate=exact))
+        stream.height, stream.width = (side // 2 * 2 for side in first.shape[:2])
+        stream.pix_fmt = "yuv420p"
+        for pixels in itertools.chain([first], frames):
+            even = np.ascontiguousarray(pixels[: stream.height, : stream.width])
+            image = av.VideoFrame.from_ndarray(even, "rgb24")
+            container.mux(stream.encode(image))
+        container.mux(stream.encode(None))

@@ -1,13 +1,16 @@
-"""Figures of one prediction: class bars, its picture, a long video's timeline."""
+"""Figures of predictions: class bars, a timeline, clips with two predictions."""
 
+import textwrap
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import matplotlib
 import numpy as np
 from jaxtyping import UInt8
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from stpn_jax.figures import style
+from stpn_jax.figures import images, style
 
 _BAR, _FIRST_BAR = "#9db4c8", "#2f6690"
 _LABEL_COLOURS = matplotlib.colormaps["tab20"]
@@ -19,13 +22,9 @@ def draw(
     probabilities: Sequence[float],
     image: UInt8[np.ndarray, "y x 3"],
 ) -> bytes:
-    """A PNG file with the image on the left and bars of the classes on the right.
+    """A PNG file with the RGB image left and bars right, the most likely class first.
 
-    Args:
-        title: of the image; a long one is shortened.
-        labels: class names, the most likely first.
-        probabilities: of those classes, from 0 to 1.
-        image: RGB.
+    A long title is shortened.
     """
     figure = style.new(4.0, width=10.0, dpi=120)
     left, right = figure.subplots(1, 2, width_ratios=(3, 2))
@@ -59,21 +58,57 @@ def bars(
     patches = axes.barh(lines, probabilities, color=colours, height=0.45)
     for bar, hatch in zip(patches, hatches, strict=False):
         bar.set(hatch=hatch, edgecolor="white", linewidth=0)
+    options: Any = {"va": "bottom", "fontsize": size, "parse_math": False}
+    options |= {"color": style.TEXT}
     for line, label, probability in zip(lines, labels, probabilities, strict=True):
         for x, text, side in (0, label, "left"), (1, f"{probability:.1%}", "right"):
-            axes.text(
-                x,
-                line - 0.32,
-                text,
-                ha=side,
-                va="bottom",
-                color=style.TEXT,
-                fontsize=size,
-                parse_math=False,
-            )
+            axes.text(x, line - 0.32, text, ha=side, **options)
     axes.set_xlim(0, 1)
     axes.set_ylim(len(labels) - 0.6, -0.8)
     axes.set_axis_off()
+
+
+class Case(NamedTuple):
+    """A clip and its predictions.
+
+    Attributes:
+        truth: its class.
+        frames: some of its frames, RGB.
+        predictions: of each network, the most likely classes and their probabilities.
+    """
+
+    truth: str
+    frames: UInt8[np.ndarray, "t y x 3"]
+    predictions: Sequence[tuple[Sequence[str], Sequence[float]]]
+
+
+def cases(networks: Sequence[str], clips: Sequence[Case]) -> Figure:
+    """The paper's Figures 3 and 4: a row for each clip, frames left, bars right."""
+    figure = style.new(1.85 * len(clips) + 0.3)
+    widths = (1.3, *[1] * len(networks))
+    grid = figure.subplots(len(clips), len(widths), squeeze=False, width_ratios=widths)
+    for axes, name in zip(grid[0, 1:], networks, strict=True):
+        head = "\n".join(textwrap.wrap(name, 34)[:2])
+        axes.set_title(head, fontsize=style.SMALL, loc="left", parse_math=False)
+    for (left, *right), clip in zip(grid, clips, strict=True):
+        left.imshow(images.tile(clip.frames, 2))
+        left.set_axis_off()
+        left.set_anchor("W")
+        style.title(left, clip.truth, 34, color=style.BLUE, weight="bold")
+        for axes, (labels, probabilities) in zip(right, clip.predictions, strict=True):
+            _draw_bars(axes, clip.truth, labels, probabilities)
+    return figure
+
+
+def _draw_bars(
+    axes: Axes, truth: str, labels: Sequence[str], probabilities: Sequence[float]
+) -> None:
+    """Bars that distinguish right from wrong by a tick, the colour and hatching."""
+    right = [label == truth for label in labels]
+    names = [style.short(label, 22) + " ✓" * (label == truth) for label in labels]
+    colours = [style.GREEN if ok else style.VERMILLION for ok in right]
+    hatches = ["" if ok else "////" for ok in right]
+    bars(axes, names, probabilities, colours, hatches, style.SMALL)
 
 
 def timeline(parts: Sequence[tuple[float, float, str, float]]) -> bytes:
@@ -96,12 +131,7 @@ def timeline(parts: Sequence[tuple[float, float, str, float]]) -> bytes:
     axes.set_xlim(parts[0][0], parts[-1][1])
     axes.set_yticks([])
     axes.set_xlabel("seconds")
-    axes.legend(
-        handles.values(),
-        [label.replace("$", r"\$") for label in handles],
-        loc="lower center",
-        bbox_to_anchor=(0.5, 1.0),
-        ncols=4,
-        frameon=False,
-    )
+    names = [label.replace("$", r"\$") for label in handles]
+    above: Any = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0)}
+    axes.legend(handles.values(), names, ncols=4, frameon=False, **above)
     return style.png(figure, tight=True)

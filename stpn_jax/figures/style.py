@@ -1,6 +1,7 @@
 """What all figures share: width, text sizes, colours, markers and PNG encoding."""
 
 import io
+import itertools
 import unicodedata
 import warnings
 from collections.abc import Iterable
@@ -43,18 +44,17 @@ def new(
 
 def png(figure: Figure, tight: bool = False) -> bytes:
     """Encodes a figure as PNG; `tight` crops the margins."""
-    buffer = io.BytesIO()
+    buffer, box = io.BytesIO(), "tight" if tight else None
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph")  # Missing glyphs become boxes.
-        figure.savefig(
-            buffer, format="png", dpi="figure", bbox_inches="tight" if tight else None
-        )
+        figure.savefig(buffer, format="png", dpi="figure", bbox_inches=box)
     return buffer.getvalue()
 
 
-def series(index: int) -> tuple[str, str]:
+def series(index: int) -> dict[str, str]:
     """Colour and marker of a series; the first seventy pairs are distinct."""
-    return COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
+    colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
+    return {"color": colour, "marker": marker}
 
 
 def simplify(axes: Axes, grid: Literal["both", "x"] = "both") -> None:
@@ -101,10 +101,5 @@ def short(name: str, letters: int) -> str:
     widths = [2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in name]
     if sum(widths) <= letters:
         return name
-    kept, room = "", letters - 1
-    for letter, width in zip(name, widths, strict=True):
-        room -= width
-        if room < 0:
-            break
-        kept += letter
-    return kept + "…"
+    ends = itertools.accumulate(widths)
+    return "".join(c for c, end in zip(name, ends, strict=True) if end < letters) + "…"

@@ -6,7 +6,7 @@ import numpy as np
 from etils import epath
 from jaxtyping import Float, Int, UInt8
 
-from stpn_jax.figures import images, prediction_figure, video_writer
+from stpn_jax.figures import images, prediction_figure
 from stpn_jax.inference import video_sources
 from stpn_jax.inference.predictions import Prediction
 
@@ -15,9 +15,8 @@ def draw(title: str, answer: Prediction) -> bytes:
     """The most likely classes beside the frame with its attention, as a PNG file."""
     seen = answer.attention
     image = images.overlay(seen.frame, seen.maps[seen.shown], seen.box)
-    return prediction_figure.draw(
-        title, answer.labels, answer.probabilities.tolist(), image
-    )
+    probabilities = answer.probabilities.tolist()
+    return prediction_figure.draw(title, answer.labels, probabilities, image)
 
 
 def flow(answer: Prediction, bound: float) -> UInt8[np.ndarray, "y x 3"] | None:
@@ -38,13 +37,7 @@ def flow(answer: Prediction, bound: float) -> UInt8[np.ndarray, "y x 3"] | None:
 
 
 def write_overlay(path: epath.PathLike, answer: Prediction, given: Any) -> None:
-    """Writes the whole video with its attention as an .mp4 file.
-
-    Args:
-        path: of the file.
-        answer: for this video.
-        given: the video, which is read again.
-    """
+    """Writes the given video, read again, with its attention as an .mp4 file."""
     seen = answer.attention
     height, width = seen.frame.shape[:2]
     source = video_sources.open_source(given, answer.rate)
@@ -55,7 +48,7 @@ def write_overlay(path: epath.PathLike, answer: Prediction, given: Any) -> None:
         images.overlay(frame, attention_at(position, centres, maps), seen.box)
         for position, frame in enumerate(frames)
     )
-    video_writer.write(path, tinted, answer.rate)
+    images.write_video(path, tinted, answer.rate)
 
 
 def attention_at(

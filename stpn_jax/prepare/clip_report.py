@@ -3,127 +3,87 @@
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from etils import epath
 
 from stpn_jax.datasets import listing
 
 FILE = "report.json"
-
-_FULL_SNIPPET = 30
-"""Flows that 3 paths of L = 10 at tau = 10 span (section 3.2 of the paper)."""
-
-_NAMED = 10
-"""Clips of one kind that the summary names."""
+_FULL_SNIPPET = 30  # flows: 3 paths of L = 10 at tau = 10 (section 3.2 of the paper)
+_SHORT = f"shorter_than_{_FULL_SNIPPET}_flows"
+_NAMED = 10  # clips of one kind that the summary names
 
 
 @dataclasses.dataclass(frozen=True)
 class ClipReport:
-    """One clip.
+    """One clip: its source, its record, and what is wrong with it."""
 
-    Attributes:
-        name: path below the folder of videos.
-        frames: number of decoded frames.
-        flows: number of flows.
-        size: width and height of the source in pixels.
-        source_bytes: size of the video file, or of the images.
-        source_digest: identifies their content.
-        record_bytes: size of frames and flow as JPEG files.
-        warnings: damage and irregularities of a clip that is used.
-        error: why a clip is not used; empty if it is used.
-    """
-
-    name: str
+    name: str  # path below the folder of videos
     frames: int = 0
     flows: int = 0
-    size: tuple[int, int] = (0, 0)
-    source_bytes: int = 0
-    source_digest: str = ""
-    record_bytes: int = 0
-    warnings: tuple[str, ...] = ()
-    error: str = ""
-
-    @classmethod
-    def from_json(cls, fields: Mapping[str, Any]) -> "ClipReport":
-        """The inverse of dataclasses.asdict; JSON may have made lists of tuples."""
-        size, warnings = tuple(fields["size"]), tuple(fields["warnings"])
-        return cls(**{**fields, "size": size, "warnings": warnings})
+    size: tuple[int, int] = (0, 0)  # width and height of the source in pixels
+    source_bytes: int = 0  # of the video file, or of the images
+    source_digest: str = ""  # identifies their content
+    record_bytes: int = 0  # of frames and flow as JPEG files
+    warnings: tuple[str, ...] = ()  # damage and irregularities of a clip that is used
+    error: str = ""  # why a clip is not used; empty if it is used
 
 
-@dataclasses.dataclass(frozen=True)
 class Report:
     """A whole run of prepare.
 
     Attributes:
-        clips: the report on every clip of the listing.
-        chosen: the clips and the files that are left out.
+        used: name -> report of the clips that became records.
     """
 
-    clips: Sequence[ClipReport]
-    chosen: listing.Listing
-
-    @property
-    def used(self) -> list[ClipReport]:
-        """Clips that became records."""
-        return [clip for clip in self.clips if not clip.error]
-
-    @property
-    def skipped(self) -> list[ClipReport]:
-        """Clips that could not be read."""
-        return [clip for clip in self.clips if clip.error]
-
-    @property
-    def membership(self) -> dict[str, int]:
-        """Place in the official splits -> number of records."""
-        used = {clip.name for clip in self.used}
-        listed = (clip for clip in self.chosen.clips if clip.name in used)
-        return dict(sorted(Counter("_".join(c.membership) for c in listed).items()))
-
-    def totals(self) -> dict[str, int]:
-        """The counts at the head of report.json."""
-        used = self.used
-        return {
+    def __init__(self, clips: Sequence[ClipReport], chosen: listing.Listing):
+        """Takes the report on every clip of a listing."""
+        self.used = {clip.name: clip for clip in clips if not clip.error}
+        self._clips, self._chosen = clips, chosen
+        listed = (clip for clip in chosen.clips if clip.name in self.used)
+        places = Counter("_".join(clip.membership) for clip in listed)
+        self._membership = dict(sorted(places.items()))
+        used = self.used.values()
+        self._totals = {
             "records": len(used),
             "frames": sum(clip.frames for clip in used),
             "flows": sum(clip.flows for clip in used),
             "record_bytes": sum(clip.record_bytes for clip in used),
-            "skipped": len(self.skipped),
+            "skipped": len(clips) - len(used),
             "with_warnings": sum(bool(clip.warnings) for clip in used),
-            f"shorter_than_{_FULL_SNIPPET}_flows": sum(
-                clip.flows < _FULL_SNIPPET for clip in used
-            ),
-            "in_no_list": len(self.chosen.unlisted),
-            "listed_but_absent": sum(self.chosen.absent.values()),
+            _SHORT: sum(clip.flows < _FULL_SNIPPET for clip in used),
+            "in_no_list": len(chosen.unlisted),
+            "listed_but_absent": sum(chosen.absent.values()),
         }
 
     def write(self, path: epath.PathLike) -> None:
         """Writes report.json."""
         content = {
-            "totals": self.totals(),
-            "membership": self.membership,
-            "in_no_list": [{"name": n, "reason": r} for n, r in self.chosen.unlisted],
-            "clips": [dataclasses.asdict(clip) for clip in self.clips],
+            "totals": self._totals,
+            "membership": self._membership,
+            "in_no_list": [{"name": n, "reason": r} for n, r in self._chosen.unlisted],
+            "clips": [dataclasses.asdict(clip) for clip in self._clips],
         }
         epath.Path(path).write_text(json.dumps(content, indent=1) + "\n")
 
     def summary(self) -> list[str]:
         """Lines for the terminal; report.json has the rest."""
-        totals = self.totals()
+        totals, used = self._totals, self.used.values()
+        skipped = [(clip.name, clip.error) for clip in self._clips if clip.error]
+        warned = [(clip.name, "; ".join(clip.warnings)) for clip in used]
         lines = [
             f"{totals['records']} clips, {totals['frames']} frames, {totals['flows']} "
             f"flows, {gigabytes(totals['record_bytes'])}",
-            *(f"  {count:6d} {name}" for name, count in self.membership.items()),
+            *(f"  {count:6d} {place}" for place, count in self._membership.items()),
+            *_named("skipped", skipped),
+            *_named("read with a warning", [one for one in warned if one[1]]),
+            *_named("left out", self._chosen.unlisted),
         ]
-        lines += _named("skipped", [(c.name, c.error) for c in self.skipped])
-        warned = [(c.name, "; ".join(c.warnings)) for c in self.used if c.warnings]
-        lines += _named("read with a warning", warned)
-        lines += _named("left out", self.chosen.unlisted)
-        if short := totals[f"shorter_than_{_FULL_SNIPPET}_flows"]:
+        if totals[_SHORT]:
             lines.append(
-                f"{short} clips have fewer than {_FULL_SNIPPET} flows: they are kept, "
-                "and tau is cut to what fits"
+                f"{totals[_SHORT]} clips have fewer than {_FULL_SNIPPET} flows: they "
+                "are kept, and tau is cut to what fits"
             )
         return lines
 

@@ -32,19 +32,12 @@ Source = decoding.Video | extracted.Frames
 
 
 class Task(NamedTuple):
-    """One clip to encode.
+    """One clip to encode."""
 
-    Attributes:
-        name: of the clip, for the report.
-        path: the video file, or the folder of its frames.
-        cache: the file that keeps the result.
-        flow: folders of its flow; None where it is to be computed.
-    """
-
-    name: str
-    path: str
-    cache: str
-    flow: image_series.FlowFolders | None = None
+    name: str  # for the report
+    path: str  # the video file, or the folder of its frames
+    cache: str  # the file that keeps the result
+    flow: image_series.FlowFolders | None = None  # None where it is to be computed
 
     def source(self) -> Source:
         """The frames, to be iterated over."""
@@ -69,18 +62,10 @@ class Task(NamedTuple):
             return 0
 
 
-class Pace(NamedTuple):
-    """Cost of one clip: seconds and bytes per frame."""
-
-    seconds: float
-    bytes: float
-
-
 def process(task: Task, settings: encoding.Settings) -> clip_report.ClipReport:
     """Encodes a clip into its cache file, unless that is there already.
 
-    Returns:
-        the report on the clip; an unusable clip has an error and no cache file.
+    The report on an unusable clip has an error, and there is no cache file.
     """
     cache = epath.Path(task.cache)
     if cache.exists() and (known := _read_report(cache, task)):
@@ -111,12 +96,7 @@ def encode(
     settings: encoding.Settings,
     flow: extracted.Flow | None = None,
 ) -> encoding.Encoded:
-    """Frames and flow of a clip as JPEG files.
-
-    Args:
-        source: the frames.
-        settings: size, quality, flow.
-        flow: the flow of another program; None to compute it.
+    """Frames and flow of a clip as JPEG files; without a flow, it is computed.
 
     Raises:
         VideoError: the clip has fewer than two frames, is larger than a record can be,
@@ -159,14 +139,11 @@ def _encode_frames(
 def load(cache: epath.PathLike) -> dict[str, list[bytes]]:
     """Reads the JPEG files of a cached clip, by names of records.IMAGES."""
     with np.load(io.BytesIO(epath.Path(cache).read_bytes())) as arrays:
-        data, lengths = arrays["data"].tobytes(), arrays["lengths"]
-    ends = np.cumsum(lengths)
-    images = [
-        data[end - length : end] for end, length in zip(ends, lengths, strict=True)
-    ]
-    flows = len(images) // 3
-    frames = len(images) - 2 * flows
-    parts = images[:frames], images[frames : frames + flows], images[frames + flows :]
+        data, lengths = io.BytesIO(arrays["data"].tobytes()), arrays["lengths"]
+    images = [data.read(length) for length in lengths.tolist()]
+    flows = len(images) // 3  # n frames, then n - 1 flows of each component
+    start, middle = len(images) - 2 * flows, len(images) - flows
+    parts = images[:start], images[start:middle], images[middle:]
     return dict(zip(records.IMAGES, parts, strict=True))
 
 
@@ -175,11 +152,10 @@ def cache_name(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()[:32] + ".npz"
 
 
-def measure(task: Task, settings: encoding.Settings) -> Pace | None:
-    """Encodes a clip or its start: once to compile the flow, once to measure the pace.
+def measure(task: Task, settings: encoding.Settings) -> tuple[float, float] | None:
+    """Seconds and bytes per frame to encode a clip or its start; None if unreadable.
 
-    Returns:
-        None for a clip that cannot be read.
+    Flow that is computed is compiled before.
     """
     try:
         flow = task.extracted_flow()
@@ -192,7 +168,7 @@ def measure(task: Task, settings: encoding.Settings) -> Pace | None:
     except decoding.VideoError:
         return None
     count = len(encoded.frames)
-    return Pace((time.perf_counter() - start) / count, encoded.size / count)
+    return (time.perf_counter() - start) / count, encoded.size / count
 
 
 def _pieces(frames: Iterable[decoding.Frame]) -> Iterator[UInt8[np.ndarray, "t y x 3"]]:
@@ -210,13 +186,9 @@ def _save(
 ) -> None:
     """Writes the cache file; hosts and workers may write the same one."""
     images = encoded.frames + encoded.flow_x + encoded.flow_y
-    buffer = io.BytesIO()
-    np.savez(
-        buffer,
-        data=np.frombuffer(b"".join(images), np.uint8),
-        lengths=np.array([len(image) for image in images]),
-        report=np.array(json.dumps(dataclasses.asdict(report))),
-    )
+    data = np.frombuffer(b"".join(images), np.uint8)
+    text, buffer = json.dumps(dataclasses.asdict(report)), io.BytesIO()
+    np.savez(buffer, data=data, lengths=[len(image) for image in images], report=text)
     files.write_whole(cache, buffer.getvalue(), draft=str(os.getpid()))
 
 
@@ -224,7 +196,9 @@ def _read_report(cache: epath.Path, task: Task) -> clip_report.ClipReport | None
     """The report of an earlier run on a clip, if its files have not changed since."""
     try:
         with cache.open("rb") as file, np.load(file) as arrays:
-            report = clip_report.ClipReport.from_json(json.loads(str(arrays["report"])))
+            fields = json.loads(str(arrays["report"]))
+        tuples = {name: tuple(fields[name]) for name in ("size", "warnings")}
+        report = clip_report.ClipReport(**fields | tuples)
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None  # Written incompletely, as by a power failure.
     try:

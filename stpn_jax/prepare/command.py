@@ -9,8 +9,9 @@ Functions import heavy modules, because worker processes import this file too.
 """
 
 import argparse
+import contextlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from stpn_jax.utils import errors
@@ -29,36 +30,28 @@ def run() -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command line.
-
-    Returns:
-        as errors.guard: 0, 2 after an error of the user's, 130 after Ctrl-C.
-    """
+    """Runs the command line; the exit status of errors.guard."""
     return errors.guard(lambda: _run(_parse(argv)))
 
 
-def _run(options: argparse.Namespace) -> None:
-    if options.inspect:
+def _run(flags: argparse.Namespace) -> None:
+    if flags.inspect:
         from stpn_jax.prepare import inspection
 
-        inspection.inspect(
-            options.inspect, options.out, options.clips, options.seed, _say
-        )
+        inspection.inspect(flags.inspect, flags.out, flags.clips, flags.seed, _say)
         return
-    if options.dataset:
-        from stpn_jax.prepare import job, preparation
+    if flags.dataset:
+        from stpn_jax.prepare import preparation
         from stpn_jax.utils import compilation_cache
 
         compilation_cache.enable()
-        others = {"inspect", "out", "clips", "verify"}
-        flags = {name: v for name, v in vars(options).items() if name not in others}
-        preparation.prepare(job.Arguments(**flags), _say)
-    if options.verify:
+        preparation.prepare(flags, _say)
+    if flags.verify:
         from stpn_jax.records import records
 
-        with errors.disk_errors(options.data_dir, "nothing is lost"):
-            count = records.verify(options.data_dir)
-        _say(f"{options.data_dir}: the checksums of all {count} records are right")
+        with errors.disk_errors(flags.data_dir, "nothing is lost"):
+            count = records.verify(flags.data_dir)
+        _say(f"{flags.data_dir}: the checksums of all {count} records are right")
 
 
 def _say(line: str) -> None:
@@ -67,38 +60,52 @@ def _say(line: str) -> None:
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    options = _parser().parse_args(argv)
-    if options.out and not options.out.endswith(".png"):
-        raise UsageError(f"--out={options.out}: expected the name of a .png file")
-    if (options.out or options.clips) and not options.inspect:
-        raise UsageError("--out and --clips go with --inspect=DATA_DIR")
-    if options.inspect:
-        return options
-    if not options.data_dir:
-        raise UsageError(
-            "--data_dir is missing or empty; expected the folder for the records"
+    flags = _parser().parse_args(argv)
+    for is_wrong, message in _checks(flags):
+        if is_wrong:
+            raise UsageError(message)
+    flags.flow_bound = flags.flow_bound or _BOUND
+    flags.host = flags.host or 0
+    return flags
+
+
+def _checks(flags: argparse.Namespace) -> Iterator[tuple[object, str]]:
+    """Whether flags do not go together, and the message; the first of them counts."""
+    yield (
+        flags.out and not flags.out.endswith(".png"),
+        f"--out={flags.out}: expected the name of a .png file",
+    )
+    yield (
+        (flags.out or flags.clips) and not flags.inspect,
+        "--out and --clips go with --inspect=DATA_DIR",
+    )
+    if flags.inspect:
+        return
+    yield (
+        not flags.data_dir,
+        "--data_dir is missing or empty; expected the folder for the records",
+    )
+    if not flags.verify:
+        yield not flags.dataset, "--dataset is missing; --help lists the options"
+        yield (
+            bool(flags.videos) == bool(flags.frames),
+            "either --videos or --frames is needed; --help lists both",
         )
-    if not options.verify and not options.dataset:
-        raise UsageError("--dataset is missing; --help lists the options")
-    if not options.verify and bool(options.videos) == bool(options.frames):
-        raise UsageError("either --videos or --frames is needed; --help lists both")
-    if options.flow and not options.flow_bound:
-        raise UsageError(
-            f"--flow={options.flow} needs --flow_bound=PIXELS, the displacement that "
-            "its program wrote as 255: TSN's 20, denseflow's default 32"
-        )
-    if options.flow_leads and not options.flow:
-        raise UsageError("--flow_leads goes with --flow=DIR")
-    options.flow_bound = options.flow_bound or _BOUND
-    if (options.host is None) != (not options.hosts):
-        raise UsageError("--hosts=N and --host=I, from 0 to N - 1, go together")
-    options.host = options.host or 0
-    if options.host and options.host >= options.hosts:
-        raise UsageError(
-            f"--host={options.host} with --hosts={options.hosts}: expected a number "
-            "from 0 to one less than --hosts"
-        )
-    return options
+    yield (
+        flags.flow and not flags.flow_bound,
+        f"--flow={flags.flow} needs --flow_bound=PIXELS, the displacement that its "
+        "program wrote as 255: TSN's 20, denseflow's default 32",
+    )
+    yield flags.flow_leads and not flags.flow, "--flow_leads goes with --flow=DIR"
+    yield (
+        (flags.host is None) != (not flags.hosts),
+        "--hosts=N and --host=I, from 0 to N - 1, go together",
+    )
+    yield (
+        flags.host and flags.host >= flags.hosts,
+        f"--host={flags.host} with --hosts={flags.hosts}: expected a number from 0 to "
+        "one less than --hosts",
+    )
 
 
 def _parser() -> Parser:
@@ -121,25 +128,12 @@ def _parser() -> Parser:
     add("--hosts", metavar="N", type=_COUNT, default=0, help="machines on one data_dir")
     add("--host", metavar="I", type=_COUNT, help="which of them: 0 to N-1")
     add("--jpeg_quality", metavar="Q", type=_QUALITY, default=95)
-    add(
-        "--flow_bound",
-        metavar="PIXELS",
-        type=_PIXELS,
-        help="of --flow: as made; else 20",
-    )
-    add(
-        "--flow_leads",
-        choices=("from", "into"),
-        default="",
-        help="the frame of its number, where --flow has as many images as frames",
-    )
-    add(
-        "--test_fraction",
-        metavar="F",
-        type=_FRACTION,
-        default=0.25,
-        help="of a folder without train/ and test/",
-    )
+    bound = "of --flow: as made; else 20"
+    add("--flow_bound", metavar="PIXELS", type=_PIXELS, help=bound)
+    leads = "the frame of its number, where --flow has as many images as frames"
+    add("--flow_leads", choices=("from", "into"), default="", help=leads)
+    ratio = "of a folder without train/ and test/"
+    add("--test_fraction", metavar="F", type=_FRACTION, default=0.25, help=ratio)
     add("--seed", metavar="N", type=int, default=0, help="of all random choices")
     add("--inspect", metavar="DATA_DIR", default="", help="draw and count records")
     add("--out", metavar="PNG", default="", help="of --inspect; default: beside them")
@@ -154,30 +148,21 @@ def _type(
     """A type of argparse with a message that says what is expected."""
 
     def parse(text: str) -> T:
-        try:
-            value = convert(text)
-            is_valid = is_good(value)
-        except ValueError:
-            is_valid = False
-        if not is_valid:
-            raise argparse.ArgumentTypeError(f"expected {expected}, found {text!r}")
-        return value
+        with contextlib.suppress(ValueError):
+            if is_good(value := convert(text)):
+                return value
+        raise argparse.ArgumentTypeError(f"expected {expected}, found {text!r}")
 
     return parse
 
 
-def _two(text: str) -> tuple[int, int]:
-    width, height = map(int, text.split("x"))
-    return width, height
-
-
 def _names(text: str) -> tuple[str, ...]:
-    return tuple(name for name in text.split(",") if name)
+    return tuple(filter(None, text.split(",")))
 
 
 _SIZE = _type(
-    _two,
-    lambda size: 1 <= min(size) <= max(size) <= _LARGEST_SIDE,
+    lambda text: tuple(map(int, text.split("x"))),
+    lambda size: len(size) == 2 and 1 <= min(size) <= max(size) <= _LARGEST_SIDE,
     f"WxH such as 340x256, with sides of 1 to {_LARGEST_SIDE} pixels",
 )
 _COUNT = _type(int, lambda value: value >= 0, "a count")

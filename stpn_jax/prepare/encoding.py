@@ -15,42 +15,26 @@ RECORD_LIMIT = 1 << 30
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """Everything that the bytes of an encoded clip depend on, besides the clip.
+    """Everything that the bytes of an encoded clip depend on, besides the clip."""
 
-    Attributes:
-        size: width and height in pixels.
-        bound: displacement in pixels that becomes 255, see video.flow_codec.
-        jpeg_quality: of frames and flow.
-        flow: parameters of TV-L1; None where another program made the flow.
-        leads: the --flow_leads of such flow, see precomputed.extracted.
-    """
-
-    size: tuple[int, int]
-    bound: float
-    jpeg_quality: int
-    flow: tvl1.Parameters | None
-    leads: str = ""
+    size: tuple[int, int]  # width and height in pixels
+    bound: float  # displacement in pixels that becomes 255, see video.flow_codec
+    jpeg_quality: int  # of frames and flow
+    flow: tvl1.Parameters | None  # None where another program made the flow
+    leads: str = ""  # the --flow_leads of such flow, see precomputed.extracted
 
 
 @dataclasses.dataclass
 class Encoded:
-    """The JPEG files of a clip: n frames and n - 1 flows, each with components x and y.
-
-    Attributes:
-        size: bytes of all files.
-    """
+    """The JPEG files of a clip: n frames and n - 1 flows of components x and y."""
 
     frames: list[bytes] = dataclasses.field(default_factory=list)
     flow_x: list[bytes] = dataclasses.field(default_factory=list)
     flow_y: list[bytes] = dataclasses.field(default_factory=list)
-    size: int = 0
+    size: int = 0  # bytes of all files
 
     def add(self, files: list[bytes], file: bytes) -> None:
-        """Adds a file to one of the lists.
-
-        Raises:
-            VideoError: the clip is larger than a record can be.
-        """
+        """Adds to a list; raises VideoError if the clip exceeds a record's size."""
         files.append(file)
         self.size += len(file)
         if self.size > RECORD_LIMIT:

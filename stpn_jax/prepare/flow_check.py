@@ -9,12 +9,13 @@ has the number of a flow, in the bound, even in the axes, and a wrong guess rais
 error but costs accuracy.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import cv2
 import numpy as np
-from jaxtyping import Float32, Int, UInt8
+from jaxtyping import Float, Float32, Int, UInt8
 
 from stpn_jax.prepare import clips, encoding
 from stpn_jax.prepare.precomputed import extracted
@@ -23,6 +24,7 @@ from stpn_jax.video import decoding, flow_codec
 
 AS_STORED = "the flow as stored"
 _POSITIONS = 5  # sampling positions in a clip
+_NO_FLOW = np.zeros((2, 2))
 _READINGS = {
     AS_STORED: np.eye(2),
     "x and y swapped": np.array([[0, 1], [1, 0]]),
@@ -46,13 +48,7 @@ _SIDES = (extracted.FROM, extracted.INTO)
 
 
 class Sample(NamedTuple):
-    """Sampling positions of one clip.
-
-    Attributes:
-        frames: RGB.
-        following: the frame after each of them.
-        codes: the flow from frames to following, quantised.
-    """
+    """Sampling positions of a clip: RGB frames and the quantised flow between them."""
 
     frames: UInt8[np.ndarray, "t y x 3"]
     following: UInt8[np.ndarray, "t y x 3"]
@@ -60,22 +56,15 @@ class Sample(NamedTuple):
 
 
 class Measures(NamedTuple):
-    """Statistics of the flow of some samples.
+    """Statistics of the flow of some samples."""
 
-    Attributes:
-        length: mean displacement in pixels.
-        saturated: share of codes at an end of their range.
-        still: share of flow images without any motion.
-        moving: share of pixels that move by more than half a pixel.
-        explained: reading -> share of the change between frames that it explains,
-            where something moves; NaN where nothing does.
-    """
-
-    length: float
-    saturated: float
-    still: float
-    moving: float
+    length: float  # mean displacement in pixels
+    saturated: float  # share of codes at an end of their range
+    still: float  # share of flow images without any motion
+    moving: float  # share of pixels that move by more than half a pixel
     explained: dict[str, float]
+    """Reading -> share of the change between frames that it explains, where something
+    moves; NaN where nothing does."""
 
     @property
     def is_still(self) -> bool:
@@ -110,79 +99,61 @@ class Measures(NamedTuple):
             yield f"the flow explains {own:.0%} of the change between frames"
 
 
-class Result(NamedTuple):
-    """Lines on the flow of another program: what was measured, and warnings."""
-
-    lines: list[str]
-    warnings: list[str]
-
-
 def positions(first: int, last: int) -> Int[np.ndarray, "t"]:
     """Sampling positions evenly over a range of frames; a short one repeats some."""
     return np.linspace(first, last, _POSITIONS).round().astype(int)
 
 
 def measure(samples: Iterable[Sample], bound: float) -> Measures:
-    """Statistics of the flow of at least one sample; one is held in memory at a time.
-
-    Args:
-        samples: frames and flow.
-        bound: displacement in pixels of the code 255.
-    """
-    shares = []
-    change, left = 0.0, dict.fromkeys(_READINGS, 0.0)
+    """Statistics of the flow of one sample or more, of which one is held in memory."""
+    shares, left = [], np.zeros(1 + len(_READINGS))
     for sample in samples:
         motion = np.asarray(flow_codec.dequantise(sample.codes, bound))
         shares.append(_shares(sample.codes, motion))
-        own_change, own_left = _differences(sample, motion)
-        change += own_change
-        left = {reading: left[reading] + own_left[reading] for reading in left}
+        left += _left(sample, motion)
+    parts = 1 - left[1:] / left[0] if left[0] else np.full(len(_READINGS), np.nan)
+    explained = dict(zip(_READINGS, parts.tolist(), strict=True))
     length, saturated, still, moving = np.mean(shares, axis=0).tolist()
-    explained = {
-        reading: 1 - rest / change if change else float("nan")
-        for reading, rest in left.items()
-    }
     return Measures(length, saturated, still, moving, explained)
 
 
-def check(tasks: Sequence[clips.Task], settings: encoding.Settings) -> Result:
-    """Measures how well the flow of some clips fits, and what would fit better.
+def check(
+    tasks: Sequence[clips.Task], settings: encoding.Settings
+) -> tuple[list[str], list[str]]:
+    """Measures how well the flow of another program fits, and what would fit better.
 
-    Args:
-        tasks: clips with flow of another program.
-        settings: how they are to be encoded.
+    Returns:
+        lines on what was measured in some clips, and warnings.
 
     Raises:
         UsageError: there are as many flows as frames and settings.leads is empty, or
             one flow less and settings.leads is given.
     """
-    read, first_reason = _read_some(tasks, settings)
+    read, reason = _read_some(tasks, settings)
     equal = [clip for clip in read if clip.has_flow_for_each_frame]
-    result = Result([], [])
+    lines: list[str] = []
+    warnings: list[str] = []
     if equal and 2 * len(equal) < len(read):
-        result.lines.append(
+        lines.append(
             f"{len(equal)} of {len(read)} clips have as many flows as frames, others "
             "one less"
         )
     elif equal:
         line, is_wrong = _compare_sides(equal, settings)
-        (result.warnings if is_wrong else result.lines).append(line)
+        (warnings if is_wrong else lines).append(line)
     if settings.leads and read and not equal:
         raise UsageError(
             f"--flow_leads={settings.leads} is for as many flows as frames; the "
             f"{len(read)} clips that were checked have one flow less: leave it out"
         )
     fitting = [c for c in read if c.has_flow_for_each_frame == bool(settings.leads)]
-    if not fitting:
-        result.warnings.append(
-            f"the flow was not checked: no clip can be used ({first_reason})"
-        )
-        return result
-    measures = _measure(fitting, settings, settings.leads)
-    result.lines.append(f"in {len(fitting)} clips: {measures}")
-    result.warnings.extend(measures.misfits())
-    result.warnings.extend(_shifted(fitting, settings, measures))
-    return result
+    if fitting:
+        measures = _measure(fitting, settings, settings.leads)
+        lines.append(f"in {len(fitting)} clips: {measures}")
+        warnings += [*measures.misfits(), *_shifted(fitting, settings, measures)]
+    else:
+        warnings.append(f"the flow was not checked: no clip can be used ({reason})")
+    return lines, warnings
 
 
 class _Clip(NamedTuple):
@@ -227,11 +198,7 @@ def _read_some(
 
 
 def _read(task: clips.Task, settings: encoding.Settings) -> _Clip:
-    """The start of a clip.
-
-    Raises:
-        VideoError: it cannot be used.
-    """
+    """The start of a clip; raises VideoError if it cannot be used."""
     start, count = [], 0
     flow = task.extracted_flow()
     for frame in task.source():
@@ -277,14 +244,15 @@ def _compare_sides(
     }
     best, other = sorted(_SIDES, key=lambda side: -share[side])
     is_clear = share[best] > share[other] + _BETTER_SIDE
-    if np.isnan(list(share.values())).any():
-        line = f"nothing moves in {len(read)} clips with as many flows as frames"
+    line = f"in {len(read)} clips with as many flows as frames, "
+    if any(map(math.isnan, share.values())):
+        line += "nothing moves"
     else:
         advice = f"--flow_leads={best} fits" if is_clear else "neither fits better"
-        line = (
-            f"in {len(read)} clips with as many flows as frames, flow that leads "
-            f"{best} the frame of its number explains {share[best]:.1%} of the change, "
-            f"flow that leads {other} it {share[other]:.1%}: {advice}"
+        line += (
+            f"flow that leads {best} the frame of its number explains "
+            f"{share[best]:.1%} of the change, flow that leads {other} it "
+            f"{share[other]:.1%}: {advice}"
         )
     if not settings.leads:
         raise UsageError(f"--flow_leads=from or into is needed: {line}")
@@ -293,30 +261,27 @@ def _compare_sides(
 
 def _shares(
     codes: UInt8[np.ndarray, "t y x 2"], motion: Float32[np.ndarray, "t y x 2"]
-) -> tuple[float, float, float, float]:
-    """Measures but for what is explained."""
+) -> list[float]:
+    """The first four measures."""
     lengths = np.linalg.norm(motion, axis=-1)
     saturated = (codes <= _LIMITS[0]) | (codes >= _LIMITS[1])
     still = np.isin(codes, _REST).all(axis=(1, 2, 3))
-    length, ends, rest, moving = (
-        float(part.mean()) for part in (lengths, saturated, still, lengths > _MOVING)
-    )
-    return length, ends, rest, moving
+    parts = (lengths, saturated, still, lengths > _MOVING)
+    return [float(part.mean()) for part in parts]
 
 
-def _differences(
+def _left(
     sample: Sample, motion: Float32[np.ndarray, "t y x 2"]
-) -> tuple[float, dict[str, float]]:
-    """Change in grey levels where something moves, and what each reading leaves."""
-    change, left = 0.0, dict.fromkeys(_READINGS, 0.0)
+) -> Float[np.ndarray, "readings"]:
+    """Change in grey levels where something moves; what each reading leaves of it."""
+    left = np.zeros(1 + len(_READINGS))
     frames = zip(_grey(sample.frames), _grey(sample.following), motion, strict=True)
     for now, after, u in frames:
         moves = np.linalg.norm(u, axis=-1) > _MOVING
-        change += float(np.abs(after - now)[moves].sum())
-        for reading, matrix in _READINGS.items():
+        for i, matrix in enumerate((_NO_FLOW, *_READINGS.values())):
             back = _warp(after, (u @ matrix.T).astype(np.float32))
-            left[reading] += float(np.abs(back - now)[moves].sum())
-    return change, left
+            left[i] += np.abs(back - now)[moves].sum()
+    return left
 
 
 def _warp(

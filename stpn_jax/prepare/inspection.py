@@ -32,12 +32,8 @@ def inspect(
 ) -> None:
     """Prints counts and warnings, and draws contact sheets.
 
-    Args:
-        data_dir: the records.
-        out: file of the sheets; empty for one beside the records.
-        clips: number of clips in the sheets; 0 for one a class, and 16 at least.
-        seed: samples the clips.
-        say: prints a line.
+    The sheets show `clips` clips; 0 means one a class, and 16 at least. They are
+    written to `out`, or beside the records if it is empty.
     """
     with errors.disk_errors(data_dir, "nothing is lost"):
         dataset = records.open_dataset(data_dir)
@@ -65,10 +61,8 @@ def counts(dataset: records.Dataset) -> Iterator[str]:
         f"{frames.sum()} frames and {frames.sum() - len(dataset)} flows of "
         f"{width}x{height}, bound {meta.bound:g} pixels"
     )
-    yield (
-        f"frames a clip: {frames.min()} to {frames.max()}, median "
-        f"{np.median(frames):.0f}"
-    )
+    middle = f"median {np.median(frames):.0f}"
+    yield f"frames a clip: {frames.min()} to {frames.max()}, {middle}"
     for split in range(meta.splits):
         parts = Counter(place[split] for place in dataset.membership)
         listed = ", ".join(f"{count} {part}" for part, count in sorted(parts.items()))
@@ -84,13 +78,13 @@ def warnings(dataset: records.Dataset, measures: flow_check.Measures) -> Iterato
         yield f"hardly anything moves: {still} are still"
     else:
         yield from measures.misfits()
+        if measures.still > 0.5:
+            yield f"{still} show no motion at all"
     if measures.saturated > _MANY:
         yield (
             f"{measures.saturated:.0%} of the flow's codes are at an end of their "
             "range: the bound is small for these videos"
         )
-    if measures.still > 0.5 and not measures.is_still:
-        yield f"{still} show no motion at all"
     yield from missing_parts(dataset)
 
 
@@ -110,17 +104,9 @@ def missing_parts(dataset: records.Dataset) -> Iterator[str]:
 
 
 def choose(dataset: records.Dataset, count: int, seed: int = 0) -> list[int]:
-    """Samples clips evenly over classes and their parts of split 1.
+    """Samples clips evenly over classes and their parts of split 1, in class order.
 
-    A larger count contains the clips of a smaller one.
-
-    Args:
-        dataset: open records.
-        count: clips wanted; fewer are returned where there are fewer.
-        seed: samples them.
-
-    Returns:
-        indices in the order of their classes.
+    A larger count contains the clips of a smaller one; count may exceed what is there.
     """
     by_class: dict[int, dict[str, list[int]]] = {}
     for index in official_splits.shuffled(map(str, range(len(dataset))), str(seed)):
@@ -138,11 +124,7 @@ def choose(dataset: records.Dataset, count: int, seed: int = 0) -> list[int]:
 
 
 def sample(dataset: records.Dataset, video: int) -> flow_check.Sample:
-    """Frames and flow at positions spread evenly over a clip.
-
-    Raises:
-        UsageError: an image cannot be read; it names the clip.
-    """
+    """Frames and flow at positions spread evenly over a clip; UsageError if damaged."""
     width, height = dataset.meta.size
 
     def decode(files: Sequence[bytes], mode: int) -> UInt8[np.ndarray, "t y x *c"]:
@@ -175,16 +157,20 @@ def write_contact_sheets(
     pages = np.array_split(np.asarray(videos), math.ceil(len(videos) / _SHEET))
     for number, page in enumerate(map(np.ndarray.tolist, pages), 1):
         samples = [sample(dataset, video) for video in page]
-        flows = [
-            np.asarray(flow_codec.dequantise(s.codes, meta.bound)) for s in samples
-        ]
+        codes = (one.codes for one in samples)
+        flows = [np.asarray(flow_codec.dequantise(c, meta.bound)) for c in codes]
         fastest = [np.quantile(np.linalg.norm(u, axis=-1), 0.99) for u in flows]
         # The median clip has its full colours, however fast the fastest one is.
         limit = max(1.0, float(np.median(fastest)))
         rows = [
             contact_sheet.Row(
                 meta.classes[dataset.labels[video]],
-                _details(dataset, video, one),
+                (
+                    f"splits: {' '.join(dataset.membership[video])}",
+                    f"{dataset.num_frames[video]} frames",
+                    flow_check.measure([one], meta.bound).explanation,
+                    dataset.names[video],
+                ),
                 one.frames,
                 images.flow_colours(u, limit),
             )
@@ -197,17 +183,6 @@ def write_contact_sheets(
         file = path if len(pages) == 1 else path.with_stem(f"{path.stem}_{number}")
         file.write_bytes(contact_sheet.draw(title, rows, limit))
         yield file
-
-
-def _details(
-    dataset: records.Dataset, video: int, one: flow_check.Sample
-) -> tuple[str, ...]:
-    return (
-        f"splits: {' '.join(dataset.membership[video])}",
-        f"{dataset.num_frames[video]} frames",
-        flow_check.measure([one], dataset.meta.bound).explanation,
-        dataset.names[video],
-    )
 
 
 def _of_class(dataset: records.Dataset, label: int) -> str:

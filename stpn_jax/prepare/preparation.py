@@ -4,6 +4,7 @@ Every finished clip is kept in DATA_DIR/.clips, so that the same command resumes
 an interruption. dataset.json is written last and marks a complete data_dir.
 """
 
+import argparse
 import functools
 import re
 import shutil
@@ -16,15 +17,7 @@ import tqdm
 from etils import epath
 
 from stpn_jax.datasets import builders, listing
-from stpn_jax.prepare import (
-    clip_report,
-    clips,
-    encoding,
-    flow_check,
-    inspection,
-    job,
-    workers,
-)
+from stpn_jax.prepare import clip_report, clips, flow_check, inspection, job, workers
 from stpn_jax.prepare.precomputed import image_series
 from stpn_jax.records import records
 from stpn_jax.utils import errors, files, locks
@@ -35,58 +28,54 @@ _HEADERS = 50  # clips whose headers are read to estimate the number of frames
 _TRIES = 5  # clips that may be unreadable before the estimate is omitted
 
 Say = Callable[[str], None]
+Flags = argparse.Namespace
 
 
-def prepare(arguments: job.Arguments, say: Say) -> None:
-    """Makes a data_dir, or says that it is complete.
-
-    Args:
-        arguments: the flags.
-        say: prints a line.
+def prepare(flags: Flags, say: Say) -> None:
+    """Makes a data_dir by the flags of command.py, or says that it is complete.
 
     Raises:
-        UsageError: the arguments, the folders or all of the clips cannot be used; the
-            data_dir was made with other arguments; the disk is full.
+        UsageError: the flags, the folders or all of the clips cannot be used; the
+            data_dir was made with other flags; the disk is full.
     """
-    data_dir = epath.Path(arguments.data_dir)
+    data_dir = epath.Path(flags.data_dir)
     if data_dir.exists() and not data_dir.is_dir():
         raise UsageError(f"--data_dir={data_dir} is a file; expected a folder's name")
     with errors.disk_errors(data_dir, kept="finished clips are kept"):
         if description := records.read_description(data_dir):
-            job.check_finished(arguments, description["prepared"])
+            job.check_finished(flags, description["prepared"])
             _remove(data_dir / job.CACHE)
             say(f"{data_dir} is complete already: nothing to do (delete it to redo it)")
             return
         builders.require_tensorflow()
-        chosen = job.list_clips(arguments)
-        tasks = _tasks(chosen, arguments)
+        chosen = job.list_clips(flags)
+        tasks = _tasks(chosen, flags)
         warnings: list[str] = []
-        if arguments.flow:
-            lines, warnings = flow_check.check(tasks, arguments.settings)
+        if flags.flow:
+            lines, warnings = flow_check.check(tasks, job.settings(flags))
             for line in (*lines, *_marked(warnings)):
                 say(line)
-        job.register(arguments)
-        share = f"host {arguments.host} of {arguments.hosts}" if arguments.hosts else ""
+        job.register(flags)
+        share = f"host {flags.host} of {flags.hosts}" if flags.hosts else ""
         with locks.alone_in(data_dir, data_dir / job.CACHE, share):
-            _announce(arguments, chosen, say)
-            if arguments.hosts:
-                _run_share(arguments, tasks, say)
+            _announce(flags, chosen, say)
+            if flags.hosts:
+                _run_share(flags, tasks, say)
             else:
-                _run(arguments, chosen, tasks, say)
-                dataset = records.open_dataset(data_dir)
-                warnings = [*warnings, *inspection.missing_parts(dataset)]
+                _run(flags, chosen, tasks, say)
+                warnings += inspection.missing_parts(records.open_dataset(data_dir))
             # Repeated at the end, where they are seen.
             for line in _marked(warnings):
                 say(line)
 
 
-def _run_share(arguments: job.Arguments, tasks: Sequence[clips.Task], say: Say) -> None:
+def _run_share(flags: Flags, tasks: Sequence[clips.Task], say: Say) -> None:
     """Encodes every hosts-th clip; packing is left to the command without hosts."""
-    own = tasks[arguments.host :: arguments.hosts]
-    say(f"host {arguments.host} of {arguments.hosts}: {len(own)} clips of them")
-    failed = sum(bool(clip.error) for clip in _encode(arguments, own, say))
+    own = tasks[flags.host :: flags.hosts]
+    say(f"host {flags.host} of {flags.hosts}: {len(own)} clips of them")
+    failed = sum(bool(clip.error) for clip in _encode(flags, own, say))
     left = sum(not epath.Path(task.cache).exists() for task in tasks) - failed
-    say(f"host {arguments.host} is done: {failed} of its {len(own)} clips unreadable")
+    say(f"host {flags.host} is done: {failed} of its {len(own)} clips unreadable")
     say(
         f"{max(left, 0)} clips are left to the other hosts; when all are done, the "
         "same command without --hosts and --host writes the records"
@@ -94,131 +83,107 @@ def _run_share(arguments: job.Arguments, tasks: Sequence[clips.Task], say: Say) 
 
 
 def _run(
-    arguments: job.Arguments,
-    chosen: listing.Listing,
-    tasks: Sequence[clips.Task],
-    say: Say,
+    flags: Flags, chosen: listing.Listing, tasks: Sequence[clips.Task], say: Say
 ) -> None:
     """Encodes all clips and packs them."""
-    data_dir = epath.Path(arguments.data_dir)
+    data_dir = epath.Path(flags.data_dir)
     start = time.monotonic()
-    report = clip_report.Report(_encode(arguments, tasks, say), chosen)
+    done = _encode(flags, tasks, say)
+    report = clip_report.Report(done, chosen)
     report.write(data_dir / clip_report.FILE)
     if not report.used:
         raise UsageError(
-            f"none of the {len(tasks)} clips can be read (the first, "
-            f"{report.clips[0].name}: {report.clips[0].error}); "
-            f"{data_dir / clip_report.FILE} lists them all"
+            f"none of the {len(tasks)} clips can be read (the first, {done[0].name}: "
+            f"{done[0].error}); {data_dir / clip_report.FILE} lists them all"
         )
     say(f"packing {len(report.used)} clips into TFRecord files")
-    used = {clip.name for clip in report.used}
     examples = [
         builders.Example(clip, functools.partial(clips.load, task.cache))
         for clip, task in zip(chosen.clips, tasks, strict=True)
-        if clip.name in used
+        if clip.name in report.used
     ]
-    _pack(arguments, chosen, examples)
+    _pack(flags, chosen, examples)
     _remove(data_dir / job.CACHE)
     say(f"done in {_duration(time.monotonic() - start)}")
-    for line in (*report.summary(), "wrote:", *_written(data_dir, arguments.dataset)):
+    for line in (*report.summary(), "wrote:", *_written(data_dir, flags.dataset)):
         say(line)
 
 
-def _tasks(chosen: listing.Listing, arguments: job.Arguments) -> list[clips.Task]:
-    cache = epath.Path(arguments.data_dir) / job.CACHE
+def _tasks(chosen: listing.Listing, flags: Flags) -> list[clips.Task]:
+    cache = epath.Path(flags.data_dir) / job.CACHE
     flows: Sequence[image_series.FlowFolders | None] = [None] * len(chosen.clips)
-    if arguments.flow:
+    if flags.flow:
         names = [clip.name for clip in chosen.clips]
-        if not arguments.frames:
+        if not flags.frames:
             names = [name.rpartition(".")[0] for name in names]
-        flows = image_series.locate(arguments.flow, names)
+        flows = image_series.locate(flags.flow, names)
     return [
         clips.Task(clip.name, clip.path, str(cache / clips.cache_name(clip.name)), flow)
         for clip, flow in zip(chosen.clips, flows, strict=True)
     ]
 
 
-def _announce(arguments: job.Arguments, chosen: listing.Listing, say: Say) -> None:
-    width, height = arguments.size
+def _announce(flags: Flags, chosen: listing.Listing, say: Say) -> None:
+    width, height = flags.size
     say(
-        f"{arguments.dataset}: {len(chosen.clips)} clips of {len(chosen.classes)} "
-        f"classes from {arguments.clips_folder}"
+        f"{flags.dataset}: {len(chosen.clips)} clips of {len(chosen.classes)} "
+        f"classes from {flags.videos or flags.frames}"
     )
     if absent := sum(chosen.absent.values()):
         say(f"{absent} clips of these classes are in the lists and not in the folder")
-    flow = f"the flow of {arguments.flow}" if arguments.flow else "TV-L1 flow"
+    flow = f"the flow of {flags.flow}" if flags.flow else "TV-L1 flow"
     say(
         f"each becomes {width}x{height} frames and {flow} (JPEG quality "
-        f"{arguments.jpeg_quality}) in {arguments.data_dir}"
+        f"{flags.jpeg_quality}) in {flags.data_dir}"
     )
 
 
 def _encode(
-    arguments: job.Arguments, tasks: Sequence[clips.Task], say: Say
+    flags: Flags, tasks: Sequence[clips.Task], say: Say
 ) -> list[clip_report.ClipReport]:
     """Encodes what is not yet in the cache, in workers, with a progress bar."""
-    count = min(arguments.workers or workers.default_workers(), max(len(tasks), 1))
-    work = functools.partial(clips.process, settings=arguments.settings)
+    count = min(flags.workers or workers.default_workers(), max(len(tasks), 1))
+    work = functools.partial(clips.process, settings=job.settings(flags))
     left = [task for task in tasks if not epath.Path(task.cache).exists()]
     if len(left) < len(tasks):
         say(f"{len(tasks) - len(left)} of {len(tasks)} clips are there already")
     with workers.Pool(count) as pool:
-        if estimate := _estimate(left, len(tasks), arguments, pool):
+        if estimate := _estimate(left, len(tasks), flags, pool):
             say(estimate)
         done = pool.map(work, tasks, describe=lambda task: task.name)
         seconds = 0.1 if sys.stderr.isatty() else _LOG_SECONDS
-        bar = tqdm.tqdm(
-            done,
-            total=len(tasks),
-            unit="clip",
-            smoothing=0.05,
-            mininterval=seconds,
-            maxinterval=max(seconds, 10),
-        )
+        limits = {"mininterval": seconds, "maxinterval": max(seconds, 10)}
+        bar = tqdm.tqdm(done, total=len(tasks), unit="clip", smoothing=0.05, **limits)
         return sorted(bar, key=lambda clip: clip.name)
 
 
 def _estimate(
-    left: Sequence[clips.Task],
-    all_clips: int,
-    arguments: job.Arguments,
-    pool: workers.Pool,
+    left: Sequence[clips.Task], all_clips: int, flags: Flags, pool: workers.Pool
 ) -> str:
     """Time and disk space by a few clips; empty if unknown.
 
     One clip's start is encoded in one worker, which also compiles the flow for all.
     """
-    frames = _mean_frames(left) * len(left)
-    pace = _pace(left, arguments.settings, pool)
-    if not frames or pace is None:
+    headers = left[:: max(1, len(left) // _HEADERS)]
+    counts = [count for task in headers if (count := task.declared_frames())]
+    tried = left[:: max(1, len(left) // _TRIES)][:_TRIES]
+    paces = (pool.call(clips.measure, task, job.settings(flags)) for task in tried)
+    pace = next(filter(None, paces), None)
+    if not counts or pace is None:
         return ""
-    size = pace.bytes * frames * all_clips / len(left)
-    seconds = pace.seconds * frames / pool.speed
+    frames = sum(counts) / len(counts) * len(left)
+    seconds, size = pace[0] * frames, pace[1] * frames * all_clips / len(left)
     line = (
-        f"estimate from a few clips: {frames:.0f} frames, {_duration(seconds)} with "
-        f"{pool.workers} clips at a time, {clip_report.gigabytes(size)} of records and "
-        "up to three times that while they are packed"
+        f"estimate from a few clips: {frames:.0f} frames, "
+        f"{_duration(seconds / pool.speed)} with {pool.workers} clips at a time, "
+        f"{clip_report.gigabytes(size)} of records and up to three times that "
+        "while they are packed"
     )
-    if files.is_remote(arguments.data_dir):
+    if files.is_remote(flags.data_dir):
         return line
-    free = shutil.disk_usage(arguments.data_dir).free
+    free = shutil.disk_usage(flags.data_dir).free
     enough = "" if free > 3 * size else ": THIS MAY NOT BE ENOUGH"
     return f"{line}; {clip_report.gigabytes(free)} are free{enough}"
-
-
-def _mean_frames(tasks: Sequence[clips.Task]) -> float:
-    sample = tasks[:: max(1, len(tasks) // _HEADERS)]
-    counts = [count for task in sample if (count := task.declared_frames())]
-    return sum(counts) / len(counts) if counts else 0.0
-
-
-def _pace(
-    tasks: Sequence[clips.Task], settings: encoding.Settings, pool: workers.Pool
-) -> clips.Pace | None:
-    for task in tasks[:: max(1, len(tasks) // _TRIES)][:_TRIES]:
-        if pace := pool.call(clips.measure, task, settings):
-            return pace
-    return None
 
 
 def _duration(seconds: float) -> str:
@@ -228,25 +193,23 @@ def _duration(seconds: float) -> str:
 
 
 def _pack(
-    arguments: job.Arguments,
-    chosen: listing.Listing,
-    examples: Sequence[builders.Example],
+    flags: Flags, chosen: listing.Listing, examples: Sequence[builders.Example]
 ) -> None:
     """Finished clips -> TFRecord files, index.npz and dataset.json."""
-    prepared = job.prepared(arguments, chosen)
+    prepared = job.prepared(flags, chosen)
     meta = records.Meta(
-        dataset=arguments.dataset,
+        dataset=flags.dataset,
         classes=chosen.classes,
         groups=dict(chosen.groups),
-        size=arguments.size,
-        bound=arguments.flow_bound,
+        size=flags.size,
+        bound=flags.flow_bound,
         splits=chosen.splits,
         flow=prepared["settings"]["flow"] or {},
-        jpeg_quality=arguments.jpeg_quality,
+        jpeg_quality=flags.jpeg_quality,
     )
-    data_dir = epath.Path(arguments.data_dir)
-    _remove(data_dir / arguments.dataset)
-    builder = builders.BUILDERS[arguments.dataset](data_dir, meta, examples)
+    data_dir = epath.Path(flags.data_dir)
+    _remove(data_dir / flags.dataset)
+    builder = builders.BUILDERS[flags.dataset](data_dir, meta, examples)
     records.write_index(data_dir, meta, builders.write(builder), prepared)
 
 

@@ -6,7 +6,6 @@ the flow of one clip, the next is decoded and the previous one encoded.
 """
 
 import concurrent.futures
-import contextlib
 import multiprocessing
 import os
 import signal
@@ -40,21 +39,28 @@ def default_workers() -> int:
 
 
 class Pool:
-    """Runs functions in workers; no worker outlives its `with` block."""
+    """Runs functions in workers; no worker outlives its `with` block.
+
+    Attributes:
+        workers: their number.
+        speed: clips that progress at full speed; an accelerator computes one at a time.
+    """
 
     def __init__(self, workers: int):
         self.workers = workers
-        self._stack = contextlib.ExitStack()
-
-    @property
-    def speed(self) -> int:
-        """Clips that progress at full speed; an accelerator computes one at a time."""
-        return 1 if has_accelerator() else self.workers
+        self.speed = 1 if has_accelerator() else workers
+        self._executor: concurrent.futures.Executor
+        if has_accelerator() or workers == 1:
+            self._executor = concurrent.futures.ThreadPoolExecutor(workers)
+        else:
+            self._executor = concurrent.futures.ProcessPoolExecutor(
+                workers,
+                multiprocessing.get_context("spawn"),
+                _initialise_process,
+                (jax.config.values.get("jax_compilation_cache_dir"),),
+            )
 
     def __enter__(self) -> "Pool":
-        with self._stack:
-            self._executor = self._open()
-            self._stack = self._stack.pop_all()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
@@ -69,8 +75,6 @@ class Pool:
             for one in (getattr(self._executor, "_processes", None) or {}).values():
                 one.kill()
             raise
-        finally:
-            self._stack.close()
 
     def call(self, function: Callable[..., R], *arguments: object) -> R:
         """function(*arguments) in one worker."""
@@ -84,13 +88,9 @@ class Pool:
     ) -> Iterator[R]:
         """Calls a function for each item; yields results in the order of completion.
 
-        Args:
-            function: called in the workers.
-            items: its arguments.
-            describe: names an item in the error message.
-
         Raises:
-            UsageError: a worker was killed, as by the system when memory ran out.
+            UsageError: a worker was killed, as by the system when memory ran out; it
+                describes the items that the workers had.
         """
         pending = {self._executor.submit(function, item): item for item in items}
         try:
@@ -98,7 +98,9 @@ class Pool:
                 yield future.result()
                 del pending[future]
         except process.BrokenProcessPool as error:
-            unfinished = [item for future, item in pending.items() if _failed(future)]
+            unfinished = [
+                i for f, i in pending.items() if not f.done() or f.exception()
+            ]
             named = ", ".join(map(describe, unfinished[: self.workers]))
             raise UsageError(
                 "a worker was killed (most often memory ran out) at one of these "
@@ -106,21 +108,15 @@ class Pool:
                 f"with fewer --workers than {self.workers} or without that clip"
             ) from error
 
-    def _open(self) -> concurrent.futures.Executor:
-        if has_accelerator() or self.workers == 1:
-            return concurrent.futures.ThreadPoolExecutor(self.workers)
-        self._stack.enter_context(_environment(_process_environment()))
-        return concurrent.futures.ProcessPoolExecutor(
-            self.workers,
-            mp_context=multiprocessing.get_context("spawn"),
-            initializer=_initialise_process,
-        )
 
-
-def _initialise_process() -> None:
+def _initialise_process(compilation_cache: str | None) -> None:
+    """One thread, on the CPU; JAX reads these settings when it first computes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    cv2.setNumThreads(1)
     threading.Thread(target=_exit_with_parent, daemon=True).start()
+    cv2.setNumThreads(1)
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_SINGLE_THREADED}"
+    jax.config.update("jax_platforms", "cpu")
+    jax.config.update("jax_compilation_cache_dir", compilation_cache)
 
 
 def _exit_with_parent() -> None:
@@ -129,29 +125,3 @@ def _exit_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
-
-
-def _process_environment() -> dict[str, str]:
-    """Variables of workers: one thread, the CPU, the parent's compilation cache."""
-    flags = f"{os.environ.get('XLA_FLAGS', '')} {_SINGLE_THREADED}"
-    variables = {"XLA_FLAGS": flags, "OMP_NUM_THREADS": "1", "JAX_PLATFORMS": "cpu"}
-    if cache := jax.config.values.get("jax_compilation_cache_dir"):
-        variables["JAX_COMPILATION_CACHE_DIR"] = cache
-    return variables
-
-
-def _failed(future: concurrent.futures.Future[R]) -> bool:
-    return not future.done() or future.exception() is not None
-
-
-@contextlib.contextmanager
-def _environment(variables: dict[str, str]) -> Iterator[None]:
-    """Sets environment variables that processes started inside it inherit."""
-    before = {name: os.environ[name] for name in variables if name in os.environ}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name in variables:
-            del os.environ[name]
-        os.environ.update(before)

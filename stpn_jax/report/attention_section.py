@@ -14,12 +14,7 @@ INSIDE = "Attention inside of the boxes"
 
 
 def clips(shown: Sequence[attention_figure.Clip], limit: float) -> Section:
-    """Shows clips with their attention.
-
-    Args:
-        shown: at least one.
-        limit: displacement in pixels from which on the colour is fully saturated.
-    """
+    """Shows at least one clip; flow of `limit` pixels or more is fully saturated."""
     cells = shown[0].attention.size
     strongest = np.mean([clip.attention.max() for clip in shown])
     caption = (
@@ -59,38 +54,25 @@ def inside(measured: Sequence[Measured]) -> Section:
         name: Share(*np.mean([one.share for one in part], axis=0).tolist())
         for name, part in parts.items()
     }
-    header = (
-        "part",
-        "videos",
-        "attention inside, %",
-        "area inside, %",
-        "ratio",
-        "best cell alone, %",
-        "strongest cell inside, % of videos",
-    )
+    header = ["part", "videos", "attention inside, %", "area inside, %", "ratio"]
+    header += ["best cell alone, %", "strongest cell inside, % of videos"]
     lines = [(name, len(parts[name]), *_texts(mean)) for name, mean in means.items()]
-    table = Numbers(header, lines)
     series = [
         charts.Series("attention inside", [100 * one.mass for one in means.values()]),
         charts.Series("area inside", [100 * one.area for one in means.values()]),
     ]
-    numbers = Numbers(
-        ("video", "class", "group", *Share._fields),
-        [(*names, *share) for *names, share in measured],
-    )
+    rows = [(*names, *share) for *names, share in measured]
+    numbers = Numbers(("video", "class", "group", *Share._fields), rows)
     caption = (
         "Means over videos. The area is what an even map would have inside; the best "
         "cell alone is what a map would have that is all in one cell."
     )
     figure = charts.dots(list(parts), series, "share in %")
-    return Section(INSIDE, [table, Picture("inside", figure, caption, numbers)])
+    picture = Picture("inside", figure, caption, numbers)
+    return Section(INSIDE, [Numbers(header, lines), picture])
 
 
 def _texts(mean: Share) -> tuple[str, ...]:
-    return (
-        f"{100 * mean.mass:.1f}",
-        f"{100 * mean.area:.1f}",
-        f"{mean.mass / mean.area:.1f}" if mean.area else "-",
-        f"{100 * mean.most:.1f}",
-        f"{100 * mean.hit:.0f}",
-    )
+    mass, area, most = (f"{100 * share:.1f}" for share in mean[:3])
+    ratio = f"{mean.mass / mean.area:.1f}" if mean.area else "-"
+    return mass, area, ratio, most, f"{100 * mean.hit:.0f}"

@@ -40,42 +40,35 @@ def throughput(stages: Mapping[str, Logged]) -> Section:
     title = "Throughput"
     if not rates:
         return Section(title, ["No stage took a step, so there is no rate."])
+    header = ("stage", "median snippets a second", "slowest", "fastest", "steps")
     summaries = (statistics.median, min, max)
-    table = Numbers(
-        ("stage", "median snippets a second", "slowest", "fastest", "steps"),
-        [
-            (rate.name, *(f"{f(rate.values):.0f}" for f in summaries), rate.steps[-1])
-            for rate in rates
-        ],
-    )
+    lines = [
+        (rate.name, *(f"{f(rate.values):.0f}" for f in summaries), rate.steps[-1])
+        for rate in rates
+    ]
     figure = charts.curves([[charts.Panel("", "snippets a second", rates)]])
     caption = (
         "Training snippets a second over all devices; each point is the mean since the "
         "one before."
     )
     picture = Picture("throughput", figure, caption, _numbers(stages, _RATE))
-    return Section(title, [table, picture])
+    return Section(title, [Numbers(header, lines), picture])
 
 
 def _panels(name: str, logged: Logged) -> list[charts.Panel]:
     loss = _curve("training batch", logged, _LOSS)
-    accuracies = [
-        _curve("training batch", logged, _ACCURACY, 100.0),
-        _curve("validation", logged, _VALIDATION, 100.0),
-    ]
+    keys = {"training batch": _ACCURACY, "validation": _VALIDATION}
+    accuracies = [_curve(part, logged, key, 100.0) for part, key in keys.items()]
     shown = [curve for curve in accuracies if curve.steps]
-    return [
-        charts.Panel(name, "loss", [loss]),
-        charts.Panel("", "accuracy in %", shown, 100.0),
-    ]
+    panel = charts.Panel("", "accuracy in %", shown, 100.0)
+    return [charts.Panel(name, "loss", [loss]), panel]
 
 
 def _curve(name: str, logged: Logged, key: str, factor: float = 1.0) -> charts.Curve:
     """A metric where it was logged, perhaps nowhere."""
     rows = [row for row in logged if key in row]
-    return charts.Curve(
-        name, [row["step"] for row in rows], [factor * row[key] for row in rows]
-    )
+    values = [factor * row[key] for row in rows]
+    return charts.Curve(name, [row["step"] for row in rows], values)
 
 
 def _numbers(stages: Mapping[str, Logged], *keys: str) -> Numbers:
@@ -101,15 +94,7 @@ def features(
     classes: Sequence[str],
     seed: int,
 ) -> Section:
-    """The paper's Figure 5: t-SNE of each kind of feature.
-
-    Args:
-        found: features of the same videos, by the title of their panel.
-        names: of the videos.
-        labels: their classes.
-        classes: names by label.
-        seed: of t-SNE.
-    """
+    """The paper's Figure 5: t-SNE of features of the videos, by the panel's title."""
     title, count = "Features (the paper's Figure 5)", len(labels)
     if count < FEWEST:
         reason = f"t-SNE of {count} videos means nothing; it takes {FEWEST} or more."
@@ -134,19 +119,15 @@ def features(
 def tsne(features: Float[np.ndarray, "n d"], seed: int) -> Float[np.ndarray, "n 2"]:
     """Places points so that near neighbours in d dimensions stay near.
 
+    It takes FEWEST points or more and starts from their first two principal components.
     The perplexity (about the number of neighbours that count) is 30, or a third of the
     other points where there are few.
-
-    Args:
-        features: of at least FEWEST points.
-        seed: of the optimisation; it starts from the first two principal components.
     """
     from sklearn import manifold  # Slow to import.
 
     perplexity = min(_PERPLEXITY, (len(features) - 1) / 3)
-    method = manifold.TSNE(
-        perplexity=perplexity, init=_principal(features), random_state=seed
-    )
+    start = _principal(features)
+    method = manifold.TSNE(perplexity=perplexity, init=start, random_state=seed)
     return np.asarray(method.fit_transform(features.astype(np.float32)))
 
 

@@ -26,14 +26,7 @@ class Numbers(NamedTuple):
 
 
 class Picture(NamedTuple):
-    """A figure with the numbers that it shows.
-
-    Attributes:
-        name: of NAME.png and NAME.csv.
-        figure: written as PNG.
-        caption: what it shows.
-        numbers: written as CSV.
-    """
+    """NAME.png with a caption, and NAME.csv with the numbers that it shows."""
 
     name: str
     figure: Figure
@@ -61,13 +54,13 @@ class Section(NamedTuple):
 def write(
     out: epath.PathLike, title: str, subtitle: str, sections: Sequence[Section]
 ) -> epath.Path:
-    """Writes the PNG and CSV files of all pictures, then index.html.
+    """Writes PNG and CSV of all pictures, of distinct names, then index.html.
 
     Args:
         out: folder, made if absent.
         title: of the page.
         subtitle: a line below it.
-        sections: with pictures of distinct names.
+        sections: from top to bottom.
 
     Returns:
         the path of the page.
@@ -137,14 +130,11 @@ def _picture(picture: Picture) -> str:
 
 def _table(numbers: Numbers) -> str:
     head = "".join(f"<th>{_text(name)}</th>" for name in numbers.header)
-    rows = ("".join(f"<td>{_text(cell)}</td>" for cell in row) for row in numbers.rows)
-    return "\n".join(
-        (
-            f'<div class="table"><table><thead><tr>{head}</tr></thead><tbody>',
-            *(f"<tr>{row}</tr>" for row in rows),
-            "</tbody></table></div>",
-        )
-    )
+    lines = [f'<div class="table"><table><thead><tr>{head}</tr></thead><tbody>']
+    for row in numbers.rows:
+        cells = "".join(f"<td>{_text(cell)}</td>" for cell in row)
+        lines.append(f"<tr>{cells}</tr>")
+    return "\n".join([*lines, "</tbody></table></div>"])
 
 
 def _text(value: object) -> str:
@@ -161,13 +151,11 @@ figure { margin: 1em 0; }
 figure.narrow img { max-width: 100%; }
 figure.wide, div.table { overflow-x: auto; }
 /* A shadow on the sides that can be scrolled to. */
-div.table { margin: 1em 0;
-  background-image: linear-gradient(90deg, #fff 40%, #fff0),
-    linear-gradient(270deg, #fff 40%, #fff0),
-    linear-gradient(90deg, #0006, #0000), linear-gradient(270deg, #0006, #0000);
-  background-position: 0 0, 100% 0, 0 0, 100% 0; background-repeat: no-repeat;
-  background-size: 3em 100%, 3em 100%, 1em 100%, 1em 100%;
-  background-attachment: local, local, scroll, scroll; }
+div.table { margin: 1em 0; background:
+  linear-gradient(90deg, #fff 40%, #fff0) 0 0 / 3em 100% no-repeat local,
+  linear-gradient(270deg, #fff 40%, #fff0) 100% 0 / 3em 100% no-repeat local,
+  linear-gradient(90deg, #0006, #0000) 0 0 / 1em 100% no-repeat scroll,
+  linear-gradient(270deg, #0006, #0000) 100% 0 / 1em 100% no-repeat scroll; }
 figcaption { font-size: 13px; color: #444; }
 table { border-collapse: collapse; font-size: 13px; }
 th, td { padding: 0.2em 0.6em; text-align: right; border-bottom: 1px solid #ddd; }

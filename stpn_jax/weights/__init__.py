@@ -1,12 +1,12 @@
-"""Weights of other people's networks and of our own as variables of a backbone."""
+"""Reads weight files of other programs and our own as variables of a backbone."""
 
 import dataclasses
 from typing import Any
 
 from stpn_jax.utils.errors import UsageError
-from stpn_jax.weights import assign, channels, formats, own, source, tables
+from stpn_jax.weights import assign, channels, formats, layouts, own, source
 
-# What a part of a network has; sketches belong to a network as a whole.
+# Of a component of a network; sketches belong to the network as a whole.
 COLLECTIONS = ("params", "batch_stats")
 
 
@@ -16,11 +16,11 @@ class Pretrained:
 
     Attributes:
         variables: {params, batch_stats} of the backbone; batch_stats may be empty.
-        hidden: VGG's fully connected layers as far as the file has them: fc6 and fc7,
-            each {kernel, bias}; fc6 sees a map flattened in the order y, x, c.
+        hidden: VGG's fc6 and fc7 if the file has them, each {kernel, bias}; fc6 sees
+            a map flattened in the order y, x, c.
         classifier: kernel [c classes] and bias, or None if the file has none.
         checksum: SHA-256 of the file, hex.
-        layout: name of the table that knew the file's names.
+        layout: name of the layout that matched the file's names.
     """
 
     variables: dict[str, Any]
@@ -31,17 +31,14 @@ class Pretrained:
 
 
 def load(backbone: str, weights: str, in_channels: int = 3) -> Pretrained:
-    """Reads weights for a backbone.
+    """Reads weights for a backbone, for assign.assign to check against a network.
 
     Args:
-        backbone: a row of tables.TABLES; any other backbone can read what this package
-            exported itself.
+        backbone: a key of layouts.LAYOUTS; any other backbone can read what this
+            package exported.
         weights: path of a file, or `package:NAME`.
-        in_channels: 3 for RGB, 2L for flow; see channels.fit for what fits. The order
-            of colours stays the file's, which the backbone's normalisation follows.
-
-    Returns:
-        Variables for graft.graft to check, and what the file has besides.
+        in_channels: 3 for RGB, 2L for flow; see channels.fit. The order of colours
+            stays the file's, which the backbone's preprocessing follows.
 
     Raises:
         UsageError: no such file or package, unreadable, or for another network.
@@ -66,32 +63,32 @@ def _read(
     """The layout of a file and its collections."""
     if own.matches(file.tensors):
         return own.LAYOUT, own.choose(file, in_channels)
-    for table in tables.TABLES.get(backbone, ()):
-        if not assign.unknown(table, file.tensors):
-            return table.layout, assign.convert(table, file.tensors, file.path)
-    raise UsageError(f"{file.path}: {_why_not(backbone, file)}")
+    for layout in layouts.LAYOUTS.get(backbone, ()):
+        if not layouts.unknown(layout, file.tensors):
+            return layout.name, layouts.convert(layout, file.tensors, file.path)
+    raise UsageError(f"{file.path}: {_mismatch(backbone, file)}")
 
 
-def _why_not(backbone: str, file: formats.WeightFile) -> str:
-    """Why no table of a backbone reads a file, and which other backbone's does."""
-    for other, known in tables.TABLES.items():
-        for table in known:
-            if not assign.unknown(table, file.tensors):
-                return (
-                    f"does not fit {backbone}; its names are those of {other} "
-                    f"({table.layout}): set model.backbone = '{other}' if it is that"
-                )
-    if backbone not in tables.TABLES:
-        known_names = ", ".join(tables.TABLES)
+def _mismatch(backbone: str, file: formats.WeightFile) -> str:
+    """Why no layout of a backbone matches a file, and which other backbone's does."""
+    unknown = {
+        (other, layout.name): layouts.unknown(layout, file.tensors)
+        for other, known in layouts.LAYOUTS.items()
+        for layout in known
+    }
+    for (other, name), names in unknown.items():
+        if not names:
+            return (
+                f"does not fit {backbone}; its names are those of {other} ({name}): "
+                f"set model.backbone = '{other}' if that is the network you want"
+            )
+    if backbone not in layouts.LAYOUTS:
         return (
             f"{backbone} reads only what stpn_jax exported; other files can be read "
-            f"for {known_names}"
+            f"for {', '.join(layouts.LAYOUTS)}"
         )
-    fewest = min(
-        (assign.unknown(table, file.tensors) for table in tables.TABLES[backbone]),
-        key=len,
-    )
+    fewest = min((unknown[key] for key in unknown if key[0] == backbone), key=len)
     return (
-        f"{assign.some(fewest)} belong to no layer of {backbone}; is it a file for "
-        "another network? python -m stpn_jax.weights inspect FILE tells"
+        f"{assign.first(fewest)} belong to no layer of {backbone}; is it a file for "
+        "another network? Run: python -m stpn_jax.weights inspect FILE"
     )

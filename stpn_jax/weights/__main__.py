@@ -1,4 +1,4 @@
-"""Says what a weight file is and which network it fits, or writes it in another format.
+"""Reports what a weight file is and which network it fits, or converts its format.
 
     python -m stpn_jax.weights inspect FILE [--tensors]
     python -m stpn_jax.weights convert FILE TARGET
@@ -9,6 +9,7 @@ TARGET ends in .npz or .safetensors; names, types and values stay as they are.
 """
 
 import argparse
+import functools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -16,53 +17,41 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from etils import epath
+from flax import traverse_util
 
 from stpn_jax.models.backbones import BACKBONES, Backbone
 from stpn_jax.utils import errors, files
-from stpn_jax.weights import assign, channels, formats, own, source, tables
+from stpn_jax.weights import assign, channels, formats, layouts, own, source
 
 SIDE = 64
 
 
 class Reading(NamedTuple):
-    """A file read as one backbone.
-
-    Attributes:
-        backbone: row of BACKBONES.
-        layout: of the table, or own.LAYOUT.
-        stream: of an exported network, else empty.
-        unknown: the file's tensors that the table does not know.
-        tree: collections of variables.
-        fault: why there are none.
-    """
+    """A file read as one backbone."""
 
     backbone: str
     layout: str
-    stream: str
-    unknown: list[str]
-    tree: dict[str, Any]
-    fault: str = ""
+    tree: dict[str, Any]  # Collections of variables; empty if not convertible.
+    misfits: dict[str, list[str]]  # Names by kind; all empty if the file fits.
+    stream: str = ""  # Of an exported network.
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Prints the report; returns the exit status."""
+    """Runs the command; returns the exit status."""
     return errors.guard(lambda: _run(argv))
 
 
 def _run(argv: Sequence[str] | None) -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m stpn_jax.weights",
-        description=__doc__.splitlines()[0],
+        prog="python -m stpn_jax.weights", description=__doc__.splitlines()[0]
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    command = commands.add_parser("inspect", help="what a file is and what it fits")
-    command.add_argument("file", metavar="FILE", help="a path or package:NAME")
-    command.add_argument(
-        "--tensors", action="store_true", help="list all names, shapes and types"
-    )
-    command = commands.add_parser("convert", help="the same tensors in another file")
-    command.add_argument("file", metavar="FILE", help="a path or package:NAME")
-    command.add_argument("target", metavar="TARGET", help=".npz or .safetensors")
+    add = commands.add_parser("inspect", help="what a file is and fits").add_argument
+    add("file", metavar="FILE", help="a path or package:NAME")
+    add("--tensors", action="store_true", help="list all names, shapes and types")
+    add = commands.add_parser("convert", help="to another format").add_argument
+    add("file", metavar="FILE", help="a path or package:NAME")
+    add("target", metavar="TARGET", help=".npz or .safetensors")
     options = parser.parse_args(argv)
     if options.command == "convert":
         return convert(options.file, options.target)
@@ -70,36 +59,23 @@ def _run(argv: Sequence[str] | None) -> int:
 
 
 def inspect(weights: str, list_tensors: bool = False) -> int:
-    """Reports on a weight file.
-
-    Args:
-        weights: path or `package:NAME`.
-        list_tensors: also print every tensor.
-
-    Returns:
-        0 if a backbone fits completely, else 2.
-    """
+    """Prints a report; returns 0 if a backbone fits completely, else 2."""
     file = formats.read(source.locate(weights))
     print("\n".join(_identity(file)))
     if list_tensors:
         for name, tensor in file.tensors.items():
             print(f"  {name}  {assign.shape(tensor)}  {tensor.dtype}")
-    compared = [(reading, _compare(reading)) for reading in _readings(file)]
-    fitting = [r for r, differences in compared if not (r.unknown or any(differences))]
+    readings = list(_readings(file))
+    fitting = [one for one in readings if not any(one.misfits.values())]
     for reading in fitting:
         print("\n".join(_describe(reading, weights)))
     if not fitting:
-        print(_nearest(compared, file))
+        print("\n".join(_nearest(readings, file)))
     return 0 if fitting else 2
 
 
 def convert(weights: str, target: str) -> int:
-    """Writes the tensors of a weight file as another file; returns 0.
-
-    Args:
-        weights: path or `package:NAME`.
-        target: its suffix tells the format; never half written.
-    """
+    """Writes a file's tensors in the format of the target's suffix; returns 0."""
     file = formats.read(source.locate(weights))
     content = formats.encode(target, file.tensors)
     path = epath.Path(target)
@@ -110,58 +86,54 @@ def convert(weights: str, target: str) -> int:
 
 
 def _identity(file: formats.WeightFile) -> list[str]:
-    types = Counter(str(tensor.dtype) for tensor in file.tensors.values())
+    tensors = file.tensors.values()
+    types = Counter(str(tensor.dtype) for tensor in tensors)
+    counts = ", ".join(f"{count} {name}" for name, count in types.items())
+    total = sum(tensor.size for tensor in tensors)
     return [
         f"file: {file.path}",
         f"format: {file.format}, {file.size:,} bytes",
         f"sha256: {file.checksum}",
-        f"tensors: {len(file.tensors)} "
-        f"({', '.join(f'{count} {name}' for name, count in types.items())}), "
-        f"{sum(tensor.size for tensor in file.tensors.values()):,} numbers",
+        f"tensors: {len(tensors)} ({counts}), {total:,} numbers",
     ]
 
 
 def _readings(file: formats.WeightFile) -> Iterator[Reading]:
-    """The file as every backbone whose tables know most of its names."""
+    """The file as each backbone whose layouts know most of its names."""
     if own.matches(file.tensors):
         for stream, tree in own.streams(file).items():
             for backbone in BACKBONES:
-                yield Reading(backbone, own.LAYOUT, stream, [], tree)
+                misfits = _compare(backbone, tree)
+                yield Reading(backbone, own.LAYOUT, tree, misfits, stream)
         return
     unknown = {
-        (backbone, table): assign.unknown(table, file.tensors)
-        for backbone, known in tables.TABLES.items()
-        for table in known
+        (backbone, layout): layouts.unknown(layout, file.tensors)
+        for backbone, known in layouts.LAYOUTS.items()
+        for layout in known
     }
     fewest = min(map(len, unknown.values()))
     if fewest == len(file.tensors):
         return
-    for (backbone, table), names in unknown.items():
+    for (backbone, layout), names in unknown.items():
         if len(names) == fewest:
-            reading = Reading(backbone, table.layout, "", names, {})
             try:
-                tree = assign.convert(table, file.tensors, file.path)
-                yield reading._replace(tree=tree)
+                tree = layouts.convert(layout, file.tensors, file.path)
+                misfits = {"unknown": names} | _compare(backbone, tree)
             except errors.UsageError as error:
-                yield reading._replace(fault=str(error))
+                tree, misfits = {}, {"unknown": names, "misshapen": [str(error)]}
+            yield Reading(backbone, layout.name, tree, misfits)
 
 
-def _compare(reading: Reading) -> assign.Differences:
-    if reading.fault:
-        return assign.Differences([], [], [reading.fault])
-    row = BACKBONES[reading.backbone]
-    count = _input_channels(reading) or channels.COLOURS
-    return assign.compare(_template(row, count, reading.tree), reading.tree)
+def _compare(backbone: str, tree: dict[str, Any]) -> dict[str, list[str]]:
+    count = _input_channels(backbone, tree) or channels.COLOURS
+    return assign.compare(_template(BACKBONES[backbone], count, tree), tree)._asdict()
 
 
-def _input_channels(reading: Reading) -> int | None:
-    params = reading.tree.get("params", {})
-    path = channels.first_kernel(reading.backbone, params)
-    if path is None:
-        return None
-    for name in path:
-        params = params[name]
-    return params.shape[2]
+def _input_channels(backbone: str, tree: dict[str, Any]) -> int | None:
+    params = tree.get("params", {})
+    path = channels.first_kernel(backbone, params)
+    flat = traverse_util.flatten_dict(params, sep="/")
+    return flat[path].shape[2] if path else None
 
 
 def _template(row: Backbone, count: int, tree: dict[str, Any]) -> dict[str, Any]:
@@ -180,10 +152,8 @@ def _template(row: Backbone, count: int, tree: dict[str, Any]) -> dict[str, Any]
 
 
 def _dense(inputs: int, outputs: int) -> dict[str, Any]:
-    return {
-        "kernel": jax.ShapeDtypeStruct((inputs, outputs), jnp.float32),
-        "bias": jax.ShapeDtypeStruct((outputs,), jnp.float32),
-    }
+    struct = functools.partial(jax.ShapeDtypeStruct, dtype=jnp.float32)
+    return {"kernel": struct((inputs, outputs)), "bias": struct((outputs,))}
 
 
 def _classes(classifier: dict[str, Any]) -> int:
@@ -191,8 +161,9 @@ def _classes(classifier: dict[str, Any]) -> int:
 
 
 def _describe(reading: Reading, weights: str) -> list[str]:
-    """What a fitting backbone makes of the file, and the config fields that take it."""
-    row, count = BACKBONES[reading.backbone], _input_channels(reading)
+    """What a fitting file holds, and the config fields that take it."""
+    row = BACKBONES[reading.backbone]
+    count = _input_channels(reading.backbone, reading.tree)
     colour = count == channels.COLOURS
     normal = row.rgb if colour else row.flow
     order = normal.order.upper() if colour else "x and y of each flow in turn"
@@ -215,21 +186,13 @@ def _numbers(values: tuple[float, ...]) -> str:
     return " ".join(f"{value:g}" for value in values)
 
 
-def _nearest(
-    compared: list[tuple[Reading, assign.Differences]], file: formats.WeightFile
-) -> str:
-    if not compared:
-        return f"fits: nothing; no backbone has any of {assign.some(file.tensors)}"
-    reading, differences = min(
-        compared, key=lambda pair: len(pair[0].unknown) + sum(map(len, pair[1]))
-    )
-    lines = [f"fits: nothing; nearest is {reading.backbone} ({reading.layout})"]
-    if reading.unknown:
-        lines.append(f"  unknown: {assign.some(reading.unknown)}")
-    for kind, names in differences._asdict().items():
-        if names:
-            lines.append(f"  {kind}: {assign.some(names)}")
-    return "\n".join(lines)
+def _nearest(readings: list[Reading], file: formats.WeightFile) -> list[str]:
+    if not readings:
+        names = assign.first(file.tensors)
+        return [f"fits: nothing; no backbone has any of {names}"]
+    nearest = min(readings, key=lambda one: sum(map(len, one.misfits.values())))
+    kinds = [f"  {k}: {assign.first(n)}" for k, n in nearest.misfits.items() if n]
+    return [f"fits: nothing; nearest is {nearest.backbone} ({nearest.layout})", *kinds]
 
 
 if __name__ == "__main__":

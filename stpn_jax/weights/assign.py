@@ -1,4 +1,4 @@
-"""Puts loaded weights in the place of a network's own, all of them or none."""
+"""Assigns loaded weights to a network's variables: all of them or none."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
@@ -7,9 +7,8 @@ import numpy as np
 from flax import traverse_util
 
 from stpn_jax.utils.errors import UsageError
-from stpn_jax.weights.tables import rows
 
-NAMED = 5
+LISTED = 5
 
 
 class Differences(NamedTuple):
@@ -19,46 +18,9 @@ class Differences(NamedTuple):
     extra: list[str]
     misshapen: list[str]
 
-    def __str__(self) -> str:
-        """The kinds that there are, each with its first names."""
-        kinds = self._asdict().items()
-        return "; ".join(f"{kind}: {some(names)}" for kind, names in kinds if names)
-
-
-def unknown(table: rows.Table, tensors: rows.Tensors) -> list[str]:
-    """Names of the tensors that no row of the table knows."""
-    return [n for n in table.prepare(tensors) if rows.place(table, n) is None]
-
-
-def convert(table: rows.Table, tensors: rows.Tensors, source: str) -> dict[str, Any]:
-    """Renames and transposes the tensors that a table knows into collections.
-
-    Args:
-        table: of the backbone.
-        tensors: by the file's names; those that no row knows are left out.
-        source: the file, for the message.
-
-    Raises:
-        UsageError: names a tensor that its row cannot transform, or two that would be
-            the same variable.
-    """
-    flat: dict[str, np.ndarray] = {}
-    for name, tensor in table.prepare(tensors).items():
-        path, transform = rows.place(table, name) or (None, rows.as_stored)
-        if path in flat:
-            raise UsageError(f"{source}: {name} is not the only tensor for {path}")
-        if path is not None:
-            flat[path] = _float32(name, tensor, transform, source)
-    return traverse_util.unflatten_dict(flat, sep="/")
-
 
 def compare(template: Mapping[str, Any], found: Mapping[str, Any]) -> Differences:
-    """What keeps loaded variables from taking the place of the template's.
-
-    Args:
-        template: nested variables, or their shapes as jax.eval_shape gives them.
-        found: nested variables.
-    """
+    """Compares loaded variables with a network's, or with their ShapeDtypeStructs."""
     expected, loaded = _flat(template), _flat(found)
     return Differences(
         missing=[name for name in expected if name not in loaded],
@@ -71,20 +33,21 @@ def compare(template: Mapping[str, Any], found: Mapping[str, Any]) -> Difference
     )
 
 
-def graft(template: Any, loaded: Mapping[str, Any], source: str) -> dict[str, Any]:
-    """Checks loaded variables against a network's and returns them in its layout.
+def assign(template: Any, loaded: Mapping[str, Any], source: str) -> dict[str, Any]:
+    """Checks loaded variables against a network's and returns them in its dtypes.
 
     Args:
         template: variables, or their shapes as jax.eval_shape gives them.
         loaded: collections that must have exactly the template's leaves.
-        source: the file, for the message.
+        source: the file, for error messages.
 
     Raises:
-        UsageError: names every missing, extra and misshapen variable.
+        UsageError: names the missing, extra and misshapen variables.
     """
-    differences = compare(template, loaded)
-    if any(differences):
-        raise UsageError(f"{source}: does not fit the network: {differences}")
+    differences = compare(template, loaded)._asdict()
+    if any(differences.values()):
+        kinds = [f"{k}: {first(names)}" for k, names in differences.items() if names]
+        raise UsageError(f"{source}: does not fit the network: {'; '.join(kinds)}")
     found = _flat(loaded)
     return traverse_util.unflatten_dict(
         {name: np.asarray(found[name], x.dtype) for name, x in _flat(template).items()},
@@ -97,23 +60,12 @@ def shape(leaf: Any) -> str:
     return "x".join(map(str, leaf.shape)) or "a scalar"
 
 
-def some(names: Iterable[str]) -> str:
-    """The first names and how many more there are."""
+def first(names: Iterable[str]) -> str:
+    """The first names, and how many more there are."""
     names = list(names)
-    rest = len(names) - NAMED
-    return ", ".join(names[:NAMED]) + (f" and {rest} more" if rest > 0 else "")
+    rest = len(names) - LISTED
+    return ", ".join(names[:LISTED]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _flat(tree: Mapping[str, Any]) -> dict[str, Any]:
     return traverse_util.flatten_dict(dict(tree), sep="/")
-
-
-def _float32(
-    name: str, tensor: np.ndarray, transform: rows.Transform, source: str
-) -> np.ndarray:
-    try:
-        return np.ascontiguousarray(transform(tensor), np.float32)
-    except (ValueError, IndexError) as error:
-        raise UsageError(
-            f"{source}: {name} has shape {shape(tensor)}, which does not fit"
-        ) from error

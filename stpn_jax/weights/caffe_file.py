@@ -1,13 +1,13 @@
 """Reads the blobs of a .caffemodel with Google's protobuf runtime, without Caffe.
 
-Field numbers are those of BVLC/caffe, src/caffe/proto/caffe.proto. Only what leads to
-the blobs is described; the runtime skips every other field, so the files of forks with
+Field numbers are those of BVLC/caffe, src/caffe/proto/caffe.proto. Only the fields that
+lead to the blobs are described; the runtime skips the others, so files of forks with
 layers of their own can be read.
 """
 
 import functools
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from google.protobuf import (  # type: ignore[import-untyped]
@@ -16,43 +16,34 @@ from google.protobuf import (  # type: ignore[import-untyped]
     message_factory,
 )
 
-TYPES = descriptor_pb2.FieldDescriptorProto
-PACKAGE = "stpn_caffe"
+_PACKAGE = "stpn_caffe"
+_FIELD = descriptor_pb2.FieldDescriptorProto
+_ONE, _MANY = _FIELD.LABEL_OPTIONAL, _FIELD.LABEL_REPEATED
 
-
-class Field(NamedTuple):
-    """A field of a message; `of` is the message it holds, "" for a plain value."""
-
-    name: str
-    number: int
-    type: int
-    repeated: bool = False
-    of: str = ""
-
-
-SCHEMA = {
-    "BlobShape": (Field("dim", 1, TYPES.TYPE_INT64, repeated=True),),
-    "BlobProto": (
-        Field("num", 1, TYPES.TYPE_INT32),
-        Field("channels", 2, TYPES.TYPE_INT32),
-        Field("height", 3, TYPES.TYPE_INT32),
-        Field("width", 4, TYPES.TYPE_INT32),
-        Field("data", 5, TYPES.TYPE_FLOAT, repeated=True),
-        Field("shape", 7, TYPES.TYPE_MESSAGE, of="BlobShape"),
-        Field("double_data", 8, TYPES.TYPE_DOUBLE, repeated=True),
-    ),
-    "V1LayerParameter": (
-        Field("name", 4, TYPES.TYPE_STRING),
-        Field("blobs", 6, TYPES.TYPE_MESSAGE, repeated=True, of="BlobProto"),
-    ),
-    "LayerParameter": (
-        Field("name", 1, TYPES.TYPE_STRING),
-        Field("blobs", 7, TYPES.TYPE_MESSAGE, repeated=True, of="BlobProto"),
-    ),
-    "NetParameter": (
-        Field("layers", 2, TYPES.TYPE_MESSAGE, repeated=True, of="V1LayerParameter"),
-        Field("layer", 100, TYPES.TYPE_MESSAGE, repeated=True, of="LayerParameter"),
-    ),
+# Message -> field: number, how many, type or name of a message.
+_SCHEMA = {
+    "BlobShape": {"dim": (1, _MANY, _FIELD.TYPE_INT64)},
+    "BlobProto": {
+        "num": (1, _ONE, _FIELD.TYPE_INT32),
+        "channels": (2, _ONE, _FIELD.TYPE_INT32),
+        "height": (3, _ONE, _FIELD.TYPE_INT32),
+        "width": (4, _ONE, _FIELD.TYPE_INT32),
+        "data": (5, _MANY, _FIELD.TYPE_FLOAT),
+        "shape": (7, _ONE, "BlobShape"),
+        "double_data": (8, _MANY, _FIELD.TYPE_DOUBLE),
+    },
+    "V1LayerParameter": {
+        "name": (4, _ONE, _FIELD.TYPE_STRING),
+        "blobs": (6, _MANY, "BlobProto"),
+    },
+    "LayerParameter": {
+        "name": (1, _ONE, _FIELD.TYPE_STRING),
+        "blobs": (7, _MANY, "BlobProto"),
+    },
+    "NetParameter": {
+        "layers": (2, _MANY, "V1LayerParameter"),
+        "layer": (100, _MANY, "LayerParameter"),
+    },
 }
 
 
@@ -64,7 +55,7 @@ def read(data: bytes) -> dict[str, np.ndarray]:
 
     Raises:
         ValueError: a blob's values do not fill its shape, or two layers share a name.
-        Exception: of the runtime, where the content is damaged or something else.
+        Exception: of the runtime, if the content is damaged or something else.
     """
     network = _network_message().FromString(data)
     tensors: dict[str, np.ndarray] = {}
@@ -90,22 +81,19 @@ def _array(name: str, blob: Any) -> np.ndarray:
 
 @functools.cache
 def _network_message() -> Any:
-    """The class of NetParameter, in a pool of its own: Caffe may be loaded, too."""
+    """The class of NetParameter, in its own pool: Caffe's may be loaded, too."""
     file = descriptor_pb2.FileDescriptorProto(
-        name=f"{PACKAGE}.proto", package=PACKAGE, syntax="proto2"
+        name=f"{_PACKAGE}.proto", package=_PACKAGE, syntax="proto2"
     )
-    for message, fields in SCHEMA.items():
+    for message, fields in _SCHEMA.items():
         described = file.message_type.add(name=message)
-        for field in fields:
-            _describe(described.field.add(), field)
+        for name, (number, label, kind) in fields.items():
+            field = described.field.add(name=name, number=number, label=label)
+            if isinstance(kind, str):
+                field.type_name = f".{_PACKAGE}.{kind}"
+                kind = _FIELD.TYPE_MESSAGE
+            field.type = kind
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
-    descriptor = pool.FindMessageTypeByName(f"{PACKAGE}.NetParameter")
+    descriptor = pool.FindMessageTypeByName(f"{_PACKAGE}.NetParameter")
     return message_factory.GetMessageClass(descriptor)
-
-
-def _describe(described: Any, field: Field) -> None:
-    described.name, described.number, described.type = field[:3]
-    described.label = TYPES.LABEL_REPEATED if field.repeated else TYPES.LABEL_OPTIONAL
-    if field.of:
-        described.type_name = f".{PACKAGE}.{field.of}"

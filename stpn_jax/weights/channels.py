@@ -1,4 +1,4 @@
-"""Fits a first convolution to 3 colours or to 2L channels of stacked flow."""
+"""Adapts a first convolution to 3 colours or to 2L channels of stacked flow."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,27 +8,33 @@ from flax import traverse_util
 from jaxtyping import Float
 
 from stpn_jax.utils.errors import UsageError
-from stpn_jax.weights import tables
 
 COLOURS = 3
 
+FIRST_KERNEL = {
+    "tiny": "conv1/kernel",
+    "bn_inception": "conv1_7x7_s2/kernel",
+    "vgg16": "conv1_1/kernel",
+    "vgg16_caffe": "conv1_1/kernel",
+    "resnet50": "conv1/kernel",
+    "resnet50_caffe": "conv1/kernel",
+    "resnet152": "conv1/kernel",
+    "resnet152_caffe": "conv1/kernel",
+    "efficientnet_lite0": "stem/conv/kernel",
+}
+"""Of the layer that sees the input, among the params of a backbone."""
 
-def first_kernel(backbone: str, params: Mapping[str, Any]) -> tuple[str, ...] | None:
-    """Where the kernel that sees the input is among a backbone's params.
 
-    A backbone that tables.FIRST_KERNEL does not have gets its only kernel of three
-    channels; without one, as in an exported flow stream, its channels must fit.
+def first_kernel(backbone: str, params: Mapping[str, Any]) -> str | None:
+    """Path of the kernel that sees the input, or None if there is none.
 
-    Returns:
-        The path, or None where there is no such kernel.
+    For a backbone that is not in FIRST_KERNEL it is the only kernel of three channels;
+    without one, as in an exported flow stream, the channels must fit as they are.
     """
-    kernels = {
-        path: leaf
-        for path, leaf in traverse_util.flatten_dict(dict(params)).items()
-        if leaf.ndim == 4
-    }
-    if backbone in tables.FIRST_KERNEL:
-        path = tuple(tables.FIRST_KERNEL[backbone].split("/"))
+    flat = traverse_util.flatten_dict(dict(params), sep="/")
+    kernels = {path: leaf for path, leaf in flat.items() if leaf.ndim == 4}
+    if backbone in FIRST_KERNEL:
+        path = FIRST_KERNEL[backbone]
         return path if path in kernels else None
     found = [path for path, leaf in kernels.items() if leaf.shape[2] == COLOURS]
     return found[0] if len(found) == 1 else None
@@ -37,13 +43,13 @@ def first_kernel(backbone: str, params: Mapping[str, Any]) -> tuple[str, ...] | 
 def fit_first(
     backbone: str, params: dict[str, Any], channels: int, source: str
 ) -> dict[str, Any]:
-    """The params of a backbone with their first kernel fit to an input; see fit."""
+    """The params of a backbone with the first kernel adapted to its input; see fit."""
     path = first_kernel(backbone, params)
     if path is None:
         return params
-    flat = traverse_util.flatten_dict(params)
+    flat = traverse_util.flatten_dict(params, sep="/")
     flat[path] = fit(flat[path], channels, source)
-    return traverse_util.unflatten_dict(flat)
+    return traverse_util.unflatten_dict(flat, sep="/")
 
 
 def fit(
@@ -51,45 +57,30 @@ def fit(
 ) -> np.ndarray:
     """The kernel for another number of input channels.
 
-    Colours become flow by `inflate`, a shorter stack a longer one by `tile`; a kernel
-    of the right channels stays, in the file's order of them.
+    A kernel of the right channels stays. One for colours becomes its mean over R, G, B,
+    once for each flow channel (cross-modality start, TSN section 3.2); it keeps its
+    scale, so a response to 2L equal flow channels is 2L / 3 times that to a grey image.
+    One for l flows is repeated L / l times along the channels, which stay interleaved
+    x, y, x, y, ..., and divided by L / l; a motion that is constant along the stack
+    then has the same response.
 
     Args:
         kernel: of a first convolution.
         channels: 3 for images, 2L for flow.
-        source: the file, for the message.
+        source: the file, for error messages.
 
     Raises:
-        UsageError: neither is possible.
+        UsageError: for other numbers of channels.
     """
     found = kernel.shape[2]
     if found == channels:
         return kernel
     if found == COLOURS:
-        return inflate(kernel, channels)
+        return np.repeat(kernel.mean(2, keepdims=True), channels, axis=2)
     if found % 2 == 0 and channels % found == 0:
-        return tile(kernel, channels)
+        times = channels // found
+        return np.tile(kernel, (1, 1, times, 1)) / np.float32(times)
     raise UsageError(
         f"{source}: its first convolution takes {found} channels, this stream has "
         f"{channels}; 3 fit every stream, 2l fit stacks of a multiple of l flows"
     )
-
-
-def inflate(kernel: Float[np.ndarray, "k1 k2 c d"], channels: int) -> np.ndarray:
-    """Cross-modality start: the mean over R, G, B, once for each flow channel.
-
-    Wang et al. 2016 (TSN), section 3.2; the kernel keeps its scale, so a response to
-    2L equal flow channels is 2L / 3 times that to a grey image.
-    """
-    return np.repeat(kernel.mean(2, keepdims=True), channels, axis=2)
-
-
-def tile(kernel: Float[np.ndarray, "k1 k2 c d"], channels: int) -> np.ndarray:
-    """From a stack of l flows to one of L: every l of them see the same kernel.
-
-    Their responses are averaged: the kernel is repeated L / l times along the channels,
-    which stay interleaved x, y, x, y, ..., and divided by L / l. A motion that does not
-    change along the stack is answered as before.
-    """
-    times = channels // kernel.shape[2]
-    return np.tile(kernel, (1, 1, times, 1)) / np.float32(times)

@@ -1,4 +1,4 @@
-"""The kinds of weight files, told by their suffix; a file is read once and hashed."""
+"""Weight file formats, chosen by suffix; a file is read once and hashed."""
 
 import dataclasses
 import hashlib
@@ -15,48 +15,35 @@ from etils import epath
 from stpn_jax.utils.errors import UsageError
 from stpn_jax.weights import caffe_file, torch_file
 
+Tensors = Mapping[str, np.ndarray]
+
 
 class Format(NamedTuple):
-    """A kind of file.
-
-    Attributes:
-        suffixes: that tell it.
-        read: from the bytes of a file to its tensors; may raise any Exception.
-        origin: what writes such files, for the message about a damaged one.
-        write: from tensors to the bytes of a file, for the kinds that we write.
-    """
+    """A kind of file; `read` may raise any Exception on bad content."""
 
     suffixes: tuple[str, ...]
     read: Callable[[bytes], dict[str, np.ndarray]]
-    origin: str
-    write: Callable[[Mapping[str, np.ndarray]], bytes] | None = None
+    origin: str  # What writes such files, for the message about a damaged one.
+    write: Callable[[Tensors], bytes] | None = None  # None: only read.
 
 
 @dataclasses.dataclass(frozen=True)
 class WeightFile:
-    """A file's tensors and what identifies it.
-
-    Attributes:
-        path: for messages.
-        format: a key of FORMATS.
-        size: in bytes.
-        checksum: SHA-256 of the content, hex.
-        tensors: by the file's own names; numbers, none of them objects or text.
-    """
+    """A file's tensors by its own names, all finite numbers, and what identifies it."""
 
     path: str
-    format: str
-    size: int
-    checksum: str
+    format: str  # A key of FORMATS.
+    size: int  # In bytes.
+    checksum: str  # SHA-256 of the content, hex.
     tensors: dict[str, np.ndarray]
 
 
 def read(path: epath.PathLike) -> WeightFile:
-    """Reads a weight file of any known format, of which no code runs.
+    """Reads a weight file of any known format, without running code from it.
 
     Raises:
-        UsageError: the suffix is unknown, the file is not of that format, damaged,
-            truncated, or holds anything but numbers.
+        UsageError: the suffix is unknown, or the file is of another format, damaged,
+            truncated, or holds anything but finite numbers.
     """
     path = epath.Path(path)
     name = _format(path)
@@ -75,11 +62,11 @@ def read(path: epath.PathLike) -> WeightFile:
     return WeightFile(str(path), name, len(data), checksum, tensors)
 
 
-def encode(path: epath.PathLike, tensors: Mapping[str, np.ndarray]) -> bytes:
-    """The content of a file of the format that a path's suffix tells.
+def encode(path: epath.PathLike, tensors: Tensors) -> bytes:
+    """The content of a file in the format of the path's suffix.
 
     Raises:
-        UsageError: that format is unknown, only read, or has no such type of tensor.
+        UsageError: the format is unknown, read-only, or lacks a tensor's dtype.
     """
     write = FORMATS[_format(epath.Path(path))].write
     if write is None:
@@ -93,22 +80,24 @@ def encode(path: epath.PathLike, tensors: Mapping[str, np.ndarray]) -> bytes:
 
 def is_known(path: epath.PathLike) -> bool:
     """Whether a path's suffix is that of a weight file."""
-    suffix = epath.Path(path).suffix.lower()
-    return any(suffix in known.suffixes for known in FORMATS.values())
+    return epath.Path(path).suffix.lower() in _by_suffix()
+
+
+def _by_suffix() -> dict[str, str]:
+    return {suffix: name for name, one in FORMATS.items() for suffix in one.suffixes}
 
 
 def _format(path: epath.Path) -> str:
-    for name, known in FORMATS.items():
-        if path.suffix.lower() in known.suffixes:
-            return name
-    suffixes = ", ".join(s for known in FORMATS.values() for s in known.suffixes)
-    raise UsageError(
-        f"{path}: the suffix {path.suffix or '(none)'} tells no weight file; known are "
-        f"{suffixes}: name the file as what it is"
-    )
+    known = _by_suffix()
+    if path.suffix.lower() not in known:
+        raise UsageError(
+            f"{path}: weight files end in {', '.join(known)}, not in "
+            f"{path.suffix or '(nothing)'}; rename the file by its format"
+        )
+    return known[path.suffix.lower()]
 
 
-def _check_numbers(tensors: dict[str, np.ndarray]) -> None:
+def _check_numbers(tensors: Tensors) -> None:
     if not tensors:
         raise ValueError("it holds no tensors")
     for name, tensor in tensors.items():
@@ -118,12 +107,10 @@ def _check_numbers(tensors: dict[str, np.ndarray]) -> None:
             raise ValueError(f"{name} holds values that are not finite")
 
 
-def read_hdf5(data: bytes) -> dict[str, np.ndarray]:
+def _read_hdf5(data: bytes) -> dict[str, np.ndarray]:
     """Arrays by their paths in the file, such as block1_conv1/vars/0.
 
-    Raises:
-        ValueError: data lie outside the file, where nothing is ever looked up.
-        Exception: of many kinds, where the content is damaged or something else.
+    Links and data in other files are rejected and never opened.
     """
     import h5py  # type: ignore[import-untyped]
 
@@ -143,7 +130,7 @@ def read_hdf5(data: bytes) -> dict[str, np.ndarray]:
 
 
 def _hdf5_array(name: str, dataset: Any) -> np.ndarray:
-    """Refuses data of other files, and sizes declared without a value behind them."""
+    """Rejects data of other files, and sizes declared without values behind them."""
     if dataset.external or dataset.is_virtual:
         raise ValueError(f"{name} is stored in another file")
     if dataset.shape is None or (dataset.size and not dataset.id.get_storage_size()):
@@ -151,31 +138,22 @@ def _hdf5_array(name: str, dataset: Any) -> np.ndarray:
     return np.asarray(dataset[()])
 
 
-def read_npz(data: bytes) -> dict[str, np.ndarray]:
-    """Arrays by name from the content of a file that numpy.savez wrote.
-
-    Raises:
-        Exception: of many kinds, where the content is damaged or something else.
-    """
+def _read_npz(data: bytes) -> dict[str, np.ndarray]:
     with np.load(io.BytesIO(data), allow_pickle=False) as archive:
         return dict(archive)
 
 
-def write_npz(tensors: Mapping[str, np.ndarray]) -> bytes:
-    """The content of a file with these arrays, uncompressed.
-
-    Raises:
-        ValueError: an array is of a type that numpy does not know by itself.
-    """
+def _write_npz(tensors: Tensors) -> bytes:
     for name, tensor in tensors.items():
-        if tensor.dtype.kind == "V":
+        if tensor.dtype.kind == "V":  # As bfloat16, which numpy would pickle.
             raise ValueError(f"{name} is of type {tensor.dtype}, which .npz lacks")
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **tensors)
     return buffer.getvalue()
 
 
-DTYPES = {
+# safetensors.numpy.load has no bfloat16.
+_SAFETENSORS_DTYPES = {
     "F64": np.dtype("<f8"),
     "F32": np.dtype("<f4"),
     "F16": np.dtype("<f2"),
@@ -189,37 +167,27 @@ DTYPES = {
 }
 
 
-def read_safetensors(data: bytes) -> dict[str, np.ndarray]:
-    """Tensors by name from the content of a file; safetensors checks its bounds.
+def _read_safetensors(data: bytes) -> dict[str, np.ndarray]:
+    tensors = {}
+    for name, view in safetensors.deserialize(data):
+        dtype = _SAFETENSORS_DTYPES.get(view["dtype"])
+        if dtype is None:
+            raise ValueError(f"{name} is of type {view['dtype']}")
+        tensors[name] = np.frombuffer(view["data"], dtype).reshape(view["shape"])
+    return tensors
 
-    Raises:
-        ValueError: a tensor is of a type that no weights have.
-        Exception: of the library, where the content is damaged or something else.
-    """
-    return {name: _array(name, view) for name, view in safetensors.deserialize(data)}
 
-
-def write_safetensors(tensors: Mapping[str, np.ndarray]) -> bytes:
-    """The content of a file with these tensors.
-
-    Raises:
-        ValueError: a tensor is of a type that no weights have.
-    """
+def _write_safetensors(tensors: Tensors) -> bytes:
     for name, tensor in tensors.items():
-        if tensor.dtype not in DTYPES.values():
+        if tensor.dtype not in _SAFETENSORS_DTYPES.values():
             raise ValueError(f"{name} is of type {tensor.dtype}")
     return safetensors.numpy.save(
         {n: np.ascontiguousarray(t) for n, t in tensors.items()}
     )
 
 
-def _array(name: str, view: dict[str, Any]) -> np.ndarray:
-    if view["dtype"] not in DTYPES:
-        raise ValueError(f"{name} is of type {view['dtype']}")
-    return np.frombuffer(view["data"], DTYPES[view["dtype"]]).reshape(view["shape"])
-
-
 FORMATS = {
+    # .tar is for tsn-pytorch's .pth.tar, .bin for timm's pytorch_model.bin.
     "torch": Format(
         (".pth", ".pt", ".tar", ".bin"),
         torch_file.read,
@@ -227,12 +195,11 @@ FORMATS = {
     ),
     "safetensors": Format(
         (".safetensors",),
-        read_safetensors,
+        _read_safetensors,
         "safetensors' save_file",
-        write_safetensors,
+        _write_safetensors,
     ),
-    "npz": Format((".npz",), read_npz, "numpy.savez", write_npz),
-    "hdf5": Format((".h5", ".hdf5"), read_hdf5, "Keras' save_weights"),
+    "npz": Format((".npz",), _read_npz, "numpy.savez", _write_npz),
+    "hdf5": Format((".h5", ".hdf5"), _read_hdf5, "Keras' save_weights"),
     "caffe": Format((".caffemodel",), caffe_file.read, "Caffe's snapshot"),
 }
-"""`.tar` is for tsn-pytorch's .pth.tar, `.bin` for timm's pytorch_model.bin."""

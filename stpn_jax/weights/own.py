@@ -1,4 +1,4 @@
-"""Our own variables, as an artifact names them: params/spatial/backbone/..."""
+"""Files of our own networks' variables, named params/spatial/backbone/..."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -9,27 +9,26 @@ from etils import epath
 from flax import traverse_util
 
 from stpn_jax.utils.errors import UsageError
-from stpn_jax.weights import formats
+from stpn_jax.weights import channels, formats
 
 LAYOUT = "stpn_jax"
 COLLECTIONS = ("params", "batch_stats", "sketches", "hidden", "classifier")
-IN_STREAM = re.compile(r"(params|batch_stats)/(spatial|temporal)/backbone/(.+)")
-IMAGE_CHANNELS = 3
+_IN_STREAM = re.compile(r"(params|batch_stats)/(spatial|temporal)/backbone/(.+)")
 
 
 def matches(names: Iterable[str]) -> bool:
-    """Whether names of tensors are paths of our variables: params/..., and so on."""
+    """Whether names of tensors are paths of our variables."""
     return all(name.split("/")[0] in COLLECTIONS and "/" in name for name in names)
 
 
 def flat(variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """All variables of a network by name; empty collections leave no trace."""
+    """All variables of a network by name; empty collections are left out."""
     named = traverse_util.flatten_dict(variables, sep="/")
     return {name: np.asarray(array) for name, array in named.items()}
 
 
 def read(path: epath.PathLike) -> dict[str, Any]:
-    """The variables of a whole network from a weight file, as flat names them.
+    """The variables of a whole network from a weight file, as `flat` names them.
 
     Raises:
         UsageError: the file is unreadable, or is not of a network of ours.
@@ -47,33 +46,28 @@ def read(path: epath.PathLike) -> dict[str, Any]:
 def streams(file: formats.WeightFile) -> dict[str, dict[str, Any]]:
     """The backbones in a file: collections by stream, or under "" a backbone alone.
 
-    Of an exported network (params/spatial/backbone/...) only the backbones are taken;
-    fusion, attention and classifier are of no use to another network. A backbone alone
-    has params/... and batch_stats/..., and may have hidden/... and classifier/...
-
-    Raises:
-        UsageError: a name is that of an array and of a folder of arrays.
+    Of an exported network (params/spatial/backbone/...) only the backbones are taken. A
+    backbone alone has params/... and batch_stats/..., maybe hidden/..., classifier/...
     """
     found: dict[str, dict[str, np.ndarray]] = {}
     for name, tensor in file.tensors.items():
-        match = IN_STREAM.fullmatch(name)
-        if match:
+        if match := _IN_STREAM.fullmatch(name):
             collection, stream, path = match.groups()
             found.setdefault(stream, {})[f"{collection}/{path}"] = tensor
     found = found or {"": file.tensors}
-    return {stream: _nested(flat, file.path) for stream, flat in found.items()}
+    return {stream: _nested(named, file.path) for stream, named in found.items()}
 
 
 def choose(file: formats.WeightFile, in_channels: int) -> dict[str, Any]:
     """The stream for an input: spatial for images, temporal for flow, else the only."""
     found = streams(file)
-    wanted = "spatial" if in_channels == IMAGE_CHANNELS else "temporal"
+    wanted = "spatial" if in_channels == channels.COLOURS else "temporal"
     return found.get(wanted) or next(iter(found.values()))
 
 
-def _nested(flat: dict[str, np.ndarray], source: str) -> dict[str, Any]:
-    parts = [name.split("/") for name in flat]
+def _nested(named: dict[str, np.ndarray], source: str) -> dict[str, Any]:
+    parts = [name.split("/") for name in named]
     folders = {"/".join(one[:i]) for one in parts for i in range(len(one))}
-    if clash := folders & flat.keys():
+    if clash := folders & named.keys():
         raise UsageError(f"{source}: {min(clash)} is an array and a folder of arrays")
-    return traverse_util.unflatten_dict(flat, sep="/")
+    return traverse_util.unflatten_dict(named, sep="/")

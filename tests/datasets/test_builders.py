@@ -23,7 +23,7 @@ def touch(folder, *names):
 
 def find(dataset, videos, splits="", fraction=0.25, seed=0):
     options = listing.Options(str(videos), str(splits), fraction, seed)
-    return builders.BUILDERS[dataset].list_clips(options)
+    return builders.LIST_CLIPS[dataset](options)
 
 
 def places(found):

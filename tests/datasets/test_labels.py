@@ -75,13 +75,13 @@ def test_a_missing_list_is_named(tmp_path, read):
 def test_names_match_exactly_or_by_letters_and_digits():
     names = ["a_#1.avi", "b-1.avi", "b1.avi", "c.avi"]
     entries = {("wave", name): ("train",) for name in names}
-    matcher = labels.Matcher(labels.OfficialLists(("wave",), entries, lambda *_: ""))
-    assert matcher.find("wave", "a_#1.avi") == ("wave", "a_#1.avi")
-    assert matcher.find("wave", "a_@1.avi") == ("wave", "a_#1.avi")
-    assert matcher.find("WAVE", "C.avi") == ("wave", "c.avi")
-    assert matcher.find("wave", "b-1.avi") == ("wave", "b-1.avi")
-    assert matcher.find("wave", "b_1.avi") is None, "it could be two"
-    assert matcher.find("run", "c.avi") is None
+    lists = labels.OfficialLists(("wave",), entries, lambda *_: "")
+    assert lists.find("wave", "a_#1.avi") == ("wave", "a_#1.avi")
+    assert lists.find("wave", "a_@1.avi") == ("wave", "a_#1.avi")
+    assert lists.find("WAVE", "C.avi") == ("wave", "c.avi")
+    assert lists.find("wave", "b-1.avi") == ("wave", "b-1.avi")
+    assert lists.find("wave", "b_1.avi") is None, "it could be two"
+    assert lists.find("run", "c.avi") is None
 
 
 def test_sources():

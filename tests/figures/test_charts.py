@@ -99,3 +99,27 @@ def test_scatter_draws_each_class_separately():
     first, second = figure.axes[0].collections
     assert (first.get_label(), second.get_label()) == ("a", "c")
     np.testing.assert_array_equal(second.get_offsets(), points[[0, 2]])
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 20, 21, 51, 101])
+def test_confusion_matrix_grows_with_the_number_of_classes(count):
+    counts = np.random.default_rng(0).integers(0, 9, (count, count))
+    names = [(legible.NAMES * 15)[i] + f" {i}" for i in range(count)]
+    figure = charts.confusion_matrix(counts, names)
+    legible.check(figure)
+    matrix, scale = figure.axes
+    assert matrix.get_window_extent().height / count > 0.11 * figure.dpi
+    assert scale.get_ylabel() == "share of the class"
+
+
+def test_confusion_matrix_has_shares_as_colours_and_counts_as_text():
+    figure = charts.confusion_matrix(
+        np.array([[3, 1, 0], [0, 0, 0], [0, 2, 2]]), list("abc")
+    )
+    axes = figure.axes[0]
+    shares = axes.images[0].get_array()
+    np.testing.assert_array_equal(shares[[0, 2]], [[0.75, 0.25, 0], [0, 0.5, 0.5]])
+    assert np.isnan(np.ma.filled(shares, np.nan)[1]).all()
+    written = {text.get_position(): text.get_text() for text in axes.texts}
+    assert written == {(0, 0): "3", (1, 0): "1", (1, 2): "2", (2, 2): "2"}
+    assert [label.get_text() for label in axes.get_yticklabels()] == list("abc")

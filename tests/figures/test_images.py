@@ -1,5 +1,6 @@
 """Attention overlays, flow colours and tiled images."""
 
+import av
 import numpy as np
 import pytest
 from skimage import transform
@@ -74,3 +75,17 @@ def test_tiles_are_in_reading_order_with_white_gaps():
     assert (sheet[:4, :5] == 0).all() and (sheet[:4, 7:] == 1).all()
     assert (sheet[6:, :5] == 2).all() and (sheet[6:, 7:] == 255).all()
     assert (sheet[4:6] == 255).all() and (sheet[:, 5:7] == 255).all()
+
+
+@pytest.mark.parametrize("rate", [25.0, 29.97, 7.123456, 240.0])
+def test_frames_and_rate_of_a_video_survive(tmp_path, rate):
+    values = np.linspace(30, 220, 20).astype(np.uint8)
+    frames = [np.full((41, 63, 3), value, np.uint8) for value in values]
+    images.write_video(tmp_path / "a.mp4", iter(frames), rate)
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        stream = container.streams.video[0]
+        assert float(stream.average_rate) == pytest.approx(rate, rel=1e-3)
+        found = [f.to_ndarray(format="rgb24") for f in container.decode(stream)]
+    assert len(found) == 20 and found[0].shape == (40, 62, 3)
+    for one, value in zip(found, values, strict=True):
+        assert abs(one.mean() - value) < 4

@@ -2,12 +2,14 @@
 
 import io
 
+import matplotlib.colors
 import numpy as np
 import pytest
 from matplotlib import image as reader
 from matplotlib.figure import Figure
+from reference import legible
 
-from stpn_jax.figures import prediction_figure
+from stpn_jax.figures import prediction_figure, style
 
 
 @pytest.mark.parametrize("name", ["wave", "$100_and_\udcff" * 30, "$a$"])
@@ -66,3 +68,35 @@ def test_timeline_bars_are_as_wide_as_the_parts_are_long():
     assert 4 < walk.sum() / run.sum() < 6
     assert np.flatnonzero(walk).min() < np.flatnonzero(run).min()
     assert np.flatnonzero(walk).max() > np.flatnonzero(run).max()
+
+
+def case(truth, labels, size=(24, 32)):
+    frames = np.full((4, *size, 3), 80, np.uint8)
+    predictions = [
+        (labels, np.linspace(0.5, 0.05, len(labels)).tolist()),
+        (labels[::-1], [1.0] + [0.0] * (len(labels) - 1)),
+    ]
+    return prediction_figure.Case(truth, frames, predictions)
+
+
+@pytest.mark.parametrize("count", [1, 4])
+@pytest.mark.parametrize("size", [(72, 72), (256, 340), (340, 256)])
+def test_cases_are_legible_whatever_the_names(count, size):
+    networks = ["average of spatial and temporal", "pyramid"]
+    cases = [case(name, legible.NAMES[:5], size) for name in legible.NAMES[:count]]
+    legible.check(prediction_figure.cases(networks, cases))
+
+
+def test_right_and_wrong_bars_differ_in_colour_hatch_and_tick():
+    figure = prediction_figure.cases(
+        ["a", "b"], [case("wave", ["throw", "wave", "run"])]
+    )
+    images, first, second = figure.axes
+    assert images.get_title(loc="left") == "wave" and len(images.images) == 1
+    assert [bar.get_width() for bar in second.patches] == [1, 0, 0]
+    hatches = [bar.get_hatch() for bar in first.patches]
+    assert hatches == ["////", "", "////"]
+    colours = [matplotlib.colors.to_hex(bar.get_facecolor()) for bar in first.patches]
+    assert colours == [style.VERMILLION, style.GREEN, style.VERMILLION]
+    ticked = [text.get_text() for text in first.texts if "✓" in text.get_text()]
+    assert ticked == ["wave ✓"]

@@ -31,7 +31,7 @@ def imagenet():
     except errors.UsageError as error:
         pytest.skip(str(error))
     loaded = weights.load("efficientnet_lite0", WEIGHTS)
-    return assign.graft(_template(), loaded.variables, WEIGHTS), loaded.classifier
+    return assign.assign(_template(), loaded.variables, WEIGHTS), loaded.classifier
 
 
 @pytest.mark.parametrize("channels, side, grid", ((3, 224, 7), (20, 193, 7)))
@@ -65,7 +65,7 @@ def test_real_photographs(imagenet, name, expected):
 
 def test_flow_start_fits_and_averages_the_colours(imagenet):
     loaded = weights.load("efficientnet_lite0", WEIGHTS, in_channels=20)
-    variables = assign.graft(_template(20), loaded.variables, WEIGHTS)
+    variables = assign.assign(_template(20), loaded.variables, WEIGHTS)
     flow = variables["params"]["stem"]["conv"]["kernel"]
     rgb = imagenet[0]["params"]["stem"]["conv"]["kernel"]
     np.testing.assert_allclose(flow[:, :, 13], rgb.mean(2), rtol=1e-6)

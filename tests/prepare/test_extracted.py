@@ -241,14 +241,14 @@ def test_the_frame_of_a_flow_number_is_measured(tmp_path, name, right, wrong):
     tasks = several(tmp_path, getattr(extractors, name))
     with pytest.raises(errors.UsageError, match=f": --flow_leads={right} fits"):
         flow_check.check(tasks, SETTINGS)
-    assert flow_check.check(tasks, settings(leads=right)).warnings == []
-    warnings = flow_check.check(tasks, settings(leads=wrong)).warnings
+    assert flow_check.check(tasks, settings(leads=right))[1] == []
+    warnings = flow_check.check(tasks, settings(leads=wrong))[1]
     assert any(f"--flow_leads={right} fits" in warning for warning in warnings)
 
 
 @pytest.mark.parametrize(("bound", "factor"), [(10.0, "twice"), (40.0, "half")])
 def test_a_wrong_bound_of_extracted_flow_gives_a_warning(tmp_path, bound, factor):
-    warnings = flow_check.check(several(tmp_path), settings(bound=bound)).warnings
+    warnings = flow_check.check(several(tmp_path), settings(bound=bound))[1]
     assert any(f"{factor} the bound" in warning for warning in warnings)
 
 
@@ -276,7 +276,7 @@ def test_flow_that_lost_its_first_image_everywhere_gives_a_warning(tmp_path):
     tasks = several(tmp_path, extractors.PADDED)
     for name in "012":
         _drop("flow_?_00001.jpg")(tmp_path / "run" / name)
-    warnings = flow_check.check(tasks, SETTINGS).warnings
+    warnings = flow_check.check(tasks, SETTINGS)[1]
     assert "the flow of the frame before fits better" in warnings[-1]
 
 

@@ -23,7 +23,7 @@ import numpy as np
 from reference import caffe_files, random_weights
 
 from stpn_jax import weights
-from stpn_jax.weights import assign, tables
+from stpn_jax.weights import layouts
 
 FOLDER = pathlib.Path(__file__).parents[1] / "golden"
 WIDTHS = (3, 20)
@@ -92,17 +92,17 @@ def running(names: Mapping[str, Any]) -> list[str]:
 
 
 def pretrained(row: str, state: Tensors) -> weights.Pretrained:
-    """A state as variables of a backbone, by our tables and without a file."""
+    """A state as variables of a backbone, by our layouts and without a file."""
     if row in CAFFE_NAMES:
         layers = CAFFE_NAMES[row](state)
         blobs = ((one.name, i, x) for one in layers for i, x in enumerate(one.blobs))
         state = {f"{name}/{index}": blob for name, index, blob in blobs}
-    table = next(t for t in tables.TABLES[row] if not assign.unknown(t, state))
-    tree = assign.convert(table, state, "random weights")
+    layout = next(t for t in layouts.LAYOUTS[row] if not layouts.unknown(t, state))
+    tree = layouts.convert(layout, state, "random weights")
     return weights.Pretrained(
         variables={key: tree.get(key, {}) for key in weights.COLLECTIONS},
         hidden=tree.get("hidden", {}),
         classifier=tree.get("classifier"),
         checksum="",
-        layout=table.layout,
+        layout=layout.name,
     )

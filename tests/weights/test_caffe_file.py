@@ -92,7 +92,7 @@ def test_every_truncation_ends_in_a_usage_error_or_in_fewer_layers(tmp_path):
         (b"", "no tensors"),
     ),
 )
-def test_what_is_wrong_is_said(tmp_path, data, reason):
+def test_errors_name_what_is_wrong(tmp_path, data, reason):
     path = tmp_path / "net.caffemodel"
     path.write_bytes(data)
     with pytest.raises(errors.UsageError, match=reason) as error:

@@ -1,4 +1,4 @@
-"""A first convolution fits colours, flow of its own length, and longer flow."""
+"""A first convolution is adapted to colours, flow of its length, and longer flow."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def test_inflation_is_the_mean_over_colours():
 
 
 @pytest.mark.parametrize("wanted", (20, 30))
-def test_a_longer_stack_is_answered_by_the_mean_over_its_parts(wanted):
+def test_tiling_averages_the_responses_to_the_parts_of_a_longer_stack(wanted):
     kernel, times = _kernel(10), wanted // 10
     long = channels.fit(kernel, wanted, "file")
     assert long.dtype == np.float32
@@ -45,18 +45,18 @@ def test_a_longer_stack_is_answered_by_the_mean_over_its_parts(wanted):
 @pytest.mark.parametrize(
     "found, wanted", ((10, 3), (20, 10), (10, 14), (4, 10), (1, 20), (9, 18))
 )
-def test_other_numbers_are_refused(found, wanted):
+def test_other_channel_counts_are_rejected(found, wanted):
     with pytest.raises(errors.UsageError, match=f"file.* {found} .*{wanted}"):
         channels.fit(_kernel(found), wanted, "file")
 
 
-def test_the_first_kernel_of_a_backbone_of_ones_own():
+def test_the_first_kernel_of_an_unregistered_backbone():
     params = {
         "a": {"kernel": np.zeros((3, 3, 64, 64))},
         "stem": {"kernel": np.zeros((3, 3, 3, 64)), "bias": np.zeros(64)},
         "dense": {"kernel": np.zeros((64, 3))},
     }
-    assert channels.first_kernel("mine", params) == ("stem", "kernel")
+    assert channels.first_kernel("mine", params) == "stem/kernel"
     fitted = channels.fit_first("mine", params, 20, "file")
     assert fitted["stem"]["kernel"].shape == (3, 3, 20, 64)
     assert fitted["a"]["kernel"].shape == (3, 3, 64, 64)

@@ -1,4 +1,4 @@
-"""Each format is read as its library writes it; whatever is wrong is named."""
+"""Each format is read as its library writes it; errors name what is wrong."""
 
 import hashlib
 import io
@@ -73,7 +73,7 @@ def test_truncated_file_is_named(tmp_path, suffix, share):
 
 @pytest.mark.parametrize("suffix", (*CONTENTS, "pth", "pt", "caffemodel"))
 @pytest.mark.parametrize("name", ("npz", "h5", "safetensors", "text"))
-def test_another_kind_of_file_is_refused(tmp_path, suffix, name):
+def test_another_kind_of_file_is_rejected(tmp_path, suffix, name):
     if suffix.replace("hdf5", "h5") == name:
         pytest.skip("that is the kind it is")
     data = CONTENTS.get(name, lambda: b"<!DOCTYPE html><html>not found</html>")()
@@ -99,7 +99,7 @@ def test_bfloat16(tmp_path):
     np.testing.assert_array_equal(found.astype(np.float32), values.astype(np.float32))
 
 
-def test_types_that_no_weights_have_are_named(tmp_path):
+def test_unsupported_dtypes_are_named(tmp_path):
     header = {"w": {"dtype": "F8_E4M3", "shape": [2], "data_offsets": [0, 2]}}
     head = json.dumps(header).encode()
     data = struct.pack("<Q", len(head)) + head + b"ab"
@@ -148,7 +148,7 @@ def _virtual(file, other):
 @pytest.mark.parametrize(
     "fill", (_external_link, _soft_link, _external_storage, _virtual)
 )
-def test_a_hdf5_file_leads_nowhere_else(tmp_path, fill):
+def test_hdf5_links_and_external_data_are_rejected(tmp_path, fill):
     other = str(tmp_path / "other.h5")
     with h5py.File(other, "w") as file:
         file["secret"] = np.arange(4, dtype=np.uint8)
@@ -157,7 +157,7 @@ def test_a_hdf5_file_leads_nowhere_else(tmp_path, fill):
         formats.read(_write(tmp_path, "h5", data))
 
 
-def test_a_hdf5_file_cannot_claim_values_it_has_not(tmp_path):
+def test_hdf5_sizes_without_values_are_rejected(tmp_path):
     data = _hdf5(lambda file: file.create_dataset("huge", (1 << 20, 1 << 20), "f4"))
     with pytest.raises(errors.UsageError, match="huge has no values"):
         formats.read(_write(tmp_path, "h5", data))

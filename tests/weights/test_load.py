@@ -25,7 +25,7 @@ EACH = pytest.mark.parametrize("suffix", WRITERS)
 
 
 class Mine(nn.Module):
-    """A backbone of somebody's own, unknown to the tables."""
+    """A backbone that has no layout."""
 
     @nn.compact
     def __call__(self, x, train=False):
@@ -74,7 +74,7 @@ def test_streams_of_an_exported_network(tmp_path, suffix, module):
     for channels, seed in ((3, 1), (20, 2)):
         found = weights.load(name, str(path), channels)
         expected = _variables(module, channels, seed)
-        variables = assign.graft(expected, found.variables, str(path))
+        variables = assign.assign(expected, found.variables, str(path))
         jax.tree.map(np.testing.assert_array_equal, variables, expected)
         assert found.layout == "stpn_jax"
         assert found.hidden == {}
@@ -87,9 +87,9 @@ def test_streams_of_an_exported_network(tmp_path, suffix, module):
 def test_a_backbone_alone_and_its_inflation(tmp_path, suffix, module):
     path = str(_write(tmp_path, suffix, _flat(_variables(module, 3))))
     name = "mine" if module is Mine else "tiny"
-    assign.graft(_variables(module, 3), weights.load(name, path).variables, path)
+    assign.assign(_variables(module, 3), weights.load(name, path).variables, path)
     flow = weights.load(name, path, 20).variables
-    assign.graft(_variables(module, 20), flow, path)
+    assign.assign(_variables(module, 20), flow, path)
 
 
 def test_head_of_a_backbone_alone(tmp_path):
@@ -107,14 +107,14 @@ def test_the_only_stream_serves_both(tmp_path):
     tensors = _flat(_variables(module, 3), "spatial/backbone")
     path = str(_write(tmp_path, "npz", tensors))
     flow = weights.load("tiny", path, 20).variables
-    assign.graft(_variables(module, 20), flow, path)
+    assign.assign(_variables(module, 20), flow, path)
     tensors = _flat(_variables(module, 20), "temporal/backbone")
     path = str(_write(tmp_path, "npz", tensors))
     with pytest.raises(errors.UsageError, match=r"own\.npz.* 20 .* 3"):
         weights.load("tiny", path, 3)
 
 
-def test_paths_that_cannot_be_a_tree_are_refused(tmp_path):
+def test_paths_that_cannot_be_a_tree_are_rejected(tmp_path):
     tensors = {"params/a": np.zeros(1), "params/a/b": np.zeros(1)}
     path = str(_write(tmp_path, "npz", tensors))
     with pytest.raises(errors.UsageError, match=r"own\.npz.*params/a"):
@@ -139,6 +139,6 @@ def test_files_that_packages_ship(backbone, name, layout, channels):
     x = jax.ShapeDtypeStruct((1, 64, 64, channels), jnp.float32)
     module = BACKBONES[backbone].module()
     template = jax.eval_shape(module.init, jax.random.key(0), x)
-    assign.graft(template, found.variables, file)
+    assign.assign(template, found.variables, file)
     assert found.layout == layout
     assert (found.classifier is None) == (name == "hed-vgg16")

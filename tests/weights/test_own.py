@@ -1,4 +1,4 @@
-"""Our own variables go into a file and come back as they were."""
+"""Our own variables are the same after a round trip through a file."""
 
 import dataclasses
 
@@ -13,7 +13,7 @@ from configs import demo
 from stpn_jax import config as configs
 from stpn_jax.models import build
 from stpn_jax.utils.errors import UsageError
-from stpn_jax.weights import __main__ as door
+from stpn_jax.weights import __main__ as command
 from stpn_jax.weights import formats, own
 
 CONFIG = configs.from_config_dict(demo.get_config())
@@ -42,7 +42,7 @@ def assert_identical(one, other):
 
 
 @SUFFIXES
-def test_out_and_in_gives_identical_variables(variables, tmp_path, suffix):
+def test_round_trip_gives_identical_variables(variables, tmp_path, suffix):
     path = tmp_path / f"variables.{suffix}"
     path.write_bytes(formats.encode(path, own.flat(variables)))
     assert_identical(own.read(path), variables)
@@ -65,8 +65,8 @@ def test_convert_and_back_keeps_every_bit(tmp_path, capsys, suffix):
     other = tmp_path / "new" / ("other.safetensors" if suffix == "npz" else "other.npz")
     first, last = tmp_path / f"first.{suffix}", tmp_path / f"last.{suffix}"
     first.write_bytes(formats.encode(first, tensors))
-    assert door.main(["convert", str(first), str(other)]) == 0
-    assert door.main(["convert", str(other), str(last)]) == 0
+    assert command.main(["convert", str(first), str(other)]) == 0
+    assert command.main(["convert", str(other), str(last)]) == 0
     assert capsys.readouterr().out.count("3 tensors") == 2
     found = formats.read(last).tensors
     assert set(found) == set(tensors)
@@ -76,7 +76,7 @@ def test_convert_and_back_keeps_every_bit(tmp_path, capsys, suffix):
     assert [path.name for path in other.parent.iterdir()] == [other.name]
 
 
-def test_half_precision_stays_itself(tmp_path):
+def test_bfloat16_is_written_and_read(tmp_path):
     path = tmp_path / "half.safetensors"
     tensors = {"params/a": np.array([1.5, -2], ml_dtypes.bfloat16)}
     path.write_bytes(formats.encode(path, tensors))
@@ -85,10 +85,10 @@ def test_half_precision_stays_itself(tmp_path):
     np.testing.assert_array_equal(found, tensors["params/a"])
 
 
-def test_what_cannot_be_written_is_said(tmp_path, capsys):
+def test_unwritable_formats_and_dtypes_are_named(tmp_path, capsys):
     source = tmp_path / "a.npz"
     np.savez(source, **{"params/a": np.zeros(2)})
-    assert door.main(["convert", str(source), str(tmp_path / "a.pth")]) == 2
+    assert command.main(["convert", str(source), str(tmp_path / "a.pth")]) == 2
     assert "files are written as .safetensors, .npz" in capsys.readouterr().err
     for name, kind in (("safetensors", "complex64"), ("npz", ml_dtypes.bfloat16)):
         array = np.zeros(2, kind)
@@ -96,7 +96,7 @@ def test_what_cannot_be_written_is_said(tmp_path, capsys):
             formats.encode(f"a.{name}", {"x": array})
 
 
-def test_a_file_of_another_network_is_none_of_ours(tmp_path):
+def test_a_file_of_another_network_is_rejected(tmp_path):
     path = tmp_path / "other.npz"
     np.savez(path, **{"conv1.weight": np.zeros(2)})
     with pytest.raises(UsageError, match=r"other.npz: not the variables of a network"):

@@ -1,4 +1,4 @@
-"""Where weights lie: a path, or the file of a package that need not be importable."""
+"""Locating weights: a path, or the file of a package that need not be importable."""
 
 import importlib.metadata
 import pathlib
@@ -57,7 +57,7 @@ def test_the_file_is_found_by_its_suffix(monkeypatch, tmp_path):
     assert source.locate("package:hed-vgg16").name == "a.weights.h5"
     (tmp_path / "a.weights.h5").unlink()
     source.locate.cache_clear()
-    with pytest.raises(errors.UsageError, match=r"\.h5 file is gone.*--force-re"):
+    with pytest.raises(errors.UsageError, match=r"\.h5 file is missing.*--force-re"):
         source.locate("package:hed-vgg16")
 
 

@@ -211,7 +211,7 @@ def test_a_pickle_cannot_alter_the_reader(tmp_path, encode):
         (0, (3,), (1, 1)),
     ),
 )
-def test_views_outside_their_storage_are_refused(
+def test_views_outside_their_storage_are_rejected(
     tmp_path, encode, offset, shape, strides
 ):
     tree = {"bad": _tensor("FloatStorage", "0", 24, offset, shape, strides)}
@@ -221,7 +221,7 @@ def test_views_outside_their_storage_are_refused(
 
 
 @pytest.mark.parametrize("tree", ([1, 2], {}, {"epoch": 3}))
-def test_files_without_tensors_are_refused(tmp_path, tree):
+def test_files_without_tensors_are_rejected(tmp_path, tree):
     with pytest.raises(errors.UsageError, match=r"network\.pth"):
         _read(_write(tmp_path, _zip(tree)))
 
@@ -274,6 +274,6 @@ def test_a_pickle_cannot_alter_the_types_of_storages():
     for name in torch_file.DTYPES:
         global_name = f"ctorch\n{name}\n".encode()
         data = b"\x80\x02" + global_name + state + b"b0}."
-        with pytest.raises(Exception):  # noqa: B017 Whatever refuses it.
+        with pytest.raises(Exception):  # noqa: B017 Whatever rejects it.
             torch_file._Unpickler(io.BytesIO(data)).load()
     assert before == [(d, d.itemsize) for d in torch_file.DTYPES.values()]

@@ -32,27 +32,18 @@ _TAIL = 1024  # bytes at the end of a file that contain its end mark
 
 
 class Frames:
-    """A folder of frames, iterated over like a decoding.Video.
+    """A folder of frames, iterated over in the order of their numbers.
 
-    Attributes:
-        path: the folder.
-        size: width and height of the first frame in pixels; (0, 0) before it is read.
-        warnings: irregularities of the frames read so far.
+    Like a decoding.Video, it raises VideoError for what cannot be read.
     """
 
     def __init__(self, path: epath.PathLike):
         self.path = path
-        self.size = (0, 0)
-        self.warnings: list[str] = []
+        self.size = (0, 0)  # width and height of the first frame, once it is read
+        self.warnings: list[str] = []  # irregularities of the frames read so far
 
     def __iter__(self) -> Iterator[decoding.Frame]:
-        """Frames in the order of their numbers.
-
-        Raises:
-            VideoError: one cannot be read, or their numbers have gaps.
-        """
-        for _, pixels in self._read():
-            yield pixels
+        return (pixels for _, pixels in self._read())
 
     def images(
         self, settings: encoding.Settings
@@ -88,13 +79,10 @@ class Flow(NamedTuple):
     def between(self, frames: int, leads: str) -> "Flow":
         """The flows from each frame to the next.
 
-        Args:
-            frames: number of frames.
-            leads: FROM or INTO where there are as many flow images as frames, else "".
+        Leads is FROM or INTO where there are as many flow images as frames, else "".
 
         Raises:
-            VideoError: there are not as many flow images as expected: one less than
-                frames or, with leads, as many as frames.
+            VideoError: there are not that many flow images.
         """
         flows, expected = len(self.x), frames if leads else frames - 1
         if flows == frames and not leads:
@@ -116,11 +104,8 @@ class Flow(NamedTuple):
     def codes(self, index: int, size: tuple[int, int]) -> UInt8[np.ndarray, "y x 2"]:
         """One flow at this width and height."""
         paths = self.x[index], self.y[index]
-        parts = [
-            _resize(_decode_grey(path, _read_bytes(path)), size, axis)
-            for axis, path in enumerate(paths)
-        ]
-        return np.stack(parts, axis=-1)
+        parts = [_decode_grey(path, _read_bytes(path)) for path in paths]
+        return np.stack([_resize(c, size, a) for a, c in enumerate(parts)], axis=-1)
 
     def files(self, settings: encoding.Settings) -> Iterator[tuple[bytes, bytes]]:
         """The JPEG files of each flow, x and y, at the size of the settings."""

@@ -24,6 +24,19 @@ from stpn_jax.video import decoding
 
 _NUMBERED = re.compile(r"(.*?)[-_.]?(\d+)\.(?:jpe?g|png)", re.IGNORECASE)
 _AXES = (("flow_x", "flow_y"), ("u", "v"), ("x", "y"), ("flow_u", "flow_v"))
+_LAYOUTS = (
+    ("{}/flow_x", "{}/flow_y"),
+    ("flow_x/{}", "flow_y/{}"),
+    ("{}/u", "{}/v"),
+    ("u/{}", "v/{}"),
+    ("{}/x", "{}/y"),
+    ("x/{}", "y/{}"),
+    ("{}/flow_u", "{}/flow_v"),
+    ("flow_u/{}", "flow_v/{}"),
+    ("{}", "{}"),
+)
+"""Folders of flow components x and y; {} is the clip's path or its last parts."""
+
 _ALONE = ("", "frame", "img", "image")
 """Further prefixes of images in a folder that has one component alone."""
 
@@ -38,37 +51,10 @@ class FlowFolders(NamedTuple):
     y: str
 
 
-class _Layout(NamedTuple):
-    """Where the flow of every clip is below one folder.
-
-    Attributes:
-        parts: how many parts of a clip's path are used, counted from its end.
-        axes: folder names of x and y; None if both are in the clip's folder.
-        inside: the folders of x and y are in the clip's folder, not above it.
-    """
-
-    parts: int
-    axes: tuple[str, str] | None
-    inside: bool
-
-    def folders(self, root: epath.Path, clip: str) -> FlowFolders:
-        end = "/".join(clip.split("/")[-self.parts :])
-        if self.axes is None:
-            return FlowFolders(str(root / end), str(root / end))
-        pairs = [(end, one) if self.inside else (one, end) for one in self.axes]
-        x, y = (str(root / above / below) for above, below in pairs)
-        return FlowFolders(x, y)
-
-
 def locate(root: epath.PathLike, clips: Sequence[str]) -> list[FlowFolders]:
-    """Finds the layout of the flow below a folder.
+    """The flow folders of each clip, whether they exist, in the layout found in root.
 
-    Args:
-        root: the folder.
-        clips: paths of the clips; root may have any number of their last parts.
-
-    Returns:
-        the folders of each clip in this layout, whether they exist or not.
+    Root may have any number of the last parts of the clips' paths.
 
     Raises:
         UsageError: no layout has any of the clips, or two clips would share a folder.
@@ -78,23 +64,23 @@ def locate(root: epath.PathLike, clips: Sequence[str]) -> list[FlowFolders]:
         raise UsageError(f"--flow={root}: there is no such folder")
     sample = clips[:: max(1, len(clips) // _TRIED)][:_TRIED]
     depth = max(len(clip.split("/")) for clip in clips)
-    choices = [(axes, inside) for axes in _AXES for inside in (True, False)]
-    layouts = [
-        _Layout(parts, *choice)
-        for parts in range(depth, 0, -1)
-        for choice in (*choices, (None, True))
-    ]
+
+    def folders(layout: tuple[int, str, str], clip: str) -> FlowFolders:
+        parts, x, y = layout
+        end = "/".join(clip.split("/")[-parts:])
+        return FlowFolders(str(root / x.format(end)), str(root / y.format(end)))
+
     found = {
-        layout: sum(_has_flow(layout.folders(root, clip)) for clip in sample)
-        for layout in layouts
+        layout: sum(_has_flow(folders(layout, clip)) for clip in sample)
+        for layout in ((n, *axes) for n in range(depth, 0, -1) for axes in _LAYOUTS)
     }
     shared = ""
-    for layout in sorted(layouts, key=lambda layout: -found[layout]):
+    for layout in sorted(found, key=lambda layout: -found[layout]):
         if not found[layout]:
             break
-        folders = [layout.folders(root, clip) for clip in clips]
-        if not (doubles := _doubles(folders, clips)):
-            return folders
+        located = [folders(layout, clip) for clip in clips]
+        if not (doubles := _doubles(located, clips)):
+            return located
         shared = shared or doubles
     if shared:
         raise UsageError(f"--flow={root}: {shared}; give each clip a folder of its own")
@@ -145,13 +131,13 @@ def flow(folders: FlowFolders) -> tuple[list[epath.Path], list[epath.Path]]:
     """The images of flow components x and y, with the same numbers in both.
 
     Raises:
-        VideoError: there are none, or of several layouts; or a number is missing,
-            occurs twice, or occurs in one component alone.
+        VideoError: there are none or of several layouts, or their numbers do not fit.
     """
     parts = [_by_prefix(epath.Path(folder)) for folder in folders]
-    names = [axes for axes in _AXES if axes[0] in parts[0] or axes[1] in parts[1]]
+    names = list(_AXES)
     if folders.x != folders.y:
-        names += [(n, n) for n in _ALONE if n in parts[0] or n in parts[1]]
+        names += [(name, name) for name in _ALONE]
+    names = [(x, y) for x, y in names if x in parts[0] or y in parts[1]]
     if not names:
         raise decoding.VideoError(
             f"{folders.x} has no flow: files such as flow_x_00001.jpg are expected"
@@ -160,10 +146,8 @@ def flow(folders: FlowFolders) -> tuple[list[epath.Path], list[epath.Path]]:
         raise decoding.VideoError(
             f"{folders.x} has flow of two layouts: {names[0][0]}_ and {names[1][0]}_"
         )
-    x, y = (
-        _complete(part.get(name, {}))
-        for part, name in zip(parts, names[0], strict=True)
-    )
+    pairs = zip(parts, names[0], strict=True)
+    x, y = (_complete(part.get(name, {})) for part, name in pairs)
     if unpaired := sorted(x.keys() ^ y.keys()):
         axis = "x" if unpaired[0] in x else "y"
         raise decoding.VideoError(

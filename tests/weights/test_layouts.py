@@ -1,6 +1,6 @@
-"""Every table takes every tensor of its kind of file to the right variable."""
+"""Every layout converts every tensor of its kind of file to the right variable."""
 
-import layouts
+import fake_layouts
 import numpy as np
 import pytest
 from flax import traverse_util
@@ -8,14 +8,13 @@ from flax import traverse_util
 from stpn_jax import weights
 from stpn_jax.models.backbones import BACKBONES
 from stpn_jax.utils import errors
-from stpn_jax.weights import assign, formats, tables
-from stpn_jax.weights.tables import resnet, rows, vgg
+from stpn_jax.weights import assign, channels, formats, layouts
 
-EVERY = pytest.mark.parametrize("backbone, layout", layouts.LAYOUTS)
+EVERY = pytest.mark.parametrize("backbone, layout", fake_layouts.LAYOUTS)
 
 
 def _with_factors(tensors):
-    """Statistics of BatchNorm layers as sums of as many values as a factor tells."""
+    """Statistics of BatchNorm layers as sums over as many values as the factor."""
     for name in [n for n in tensors if n.startswith("bn") and n.endswith("/0")]:
         layer = name.removesuffix("/0")
         for blob in range(2):
@@ -29,7 +28,7 @@ def _file(tensors):
 
 
 def _fake(backbone, layout, channels=3):
-    tensors = layouts.tensors(backbone, layout, channels)
+    tensors = fake_layouts.tensors(backbone, layout, channels)
     return _with_factors(tensors) if "caffe" in backbone else tensors
 
 
@@ -46,7 +45,7 @@ def load(monkeypatch):
 
 
 @EVERY
-def test_all_tensors_find_their_variable(load, backbone, layout):
+def test_all_tensors_become_the_right_variables(load, backbone, layout):
     found = load(backbone, _fake(backbone, layout))
     assert found.layout == layout.split(",")[0]
     collections = found.variables | {
@@ -54,32 +53,33 @@ def test_all_tensors_find_their_variable(load, backbone, layout):
         "classifier": found.classifier,
     }
     flat = traverse_util.flatten_dict(collections, sep="/")
-    expected = layouts.values(backbone)
-    assert {path: leaf.shape for path, leaf in flat.items()} == layouts.shapes(backbone)
+    expected = fake_layouts.values(backbone)
+    shapes = {path: leaf.shape for path, leaf in flat.items()}
+    assert shapes == fake_layouts.shapes(backbone)
     for path, leaf in flat.items():
         assert leaf.dtype == np.float32
         assert leaf.flat[0] == leaf.flat[-1] == expected[path], path
 
 
 @pytest.mark.parametrize("backbone", ("bn_inception", "resnet50_caffe"))
-def test_flow_of_five_and_of_ten(load, backbone):
-    layout = next(kind for name, kind in layouts.LAYOUTS if name == backbone)
-    path = "params/" + tables.FIRST_KERNEL[backbone]
+def test_weights_for_five_flows_and_for_ten(load, backbone):
+    layout = next(kind for name, kind in fake_layouts.LAYOUTS if name == backbone)
+    path = "params/" + channels.FIRST_KERNEL[backbone]
     for file, wanted, share in ((3, 20, 1), (10, 20, 0.5), (20, 20, 1)):
         found = load(backbone, _fake(backbone, layout, file), wanted)
         flat = traverse_util.flatten_dict(found.variables, sep="/")
-        assert flat[path].shape == layouts.shapes(backbone, wanted)[path]
-        value = layouts.values(backbone, file)[path]
+        assert flat[path].shape == fake_layouts.shapes(backbone, wanted)[path]
+        value = fake_layouts.values(backbone, file)[path]
         np.testing.assert_allclose(flat[path].ravel()[::97], share * value, rtol=1e-6)
     with pytest.raises(errors.UsageError, match=r"fake\.file.* 10 .* 3"):
         load(backbone, _fake(backbone, layout, 10), 3)
 
 
 def test_every_backbone_has_a_first_kernel():
-    assert set(tables.FIRST_KERNEL) == set(BACKBONES)
-    assert set(tables.TABLES) == {name for name, _ in layouts.LAYOUTS}
-    for backbone, path in tables.FIRST_KERNEL.items():
-        assert layouts.shapes(backbone)[f"params/{path}"][2] == 3
+    assert set(channels.FIRST_KERNEL) == set(BACKBONES)
+    assert set(layouts.LAYOUTS) == {name for name, _ in fake_layouts.LAYOUTS}
+    for backbone, path in channels.FIRST_KERNEL.items():
+        assert fake_layouts.shapes(backbone)[f"params/{path}"][2] == 3
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_every_backbone_has_a_first_kernel():
         ("tiny", "bn_inception", "caffe"),
     ),
 )
-def test_the_backbone_that_a_file_is_for_is_named(load, backbone, wrong, layout):
+def test_error_names_the_backbone_of_the_file(load, backbone, wrong, layout):
     kind = layout.split(",")[0]
     with pytest.raises(errors.UsageError, match=rf"{wrong} \({kind}\): set model"):
         load(backbone, _fake(wrong, layout))
@@ -108,7 +108,7 @@ def test_unknown_tensors_are_named(load):
         load("mine", tensors)
 
 
-def test_batch_normalised_vgg_is_refused(load):
+def test_batch_normalised_vgg_is_rejected(load):
     tensors = {"features.0.weight": np.zeros((64, 3, 3, 3))}
     tensors |= {f"features.1.{n}": np.zeros(64) for n in ("weight", "running_mean")}
     tensors |= {"features.3.weight": np.zeros((64, 64, 3, 3))}
@@ -116,19 +116,19 @@ def test_batch_normalised_vgg_is_refused(load):
         load("vgg16", tensors)
 
 
-def test_missing_and_misshapen_tensors_are_named_when_grafted(load):
+def test_missing_and_misshapen_tensors_are_named_when_assigned(load):
     tensors = _fake("bn_inception", "caffe")
     del tensors["inception_3a/1x1/1"]
     tensors["inception_5b/3x3_bn/0"] = np.zeros(7)
     found = load("bn_inception", tensors).variables
     template = load("bn_inception", _fake("bn_inception", "caffe")).variables
     with pytest.raises(errors.UsageError) as error:
-        assign.graft(template, found, "fake.file")
+        assign.assign(template, found, "fake.file")
     assert "missing: params/inception_3a_1x1/bias" in str(error.value)
     assert "params/inception_5b_3x3_bn/scale is 7, expected 320" in str(error.value)
 
 
-def test_a_tensor_of_another_kind_of_shape_is_named(load):
+def test_a_tensor_of_the_wrong_rank_is_named(load):
     tensors = _fake("bn_inception", "pytorch")
     tensors["conv2_3x3.weight"] = np.zeros(5)
     with pytest.raises(errors.UsageError, match=r"conv2_3x3\.weight has shape 5"):
@@ -139,14 +139,14 @@ def test_a_tensor_of_another_kind_of_shape_is_named(load):
         load("bn_inception", tensors)
 
 
-def test_two_tensors_for_one_variable_are_refused(load):
+def test_two_tensors_for_one_variable_are_rejected(load):
     tensors = _fake("bn_inception", "pytorch")
     tensors["fc.weight"] = tensors["last_linear.weight"]
     with pytest.raises(errors.UsageError, match=r"fc\.weight is not the only"):
         load("bn_inception", tensors)
 
 
-def test_files_without_a_classifier_and_with_another(load):
+def test_files_without_a_classifier_and_with_other_classes(load):
     tensors = _fake("bn_inception", "caffe")
     classes = tensors | {
         "fc-action/0": np.zeros((101, 1024)),
@@ -159,31 +159,31 @@ def test_files_without_a_classifier_and_with_another(load):
 
 
 @pytest.mark.parametrize("axes", (2, 4))
-def test_fc6_sees_rows_columns_channels(axes):
+def test_fc6_takes_maps_flattened_as_y_x_c(axes):
     rng = np.random.default_rng(0)
     kernel = rng.normal(size=(5, 512, 7, 7)).astype(np.float32)
     maps = rng.normal(size=(512, 7, 7)).astype(np.float32)
     expected = np.einsum("dcyx,cyx->d", kernel, maps)
-    ours = vgg.grid_kernel(kernel if axes == 4 else kernel.reshape(5, -1))
+    ours = layouts.grid_kernel(kernel if axes == 4 else kernel.reshape(5, -1))
     np.testing.assert_allclose(
         maps.transpose(1, 2, 0).reshape(-1) @ ours, expected, rtol=1e-3, atol=1e-3
     )
-    legacy = vgg.grid_kernel(kernel.reshape(1, 1, 5, -1))
+    legacy = layouts.grid_kernel(kernel.reshape(1, 1, 5, -1))
     np.testing.assert_array_equal(legacy, ours)
 
 
-def test_kernels_are_turned():
+def test_kernels_are_transposed():
     kernel = np.arange(2 * 3 * 5 * 4).reshape(2, 3, 5, 4)
-    turned = rows.conv_kernel(kernel)
+    turned = layouts.conv_kernel(kernel)
     assert turned[4, 2, 1, 1] == kernel[1, 1, 4, 2]
-    assert rows.dense_kernel(kernel[0, 0])[3, 2] == kernel[0, 0, 2, 3]
+    assert layouts.dense_kernel(kernel[0, 0])[3, 2] == kernel[0, 0, 2, 3]
 
 
 @pytest.mark.parametrize("factor, share", ((4.0, 0.25), (0.0, 0.0), (1.0, 1.0)))
 def test_statistics_are_divided_by_their_factor(factor, share):
     tensors = {f"bn2a_branch1/{i}": np.full(3, i + 2.0) for i in range(2)}
     tensors["bn2a_branch1/2"] = np.array([factor])
-    found = resnet.caffe(50).prepare(tensors)
+    found = layouts.caffe_resnet(50).prepare(tensors)
     assert set(found) == {
         "bn/layer1_0_downsample_bn/mean",
         "bn/layer1_0_downsample_bn/var",
@@ -193,7 +193,7 @@ def test_statistics_are_divided_by_their_factor(factor, share):
         np.testing.assert_allclose(value, share * (index + 2))
 
 
-def test_statistics_without_their_factor_are_refused(load):
+def test_statistics_without_their_factor_are_rejected(load):
     tensors = _fake("resnet50_caffe", "caffe")
     del tensors["bn2a_branch1/2"]
     with pytest.raises(errors.UsageError, match="layer1_0_downsample_bn/0"):

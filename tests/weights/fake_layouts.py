@@ -1,7 +1,7 @@
 """Fake files: the names and layouts that others give the variables of our backbones.
 
-Written from the other side than the tables: from our variables to the file's names.
-Every tensor is filled with a number of its own, without taking memory for it.
+The inverse of stpn_jax.weights.layouts: from our variables to the file's names. Every
+tensor is filled with a different number, without taking memory for it.
 """
 
 import functools
@@ -54,14 +54,14 @@ def tensors(backbone, layout, channels=3):
 TORCH = {"scale": "weight", "mean": "running_mean", "var": "running_var"}
 
 
-def _turned(shape):
+def _transposed(shape):
     """Kernels as torch and Caffe have them."""
     return {4: (*shape[:1:-1], *shape[:2]), 2: shape[::-1], 1: shape}[len(shape)]
 
 
 def _torch(name, leaf, shape):
     leaf = "weight" if leaf == "kernel" else TORCH.get(leaf, leaf)
-    return f"{name}.{leaf}", _turned(shape)
+    return f"{name}.{leaf}", _transposed(shape)
 
 
 def _split(path):
@@ -91,7 +91,7 @@ def _bn_inception_caffe(path, shape):
 
 
 def _blob(name, leaf, shape):
-    return f"{name}/{('kernel', 'bias').index(leaf)}", _turned(shape)
+    return f"{name}/{('kernel', 'bias').index(leaf)}", _transposed(shape)
 
 
 def _vgg(heads, path, shape):
@@ -164,7 +164,7 @@ def _resnet_torchvision(path, shape):
 
 
 def _resnet_caffe(letters, path, shape):
-    """Statistics are for factors of 2 and 4: see test_tables."""
+    """Statistics are for factors of 2 and 4: see test_layouts."""
     name, leaf = _split(path)
     match = re.fullmatch(r"layer(\d)_(\d+)_(downsample_)?(conv|bn)(\d?)", name)
     layer = name or "fc1000"

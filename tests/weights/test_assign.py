@@ -1,4 +1,4 @@
-"""Grafting is strict: all variables of a network, in their shapes, or none."""
+"""Assigning is strict: all variables of a network, in their shapes, or none."""
 
 import jax
 import jax.numpy as jnp
@@ -13,16 +13,16 @@ def _tree(**leaves):
     return {"params": {name: np.zeros(shape) for name, shape in leaves.items()}}
 
 
-def test_graft_returns_the_loaded_values_in_the_networks_types():
+def test_assign_returns_the_loaded_values_in_the_networks_dtypes():
     template = jax.eval_shape(lambda: {"params": {"a": jnp.zeros((2, 3))}})
-    found = assign.graft(template, {"params": {"a": np.ones((2, 3))}}, "file.pth")
+    found = assign.assign(template, {"params": {"a": np.ones((2, 3))}}, "file.pth")
     assert found["params"]["a"].dtype == np.float32
     assert found["params"]["a"].sum() == 6
 
 
-def test_graft_names_all_that_is_wrong():
+def test_assign_names_all_differences():
     with pytest.raises(errors.UsageError) as error:
-        assign.graft(
+        assign.assign(
             _tree(kept=(1,), gone=(2,), bent=(2, 3)),
             _tree(kept=(1,), more=(2,), bent=(3, 2)),
             "file.pth",
@@ -40,4 +40,4 @@ def test_graft_names_all_that_is_wrong():
 
 def test_only_the_first_names_are_listed():
     with pytest.raises(errors.UsageError, match=r"params/a4 and 2 more"):
-        assign.graft(_tree(**{f"a{i}": (1,) for i in range(7)}), _tree(), "file.pth")
+        assign.assign(_tree(**{f"a{i}": (1,) for i in range(7)}), _tree(), "file.pth")
