@@ -105,6 +105,10 @@ class Checkpoints:
             )
         self._manager.reload()
 
+    def wait(self) -> None:
+        """Waits until all is written."""
+        self._manager.wait_until_finished()
+
     def close(self) -> None:
         """Waits until all is written, and ends."""
         self._manager.close()

@@ -79,6 +79,7 @@ def run(
             if saves:
                 checkpoints.save(step, state.variables, _progress(state), score)
             if ends:
+                checkpoints.wait()  # While another SIGTERM is still caught.
                 raise PreemptedError(f"ended by SIGTERM at {stage.name} {step}, saved")
         if not stage.steps:
             checkpoints.save(0, state.variables, _progress(state))

@@ -41,14 +41,14 @@ class TrainState:
 
 
 def initial_state(
-    variables: dict[str, Any], optimizer: optax.GradientTransformation
+    variables: dict[str, Any], transform: optax.GradientTransformation
 ) -> TrainState:
     """State at step 0."""
     return TrainState(
         step=jnp.zeros((), jnp.int32),
         **variables,
         # Compiled as one program: its many small arrays would be one each.
-        opt_state=jax.jit(optimizer.init)(variables["params"]),
+        opt_state=jax.jit(transform.init)(variables["params"]),
     )
 
 
