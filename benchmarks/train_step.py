@@ -33,7 +33,7 @@ from stpn_jax import parallel
 from stpn_jax.arrays import Batch
 from stpn_jax.models import build
 from stpn_jax.ops import count_sketch
-from stpn_jax.train import optimizer, state
+from stpn_jax.train import optimizer
 from stpn_jax.train import step as steps
 
 BACKBONES = "bn_inception", "resnet50", "vgg16"
@@ -177,7 +177,7 @@ def ours(case: Case) -> Callable[[], Any]:
 
 
 def stepping(
-    update: Callable, current: state.TrainState, batch: Batch
+    update: Callable, current: steps.TrainState, batch: Batch
 ) -> Callable[[], None]:
     """One update after the other on the same batch; each call waits for its own."""
     held = [current]
@@ -189,14 +189,14 @@ def stepping(
     return call
 
 
-def prepared(case: Case) -> tuple[Callable, state.TrainState, Batch]:
+def prepared(case: Case) -> tuple[Callable, steps.TrainState, Batch]:
     """The mapped update, its first state, and its batch on the devices."""
     variables = initial(case)
     stage = _stage(case)
     transform = optimizer.make(stage, variables["params"])
     factors = optimizer.lr_multipliers((), variables["params"])
     step = steps.make_train_step(network(case), transform, factors, 0)
-    current = parallel.replicate(state.create(variables, transform))
+    current = parallel.replicate(steps.initial_state(variables, transform))
     batch = jax.pmap(lambda x: x, parallel.AXIS)(parallel.shard(made(case)))
     return parallel.map_update(step), current, batch
 

@@ -4,6 +4,7 @@ It comes before anything touches a device. A cluster that is not known here can 
 three JAX_ variables, or give the three flags, for each of its processes.
 """
 
+import os
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -11,8 +12,8 @@ import jax
 
 from stpn_jax.utils.errors import UsageError
 
-HEARTBEAT_SECONDS = 30
-"""A process that is silent for so long ends all the others."""
+HEARTBEAT_SECONDS = 30  # A process that is silent for so long ends all the others.
+CONNECT_SECONDS = 300
 
 _ADDRESS, _COUNT = "JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES"
 _INDEX = "JAX_PROCESS_ID"
@@ -55,13 +56,13 @@ def find(
     return None
 
 
-def join(place: Place | None, seconds: int = 300) -> None:
-    """Connects to the other processes, if any.
+def join(address: str, count: int, index: int | None) -> None:
+    """Connects to the other processes, if `find` finds any.
 
     Raises:
-        UsageError: they are not there after so many seconds.
+        UsageError: as of `find`, or they are not there after CONNECT_SECONDS.
     """
-    if place is None:
+    if not (place := find(os.environ, address, count, index)):
         return
     try:
         jax.distributed.initialize(
@@ -69,7 +70,7 @@ def join(place: Place | None, seconds: int = 300) -> None:
             place.processes,
             place.process,
             cluster_detection_method=None if place.address else place.kind,
-            initialization_timeout=seconds,
+            initialization_timeout=CONNECT_SECONDS,
             heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
         )
     except (RuntimeError, ValueError) as error:

@@ -1,13 +1,10 @@
 """The --config flag: a file, its variant and overrides, with errors in one line."""
 
-import argparse
 import contextlib
 import dataclasses
 import difflib
-import functools
 import pathlib
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import ml_collections
@@ -43,8 +40,9 @@ class ConfigDict(ml_collections.ConfigDict):
 
 def config_dict(config: Config) -> ConfigDict:
     """A config as config files change it: nested, its stages by their names."""
-    names = [field.name for field in dataclasses.fields(config)]
-    fields = {name: _nested(getattr(config, name)) for name in names}
+    fields = {
+        f.name: _nested(getattr(config, f.name)) for f in dataclasses.fields(config)
+    }
     stages = {stage.name: stage_dict(stage) for stage in config.stages}
     fields["stages"] = ConfigDict(stages, sort_keys=False)
     return ConfigDict(fields, sort_keys=False)
@@ -57,12 +55,14 @@ def stage_dict(stage: configs.StageConfig) -> ConfigDict:
     return fields
 
 
+def _fields(value: Any) -> dict[str, Any]:
+    return {f.name: _nested(getattr(value, f.name)) for f in dataclasses.fields(value)}
+
+
 def _nested(value: Any) -> Any:
     if not dataclasses.is_dataclass(value):
         return value
-    names = [field.name for field in dataclasses.fields(value)]
-    fields = {name: _nested(getattr(value, name)) for name in names}
-    return ConfigDict(fields, sort_keys=False)
+    return ConfigDict(_fields(value), sort_keys=False)
 
 
 def define(
@@ -108,47 +108,6 @@ def load(file: str, overrides: Sequence[str]) -> Config:
     define(values, arguments)
     parse(arguments, values)
     return config(values)
-
-
-def parse_with_overrides(
-    parser: argparse.ArgumentParser, arguments: Sequence[str]
-) -> tuple[argparse.Namespace, list[str]]:
-    """A command's own options, and the overrides of config fields.
-
-    Raises:
-        UsageError: an argument is neither.
-    """
-    options, rest = parser.parse_known_args(arguments)
-    for one in rest:
-        if not one.startswith("--config."):
-            raise UsageError(f"unknown argument {one!r}; fields: --config.A.B=VALUE")
-    return options, rest
-
-
-def load_fitting(file: str, overrides: Sequence[str]) -> Config:
-    """The config of a file, without overrides of stages that it lacks."""
-    stages = _stages(file)
-    return load(file, [one for one in overrides if stage_of(one) in ("", *stages)])
-
-
-@functools.cache
-def _stages(file: str) -> tuple[str, ...]:
-    return tuple(stage.name for stage in load(file, ()).stages)
-
-
-def check_stages(overrides: Sequence[str], loaded: Iterable[Config]) -> None:
-    """Raises UsageError for an override of a stage that no config has."""
-    stages = {stage.name for config in loaded for stage in config.stages}
-    for override in overrides:
-        if stage_of(override) not in ("", *stages):
-            known = ", ".join(sorted(stages))
-            raise UsageError(f"{override}: no row has that stage; they have {known}")
-
-
-def stage_of(override: str) -> str:
-    """The stage that an override is for; empty for other overrides."""
-    match = re.match(r"--config\.stages\.(\w+)", override)
-    return match[1] if match else ""
 
 
 def join_values(arguments: Sequence[str], flag: str) -> list[str]:

@@ -82,11 +82,7 @@ def main(arguments: list[str]) -> None:
             print(compare.write(runs, out) + f"\nwritten to {out}")
         return
     config = config_flag.config()
-    cluster.join(
-        cluster.find(
-            os.environ, _COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value
-        )
-    )
+    cluster.join(_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value)
     if not parallel.is_first_host():
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 to the end of the process
     compilation_cache.enable()

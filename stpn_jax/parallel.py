@@ -45,10 +45,9 @@ def check_batch(size: int, name: str) -> None:
     devices = jax.device_count()
     if size % devices:
         lower = size - size % devices
-        fitting = [n for n in (lower, lower + devices) if n]
+        fitting = " or ".join(str(n) for n in (lower, lower + devices) if n)
         raise UsageError(
-            f"{name} = {size} cannot be shared by {devices} devices; "
-            f"{' or '.join(map(str, fitting))} can"
+            f"{name} = {size} cannot be shared by {devices} devices; {fitting} can"
         )
 
 

@@ -12,7 +12,6 @@ from collections.abc import Callable, Collection, Sequence
 import jax
 from etils import epath
 
-from stpn_jax import config_flag
 from stpn_jax.utils import errors
 from stpn_jax.utils.errors import UsageError
 from studies import accuracy_tables, exact_products, report, runs, sketch_approximation
@@ -26,7 +25,10 @@ SEEDS = ("--config.seed=", "--config.model.sketch_seed=")
 
 def main(arguments: Sequence[str]) -> None:
     """Runs a table of the paper, or a study."""
-    options, overrides = config_flag.parse_with_overrides(_parser(), arguments)
+    options, overrides = _parser().parse_known_args(arguments)
+    for one in overrides:
+        if not one.startswith("--config."):
+            raise UsageError(f"unknown argument {one!r}; fields: --config.A.B=VALUE")
     if getattr(options, "data", ""):
         overrides = [f"--config.data.data_dir={options.data}", *overrides]
     options.run(options, overrides)

@@ -12,7 +12,7 @@ import dataclasses
 import functools
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -22,9 +22,8 @@ from etils import epath
 from jaxtyping import Bool, Float, Int
 from sklearn.kernel_ridge import KernelRidge
 
-from stpn_jax.arrays import MapBatch
 from stpn_jax.evaluation import intervals
-from stpn_jax.experiment import feature_cache, initialize, run_dir
+from stpn_jax.experiment import initialize, run_dir, stage_batches
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.ops import compact_bilinear, count_sketch
 from stpn_jax.utils import compilation_cache
@@ -112,12 +111,12 @@ def snippets(experiment: Experiment) -> tuple[Snippets, Snippets]:
     stage = experiment.config.stages[-1]
     variables = initialize.initial_variables(experiment, stage)
     settings, videos = experiment.config.evaluation, experiment.split.test
-    train = feature_cache.train_batches(experiment, stage, variables, 0)
-    test = feature_cache.test_batches(experiment, stage, variables, videos, settings)
+    train = stage_batches.train_batches(experiment, stage, variables, 0)
+    test = stage_batches.test_batches(experiment, stage, variables, videos, settings)
     return _collect(train, VIEWS), _collect(test, settings.snippets * settings.views)
 
 
-def _collect(batches: Iterable[MapBatch], most: int) -> Snippets:
+def _collect(batches: Iterable[Any], most: int) -> Snippets:
     """At most so many snippets of each video, in the order they come."""
     taken: Counter[int] = Counter()
     kept: list[tuple[np.ndarray, int, int]] = []

@@ -4,10 +4,12 @@ They are planned first, all of them; what is not there yet is then trained and t
 """
 
 import dataclasses
+import functools
 import hashlib
 import json
+import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import jax
 import numpy as np
@@ -67,12 +69,12 @@ def plan_table(
     for row in table.rows:
         for file in config_files:
             variant = f"{file}{',' if ':' in file else ':'}{row.variant}"
-            config = config_flag.load_fitting(variant, overrides)
+            config = load_fitting(variant, overrides)
             # Folders of videos have but one split.
             own = table.splits if config.data.dataset != "folder" else ()
             for split in splits or own or (config.data.split,):
                 of_split = (*overrides, f"--config.data.split={split}")
-                config = config_flag.load_fitting(variant, of_split)
+                config = load_fitting(variant, of_split)
                 folder = root / f"{config.data.dataset}-split{split}"
                 streams = folder / f"streams-{config.model.backbone}"
                 yield Run(name, row, config, folder / row.variant, streams)
@@ -80,7 +82,7 @@ def plan_table(
 
 def check_table(runs: Sequence[Run], overrides: Sequence[str]) -> None:
     """Raises UsageError for what would make a table wrong, before its first row."""
-    config_flag.check_stages(overrides, (run.config for run in runs))
+    check_stages(overrides, (run.config for run in runs))
     seen: dict[object, Run] = {}
     for run in runs:
         name, names = run.row.variant, {stage.name for stage in run.config.stages}
@@ -135,13 +137,13 @@ def plan_study(
         place = folder / f"seed{seed}"
         for row in table.rows:
             file = f"configs/study.py:{study.variant},{row.variant}"
-            config = config_flag.load_fitting(file, (*fields, *overrides))
+            config = load_fitting(file, (*fields, *overrides))
             config = shorten(config, name != JOINT) if brief else config
             own = place / f"{row.variant}-{choice or f'sketch{sketch}'}"
             directory = seen.setdefault(config, own)
             streams = place / f"streams-{_streams_key(config, overrides)}"
             planned.append(Run(name, row, config, directory, streams))
-    config_flag.check_stages(overrides, seen)
+    check_stages(overrides, seen)
     return planned
 
 
@@ -167,13 +169,39 @@ def shorten(config: Config, frozen: bool) -> Config:
 
 def _streams_key(config: Config, overrides: Sequence[str]) -> str:
     """Tells streams from others of the same seed; a row may have one stream only."""
-    own = [one for one in overrides if config_flag.stage_of(one) in initialize.STREAMS]
+    own = [one for one in overrides if stage_of(one) in initialize.STREAMS]
     facts = configs.facts(dataclasses.replace(config, stages=()))
     free = (*configs.FREE_FIELDS, *run_dir.FUSION_FIELDS)
     flat = manifest.flatten(facts).items()
     kept = {name: value for name, value in flat if not name.startswith(free)}
     text = json.dumps(kept, sort_keys=True) + "".join(own)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def load_fitting(file: str, overrides: Sequence[str]) -> Config:
+    """The config of a file, without overrides of stages that it lacks."""
+    stages = ("", *_stages(file))
+    return config_flag.load(file, [x for x in overrides if stage_of(x) in stages])
+
+
+@functools.cache
+def _stages(file: str) -> tuple[str, ...]:
+    return tuple(stage.name for stage in config_flag.load(file, ()).stages)
+
+
+def check_stages(overrides: Sequence[str], loaded: Iterable[Config]) -> None:
+    """Raises UsageError for an override of a stage that no config has."""
+    stages = {stage.name for config in loaded for stage in config.stages}
+    for override in overrides:
+        if stage_of(override) not in ("", *stages):
+            known = ", ".join(sorted(stages))
+            raise UsageError(f"{override}: no row has that stage; they have {known}")
+
+
+def stage_of(override: str) -> str:
+    """The stage that an override is for; empty for other overrides."""
+    match = re.match(r"--config\.stages\.(\w+)", override)
+    return match[1] if match else ""
 
 
 def run_table(

@@ -13,7 +13,7 @@ from configs import demo
 from stpn_jax import config as configs
 from stpn_jax import parallel
 from stpn_jax.models import build
-from stpn_jax.train import optimizer, state, step
+from stpn_jax.train import optimizer, step
 from studies.tables import PAPER
 
 SIDE, CLASSES = 32, 5
@@ -88,7 +88,7 @@ def test_row_takes_a_step_and_makes_a_forward_pass(row, name):
     transform = optimizer.make(stage, variables["params"])
     factors = optimizer.lr_multipliers(stage.lr_multipliers, variables["params"])
     update = parallel.map_update(step.make_train_step(net, transform, factors, 0))
-    fresh = state.create(variables, transform)
+    fresh = step.initial_state(variables, transform)
     before = jax.tree.map(np.array, fresh.params)
     trained, metrics = quickly_compiled(update)(
         parallel.replicate(fresh), parallel.shard(batch)

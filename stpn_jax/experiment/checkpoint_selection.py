@@ -45,11 +45,7 @@ def check(experiment: Experiment) -> None:
 
 
 def find(experiment: Experiment, stage: StageConfig) -> Selected:
-    """The checkpoint that a stage's config asks for.
-
-    Raises:
-        UsageError: there is none.
-    """
+    """The checkpoint that a stage's config asks for; raises as `restore` does."""
     folder = run_dir.checkpoints(experiment.folder(stage))
     if stage.select == "best" and (best := checkpoint.best_step(folder)):
         return Selected(best[0], "best", best[1])
@@ -63,10 +59,6 @@ def find(experiment: Experiment, stage: StageConfig) -> Selected:
 
 
 def restore(experiment: Experiment, stage: StageConfig) -> dict[str, Any]:
-    """Variables of that checkpoint.
-
-    Raises:
-        UsageError: there is none.
-    """
+    """Variables of that checkpoint; raises UsageError if there is none."""
     folder = run_dir.checkpoints(experiment.folder(stage))
     return checkpoint.restore_variables(folder, find(experiment, stage).step)

@@ -1,17 +1,17 @@
 """Scores of the trained networks and of their averages on held-out videos."""
 
-from collections.abc import Iterator
-from typing import Any
+import itertools
+from collections.abc import Callable
 
 import numpy as np
+from jaxtyping import Float
 
 from stpn_jax import parallel
-from stpn_jax.arrays import AnyBatch
 from stpn_jax.config import Config, EvaluationConfig, StageConfig
 from stpn_jax.evaluation import metrics, protocol
-from stpn_jax.experiment import checkpoint_selection, feature_cache, run_dir, setup
+from stpn_jax.experiment import checkpoint_selection, run_dir, setup, stage_batches
+from stpn_jax.experiment.initialize import Variables
 from stpn_jax.experiment.setup import Experiment
-from stpn_jax.input_pipeline import batching
 from stpn_jax.train import checkpoint, step
 from stpn_jax.utils.errors import UsageError
 
@@ -20,11 +20,7 @@ def evaluate(experiment: Experiment, again: bool = True) -> dict[str, metrics.Me
     """Tests every stage's network and each average of a spatial and a temporal stream.
 
     Writes results.json, results.md, tested.json (which checkpoints) and scores.npz (per
-    video) to the workdir.
-
-    Args:
-        experiment: whose stages are trained.
-        again: also test shared streams that were tested before.
+    video) to the workdir. Shared streams that were tested before are tested `again`.
     """
     run_dir.register(experiment)
     videos = experiment.split.test
@@ -53,66 +49,38 @@ def test(experiment: Experiment, stage: StageConfig, again: bool) -> np.ndarray:
     videos = experiment.split.test
     folder = experiment.folder(stage)
     is_shared = folder.parent != experiment.directory
-    known = run_dir.read_scores(folder) if is_shared and not again else None
+    known = None if again or not is_shared else run_dir.read_scores(folder)
     if known is not None:
         print(f"[{stage.name}] tested before", flush=True)
         return known
     print(f"[{stage.name}] testing {len(videos)} videos", flush=True)
-    probabilities = score(
-        experiment,
-        stage,
-        make_forward(experiment, stage),
-        parallel.replicate(checkpoint_selection.restore(experiment, stage)),
-        videos,
-        experiment.config.evaluation,
-    )
+    score = make_scorer(experiment, stage, videos, experiment.config.evaluation)
+    variables = checkpoint_selection.restore(experiment, stage)
+    probabilities = score(parallel.replicate(variables))
     is_trained = checkpoint.newest_step(run_dir.checkpoints(folder)) == stage.steps
     if is_shared and is_trained and parallel.is_first_host():
         run_dir.write_scores(folder, {stage.name: probabilities})
     return probabilities
 
 
-def make_forward(experiment: Experiment, stage: StageConfig) -> protocol.Forward:
-    """Class probabilities by a stage's network, mapped over the devices."""
+def make_scorer(
+    experiment: Experiment,
+    stage: StageConfig,
+    videos: np.ndarray,
+    evaluation: EvaluationConfig,
+) -> Callable[[Variables], Float[np.ndarray, "videos classes"]]:
+    """Class probabilities by a stage's network with given variables."""
     network = setup.build_network(experiment, stage, training=False)
-    return parallel.map_forward(step.make_predict_step(network))
-
-
-def score(
-    experiment: Experiment,
-    stage: StageConfig,
-    forward: protocol.Forward,
-    variables: dict[str, Any],
-    videos: np.ndarray,
-    evaluation: EvaluationConfig,
-) -> np.ndarray:
-    """Class probabilities [videos, classes] by the test protocol."""
-    batches = _batches(experiment, stage, variables, videos, evaluation)
+    forward = parallel.map_forward(step.make_predict_step(network))
     count, classes = len(experiment.dataset.names), len(experiment.dataset.meta.classes)
-    return protocol.score(forward, variables, batches, count, classes)[videos]
 
-
-def _batches(
-    experiment: Experiment,
-    stage: StageConfig,
-    variables: dict[str, Any],
-    videos: np.ndarray,
-    evaluation: EvaluationConfig,
-) -> Iterator[AnyBatch]:
-    if stage.cached_views:
-        return feature_cache.test_batches(
+    def score(variables: Variables) -> np.ndarray:
+        batches = stage_batches.test_batches(
             experiment, stage, variables, videos, evaluation
         )
-    host, hosts = parallel.host()
-    return batching.test_batches(
-        experiment.dataset,
-        videos,
-        experiment.config.data,
-        setup.snippet_shape(experiment.config, stage, evaluation.frames),
-        evaluation,
-        host=host,
-        hosts=hosts,
-    )
+        return protocol.score(forward, variables, batches, count, classes)[videos]
+
+    return score
 
 
 def measure(
@@ -129,10 +97,8 @@ def two_stream_averages(
     config: Config, scores: dict[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
     """Softmax outputs averaged 1:1 (Table 2's caption), for each pair of streams."""
-    spatial = [stage.name for stage in config.stages if stage.network == "spatial"]
-    temporal = [stage.name for stage in config.stages if stage.network == "temporal"]
     return {
-        metrics.result_name(a, b): (scores[a] + scores[b]) / 2
-        for a in spatial
-        for b in temporal
+        metrics.result_name(a.name, b.name): (scores[a.name] + scores[b.name]) / 2
+        for a, b in itertools.product(config.stages, repeat=2)
+        if (a.network, b.network) == ("spatial", "temporal")
     }

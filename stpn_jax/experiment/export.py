@@ -78,10 +78,7 @@ def preprocessing(experiment: Experiment, stage: StageConfig) -> contract.Prepro
     return contract.Preprocessing(
         size=meta.size,
         input_size=config.data.input_size,
-        frames=shape.frames,
-        paths=shape.paths,
-        flow_length=shape.flow_length,
-        tau=shape.tau,
+        **dataclasses.asdict(shape),
         bound=meta.bound,
         flow=meta.flow,
         snippets=config.evaluation.snippets,
@@ -152,11 +149,7 @@ def _sketches(seed: int, variables: Variables) -> dict[str, Any]:
 def programs(
     networks: Mapping[str, nn.Module], preprocessing: contract.Preprocessing
 ) -> dict[str, dict[str, contract.Program]]:
-    """Every program of an artifact, by kind and dtype.
-
-    The networks, by the dtype of their activations, have attention, and all take the
-    same variables.
-    """
+    """Every program of an artifact, by kind and dtype; the networks have attention."""
     snippets = {name: from_snippets(network) for name, network in networks.items()}
     frames = {name: from_frames(one, preprocessing) for name, one in snippets.items()}
     return {"snippets": snippets, "frames": frames}

@@ -34,10 +34,10 @@ def initial_variables(experiment: Experiment, stage: StageConfig) -> Variables:
     batch = setup.example_batch(experiment, stage)
     seed = setup.stage_seed(experiment.config, stage)
     if stage.init or experiment.init_from or experiment.config.model.weights != "none":
-        variables = build.initialise_levels(network, batch, seed)
+        fresh = build.initialise_levels(network, batch, seed)
     else:
-        variables = build.initialise(network, batch, seed)
-    variables, notes = _fill(experiment, stage, variables)
+        fresh = build.initialise(network, batch, seed)
+    variables, notes = _fill(experiment, stage, fresh)
     run_dir.write_weights(experiment.folder(stage), notes)
     return variables
 
@@ -129,8 +129,7 @@ def replace_component(
 def _put(tree: Variables, path: Sequence[str], leaf: Variables) -> Variables:
     if not path:
         return leaf
-    name, *rest = path
-    return tree | {name: _put(tree[name], rest, leaf)}
+    return tree | {path[0]: _put(tree[path[0]], path[1:], leaf)}
 
 
 def fill_from_files(
@@ -138,15 +137,9 @@ def fill_from_files(
 ) -> tuple[Variables, Notes]:
     """Fills a network from the weight files of the config.
 
-    Args:
-        config: names the files.
-        stage: of the network.
-        variables: of the network, or their shapes.
-        streams: whether the streams are filled, the first layer of the temporal one
-            fitted to flow; if not, only hidden layers of the classifier are.
-
-    Returns:
-        the variables, and a note on each file that was used.
+    With `streams`, all streams are filled, the first layer of the temporal one fitted
+    to flow; without, only hidden layers of the classifier are. Returns the variables,
+    which can be shapes, and a note on each file that was used.
 
     Raises:
         UsageError: a file is not there, or does not fit.
@@ -162,41 +155,29 @@ def fill_from_files(
     notes: Notes = {}
     loaded = {}
     for stream in stream_names(variables) if streams else ():
-        loaded[stream] = found = _load(config, stream)
+        loaded[stream] = file, found = _load(config, stream)
         taken = {kind: {"backbone": tree} for kind, tree in found.variables.items()}
-        file = stream_file(model, stream)
         variables = replace_component(variables, (stream,), taken, file)
-        notes[stream] = describe_weights(model, stream, file, found)
-    hidden = hidden_layers(variables, single)
+        notes[stream] = _describe(model, stream, file, found)
+    # Behind a fusion the first hidden layer has another input (section 4.1).
+    hidden = sorted(set(variables["params"]["classifier"]) - {LINEAR})
+    hidden = hidden if single else hidden[1:]
     wanted = [*hidden, LINEAR] if single and model.head == "imported" else hidden
     if wanted:
         stream = next(iter(loaded), "spatial") if single else "spatial"
-        found = loaded.get(stream) or _load(config, stream)
-        file = stream_file(model, stream)
+        file, found = loaded.get(stream) or _load(config, stream)
         variables = _take_layers(variables, wanted, found, file)
     if hidden:
-        notes["classifier"] = describe_weights(model, "spatial", file, found)
+        notes["classifier"] = _describe(model, "spatial", file, found)
     return variables, notes
 
 
-def _load(config: Config, stream: str) -> weights.Pretrained:
-    channels = 3 if stream == "spatial" else 2 * config.data.flow_length
-    file = stream_file(config.model, stream)
-    return weights.load(config.model.backbone, file, channels)
-
-
-def stream_file(model: ModelConfig, stream: str) -> str:
-    """The weights that a stream starts from."""
-    return (stream == "temporal" and model.flow_weights) or model.weights
-
-
-def hidden_layers(variables: Variables, single: bool) -> list[str]:
-    """The classifier's hidden layers that weight files can fill.
-
-    Behind a fusion the first one has another input and is new (section 4.1).
-    """
-    names = sorted(set(variables["params"]["classifier"]) - {LINEAR})
-    return names if single else names[1:]
+def _load(config: Config, stream: str) -> tuple[str, weights.Pretrained]:
+    """The file that a stream starts from, and what it holds."""
+    model, is_flow = config.model, stream == "temporal"
+    file = (is_flow and model.flow_weights) or model.weights
+    channels = 2 * config.data.flow_length if is_flow else 3
+    return file, weights.load(model.backbone, file, channels)
 
 
 def _take_layers(
@@ -219,14 +200,14 @@ def _take_layers(
     return variables
 
 
-def describe_weights(
+def _describe(
     model: ModelConfig, stream: str, file: str, loaded: weights.Pretrained
 ) -> dict[str, Any]:
     """The file, its checksum, and the preprocessing that goes with it."""
     backbone = backbones.BACKBONES[model.backbone]
-    convention = backbone.rgb if stream == "spatial" else backbone.flow
-    preprocessing = dataclasses.asdict(convention)
+    preprocessing = dataclasses.asdict(backbone.rgb)
     if stream == "temporal":
+        preprocessing = dataclasses.asdict(backbone.flow)
         preprocessing["order"] = "x, y of each flow in turn"
     return {
         "file": file,

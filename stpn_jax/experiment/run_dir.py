@@ -69,8 +69,8 @@ def _register(
         raise UsageError(f"--workdir={directory} is a file; give it a folder's name")
     directory.mkdir(parents=True, exist_ok=True)
     dataset, init_from = experiment.dataset, experiment.init_from
-    free = (*configs.FREE_FIELDS, *unused)
-    free = (*free, "init_from") if init_from is None else free
+    own = ("init_from",) if init_from is None else ()
+    free = (*configs.FREE_FIELDS, *unused, *own)
     written = {
         CONFIG: configs.facts(config) | {"init_from": init_from or ""},
         DATASET: manifest.plain(dataclasses.asdict(dataset.meta))
@@ -111,12 +111,8 @@ def write_results(
 ) -> None:
     """Writes the results of a test to the workdir.
 
-    Args:
-        experiment: gives the workdir and the test videos.
-        results: metrics by network.
-        table: the same as markdown.
-        tested: the checkpoint that was tested, by stage.
-        probabilities: of the test videos, by network.
+    The results are by network, and as a table in markdown; `tested` is the checkpoint
+    by stage; the probabilities of the test videos are by network.
     """
     directory, dataset = experiment.directory, experiment.dataset
     videos = experiment.split.test
@@ -152,12 +148,6 @@ def _read_arrays(directory: epath.Path) -> dict[str, np.ndarray]:
         return dict(arrays)
 
 
-def delete_scores(stage_directory: epath.Path) -> None:
-    """Deletes the test probabilities of a shared stream, which is trained further."""
-    if parallel.is_first_host():
-        (stage_directory / SCORES).unlink(missing_ok=True)
-
-
 def write_weights(stage_directory: epath.Path, notes: dict[str, Any]) -> None:
     """Writes which weight files a stage started from, if any."""
     if notes and parallel.is_first_host():
@@ -185,13 +175,11 @@ class Tested:
 
 def is_tested(directory: epath.Path) -> bool:
     """Whether the folder has all that write_results writes."""
-    if not (directory / RESULTS_JSON).exists():
-        return False
     try:
         read_tested(directory)
     except UsageError:
         return False
-    return True
+    return (directory / RESULTS_JSON).exists()
 
 
 def read_tested(directory: epath.Path) -> Tested:

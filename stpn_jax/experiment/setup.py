@@ -24,24 +24,15 @@ from stpn_jax.weights import source
 
 @dataclasses.dataclass(frozen=True)
 class Experiment:
-    """A config with its records and its workdir.
-
-    Attributes:
-        config: of the run.
-        directory: the workdir.
-        dataset: the records.
-        split: video indices of the official split: train, validation, test.
-        init_from: checkpoint to start from in place of the weights of the config, or
-            empty; None where nothing is trained.
-        streams: folder of the single streams: the workdir, or one that runs share.
-    """
+    """A config with its records and its workdir."""
 
     config: Config
-    directory: epath.Path
+    directory: epath.Path  # the workdir
     dataset: records.Dataset
-    split: official_splits.Split
+    split: official_splits.Split  # video indices of train, validation and test
+    # Checkpoint in place of the config's weights, or ""; None where nothing is trained.
     init_from: str | None
-    streams: epath.Path
+    streams: epath.Path  # of the single streams: the workdir, or a folder runs share
 
     def videos(self, stage: StageConfig) -> np.ndarray:
         """Indices of the videos that a stage is trained on."""

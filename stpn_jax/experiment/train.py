@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import datetime
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -17,16 +17,15 @@ from stpn_jax.config import StageConfig
 from stpn_jax.experiment import (
     checkpoint_selection,
     evaluate,
-    feature_cache,
     initialize,
     run_dir,
     run_report,
     setup,
+    stage_batches,
 )
-from stpn_jax.experiment.initialize import Variables
 from stpn_jax.experiment.setup import Experiment
-from stpn_jax.input_pipeline import batching, sampling
-from stpn_jax.train import checkpoint, loop, optimizer, state, step
+from stpn_jax.input_pipeline import sampling
+from stpn_jax.train import checkpoint, loop, optimizer, step
 from stpn_jax.utils import locks
 
 
@@ -38,18 +37,16 @@ def train(
 ) -> None:
     """Prints a forecast, trains the stages, tests the networks, writes the report.
 
-    Args:
-        experiment: what to train.
-        profile: write a trace of some updates of each stage.
-        boxes: by video and frame; the report compares the attention with them.
-        report: make the report and the forecast, which one of many runs can do without.
+    With `profile`, a trace of some updates of each stage is written. The report
+    compares the attention with the boxes; without `report`, it and the forecast are
+    left out.
 
     Raises:
         UsageError: the stages cannot start or their checkpoints cannot be selected.
     """
     initialize.check_weights(experiment)
     checkpoint_selection.check(experiment)
-    feature_cache.check(experiment)
+    stage_batches.check(experiment)
     run_dir.register(experiment)
     if report:
         print(forecast(experiment), flush=True)
@@ -81,7 +78,8 @@ def train_stage(
         if checkpoints.latest_step() == stage.steps:
             print(f"[{stage.name}] finished before", flush=True)
             return
-        run_dir.delete_scores(directory)
+        if parallel.is_first_host():  # They were those of a shorter training.
+            (directory / run_dir.SCORES).unlink(missing_ok=True)
         _train_stage(experiment, stage, checkpoints, profile)
 
 
@@ -99,11 +97,11 @@ def _train_stage(
     update = step.make_train_step(
         network, transform, factors, config.seed, config.run.microbatch_size
     )
-    first = loop.resume(state.create(variables, transform), checkpoints)
+    first = loop.resume(step.initial_state(variables, transform), checkpoints)
     loop.run(
         parallel.replicate(first),
         parallel.map_update(update),
-        train_batches(experiment, stage, variables, int(first.step)),
+        stage_batches.train_batches(experiment, stage, variables, int(first.step)),
         stage=stage,
         config=config.run,
         directory=experiment.folder(stage),
@@ -114,50 +112,24 @@ def _train_stage(
     )
 
 
-def train_batches(
-    experiment: Experiment, stage: StageConfig, variables: Variables, first: int
-) -> Iterator[AnyBatch]:
-    """This host's batches from step `first` on; of feature maps if they are cached."""
-    if stage.cached_views:
-        return feature_cache.train_batches(experiment, stage, variables, first)
-    host, hosts = parallel.host()
-    return batching.train_batches(
-        experiment.dataset,
-        experiment.videos(stage),
-        experiment.config.data,
-        setup.snippet_shape(experiment.config, stage, frames=1),
-        batch=stage.batch,
-        seed=setup.stage_seed(experiment.config, stage),
-        start_step=first,
-        stop_step=stage.steps,
-        host=host,
-        hosts=hosts,
-    )
-
-
 def make_validation(
     experiment: Experiment, stage: StageConfig
-) -> Callable[[state.TrainState], float | None]:
+) -> Callable[[step.TrainState], float | None]:
     """Mean class accuracy on the validation part, by one snippet and crop a video."""
     quick = dataclasses.replace(
         experiment.config.evaluation, snippets=1, views=1, centres="even"
     )
     videos = np.setdiff1d(experiment.split.validation, experiment.videos(stage))
-    forward = evaluate.make_forward(experiment, stage)
+    score = evaluate.make_scorer(experiment, stage, videos, quick)
 
-    def validate(current: state.TrainState) -> float | None:
+    def validate(current: step.TrainState) -> float | None:
         if not len(videos):
             return None
-        probabilities = evaluate.score(
-            experiment, stage, forward, current.variables, videos, quick
-        )
-        metrics = evaluate.measure(experiment, probabilities, videos)
-        print(
-            f"[{stage.name}] validation: mean class accuracy "
-            f"{100 * metrics.mean_class_accuracy:.1f} %",
-            flush=True,
-        )
-        return metrics.mean_class_accuracy
+        metrics = evaluate.measure(experiment, score(current.variables), videos)
+        accuracy = metrics.mean_class_accuracy
+        line = f"validation: mean class accuracy {100 * accuracy:.1f} %"
+        print(f"[{stage.name}] {line}", flush=True)
+        return accuracy
 
     return validate
 
@@ -189,7 +161,7 @@ def forecast(experiment: Experiment) -> str:
         seconds += PASSES * operations * stage.steps / rate
         memory = max(memory, kept / jax.device_count() + 4 * parameters)
         disk += 2 * parameters * (config.run.checkpoints + 1)  # The best one is kept.
-        disk += feature_cache.bytes_of(experiment, stage)
+        disk += stage_batches.bytes_of(experiment, stage)
         lines.append(_describe_stage(experiment, stage, parameters))
     lines.append(
         f"{duration(seconds)} of training (the rate is printed as it runs), "
@@ -228,7 +200,7 @@ def _count(experiment: Experiment, stage: StageConfig) -> tuple[float, int, int]
         setup.example_batch(experiment, stage),
     )
     if stage.cached_views:
-        batch = feature_cache.maps_of(experiment, stage, batch)
+        batch = stage_batches.maps_of(experiment, stage, batch)
 
     def forward(variables: dict, batch: AnyBatch) -> tuple[Any, Any]:
         # The backward pass keeps about the outputs of all modules, captured here.

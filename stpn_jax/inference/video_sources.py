@@ -10,6 +10,7 @@ import numpy as np
 from etils import epath
 from jaxtyping import UInt8
 
+from stpn_jax.utils import files
 from stpn_jax.video import decoding
 
 DEFAULT_RATE = 25.0
@@ -125,7 +126,7 @@ def find_videos(given: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def _expand(one: str) -> Iterator[str]:
-    if "://" in one:
+    if files.is_remote(one):
         yield from _remote(one)
     elif os.path.isdir(one):
         yield from _below(one)

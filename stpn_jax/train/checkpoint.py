@@ -120,9 +120,18 @@ def newest_step(directory: epath.PathLike) -> int | None:
 
 
 def best_step(directory: epath.PathLike) -> tuple[int, float] | None:
-    """Step and score of a folder's best checkpoint, the later of equals; or None."""
-    path = files.absolute(directory)
-    scores = {step: _read_score(path / str(step)) for step in _steps(path)}
+    """Step and score of a folder's best checkpoint, the later of equals; or None.
+
+    Raises:
+        UsageError: the metrics of a checkpoint are damaged.
+    """
+    scores = {}
+    for step in _steps(directory):
+        folder = files.absolute(directory) / str(step)
+        path = folder / "metrics" / "metrics"
+        with _damage_reported(folder):
+            metrics = json.loads(path.read_text()) if path.exists() else None
+            scores[step] = _score(metrics)
     best = max(scores, key=lambda step: (scores[step], step), default=None)
     return None if best is None or math.isinf(scores[best]) else (best, scores[best])
 
@@ -149,17 +158,6 @@ def restore_variables(
 def _steps(directory: epath.PathLike) -> list[int]:
     path = files.absolute(directory)
     return ocp.utils.checkpoint_steps(path) if path.exists() else []
-
-
-def _read_score(checkpoint: epath.Path) -> float:
-    """Score of a checkpoint, minus infinity without one.
-
-    Raises:
-        UsageError: its metrics are damaged.
-    """
-    path = checkpoint / "metrics" / "metrics"
-    with _damage_reported(checkpoint):
-        return _score(json.loads(path.read_text()) if path.exists() else None)
 
 
 def _score(metrics: Mapping[str, float] | None) -> float:

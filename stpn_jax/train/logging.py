@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 JSON_LINES, TENSORBOARD = "metrics.jsonl", "tensorboard"
 VALIDATION = "validation_mean_class_accuracy"
-EARLY = 2
-"""First updates of a process, which are always printed: they show that it runs."""
 
 
 class MetricsLog:
@@ -43,7 +41,7 @@ class MetricsLog:
         names: Sequence[str],
     ):
         """Opens the files in the stage's directory; messages name the videos."""
-        self._stage, self._first, self._names = stage, first, names
+        self._stage, self._names = stage, names
         self._pending: list[dict[str, jax.Array]] = []
         self._latest: dict[str, float] = {}
         # Step and time of the last line. The first line covers the compilation.
@@ -64,10 +62,6 @@ class MetricsLog:
         if self._tensorboard:
             self._tensorboard.close()
 
-    def is_early(self, step: int) -> bool:
-        """Whether this is one of the first updates of the process."""
-        return step <= self._first + EARLY
-
     def add(self, values: dict[str, jax.Array]) -> None:
         """Takes the metrics of the next update, without waiting for them."""
         self._pending.append(values)
@@ -82,18 +76,16 @@ class MetricsLog:
         for number, values in enumerate(jax.device_get(self._pending), first):
             videos = values.pop(NOT_FINITE, np.zeros(0, np.int32))
             self._latest = {name: float(value) for name, value in values.items()}
+            names = (self._names[video] for video in np.unique(videos[videos >= 0]))
+            clips = f" (clips: {found})" if (found := ", ".join(names)) else ""
             for name, value in self._latest.items():
                 if not math.isfinite(value):
                     raise UsageError(
-                        f"stage {self._stage.name}: {name} is {value} at step "
-                        f"{number}{self._clips(videos[videos >= 0])}; the last "
-                        "checkpoint is kept; lower learning_rate or max_grad_norm"
+                        f"stage {self._stage.name}: {name} is {value} at step {number}"
+                        f"{clips}; the last checkpoint is kept; lower learning_rate or "
+                        "max_grad_norm"
                     )
         self._pending = []
-
-    def _clips(self, videos: np.ndarray) -> str:
-        names = ", ".join(self._names[video] for video in np.unique(videos))
-        return f" (clips: {names})" if names else ""
 
     def print(self, step: int) -> None:
         """Prints the metrics checked last, with the rate and the time left."""

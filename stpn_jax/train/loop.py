@@ -12,11 +12,15 @@ from stpn_jax.arrays import AnyBatch
 from stpn_jax.config import RunConfig, StageConfig
 from stpn_jax.train.checkpoint import Checkpoints
 from stpn_jax.train.logging import MetricsLog
-from stpn_jax.train.profiling import Trace
-from stpn_jax.train.state import TrainState
+from stpn_jax.train.step import TrainState
 from stpn_jax.utils.errors import PreemptedError
 
 Update = Callable[[TrainState, AnyBatch], tuple[TrainState, dict[str, jax.Array]]]
+
+# A trace begins after these updates of a process: the first one compiles, and the
+# second one shows whether it compiles again.
+UNTRACED, TRACED = 2, 5
+PRINTED = 2  # first updates of a process that are always printed: they show it runs
 
 
 def run(
@@ -34,18 +38,10 @@ def run(
 ) -> TrainState:
     """Trains from state.step to stage.steps; without steps, saves the state as it is.
 
-    Args:
-        state: where to start.
-        update: the mapped step.
-        batches: this host's batches from state.step on.
-        stage: its length.
-        config: how often to log, validate and save.
-        directory: of the stage, for metrics and traces.
-        checkpoints: where the state is saved: when due, after each validation, at the
-            end and on SIGTERM.
-        validate: score of a state on the validation part, None if there is none.
-        names: of the videos, for messages.
-        profile: write a trace of some updates.
+    The state is saved when due, after each validation, at the end and on SIGTERM. The
+    batches are this host's, from state.step on. `validate` gives the score of a state,
+    None without validation videos. `profile` traces some updates. Metrics and the trace
+    go to the stage's directory; `names` are those of the videos, for messages.
 
     Raises:
         UsageError: a metric of an update is not finite; the message names the step and
@@ -56,16 +52,20 @@ def run(
     with contextlib.ExitStack() as stack:
         ends_with = stack.enter_context(parallel.preemption())
         log = stack.enter_context(MetricsLog(directory, stage, first, names))
-        trace = stack.enter_context(Trace(directory, first, profile))
+        trace = stack.enter_context(contextlib.ExitStack())
         for step in range(first + 1, stage.steps + 1):
-            with trace.of_step(step):
+            if profile and step == first + UNTRACED + 1:
+                trace.enter_context(_traced(epath.Path(directory) / "profile"))
+            with jax.profiler.StepTraceAnnotation("update", step_num=step):
                 state, values = update(state, parallel.shard(next(batches)))
+            if step == first + UNTRACED + TRACED:
+                trace.close()
             log.add(values)
             is_last, ends = step == stage.steps, ends_with(step)
             logs = is_last or _is_due(step, config.log_every)
             validates = is_last or (_is_due(step, config.validate_every) and not ends)
             saves = validates or ends or _is_due(step, config.checkpoint_every)
-            prints = logs or log.is_early(step)
+            prints = logs or step <= first + PRINTED
             if prints or saves:
                 log.check(step)
             if prints:
@@ -79,7 +79,7 @@ def run(
             if saves:
                 checkpoints.save(step, state.variables, _progress(state), score)
             if ends:
-                checkpoints.wait()
+                checkpoints.wait()  # While another SIGTERM is still caught.
                 raise PreemptedError(f"ended by SIGTERM at {stage.name} {step}, saved")
         if not stage.steps:
             checkpoints.save(0, state.variables, _progress(state))
@@ -92,6 +92,24 @@ def resume(state: TrainState, checkpoints: Checkpoints) -> TrainState:
         return state
     variables, progress = checkpoints.restore(state.variables, _progress(state))
     return TrainState(**variables, **progress)
+
+
+@contextlib.contextmanager
+def _traced(folder: epath.Path) -> Iterator[None]:
+    """Traces the host and its devices, for TensorBoard and ui.perfetto.dev."""
+    options = jax.profiler.ProfileOptions()
+    options.python_tracer_level = 0  # Calls of Python would bury the rest.
+    jax.profiler.start_trace(
+        folder, create_perfetto_trace=True, profiler_options=options
+    )
+    try:
+        yield
+    finally:
+        # An update is only begun when it returns; its end belongs to the trace.
+        for device in jax.local_devices():
+            jax.device_put(0, device).block_until_ready()
+        jax.profiler.stop_trace()
+        print(f"trace of some updates: {folder}", flush=True)
 
 
 def _progress(state: TrainState) -> dict[str, Any]:

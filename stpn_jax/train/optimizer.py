@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from stpn_jax.arrays import Array
 from stpn_jax.config import StageConfig
 from stpn_jax.utils.errors import UsageError
 
@@ -24,21 +25,17 @@ def make(stage: StageConfig, params: Any) -> optax.GradientTransformation:
     """
     factors = lr_multipliers(stage.rate_rules, params)
     decayed = jax.tree.map(lambda factor, p: factor > 0 and p.ndim > 1, factors, params)
+    rate = optax.piecewise_constant_schedule(
+        stage.learning_rate, dict.fromkeys(stage.lr_milestones, stage.lr_decay)
+    )
     return optax.chain(
         _scale_leaves(jax.tree.map(lambda factor: float(factor > 0), factors)),
         optax.clip_by_global_norm(stage.max_grad_norm),
         optax.add_decayed_weights(stage.weight_decay, mask=decayed),
         _scale_leaves(factors),
-        optax.scale_by_schedule(learning_rate(stage)),
+        optax.scale_by_schedule(rate),
         optax.trace(decay=stage.momentum),
         optax.scale(-1.0),
-    )
-
-
-def learning_rate(stage: StageConfig) -> optax.Schedule:
-    """Step-wise constant rate: multiplied by lr_decay at each of lr_milestones."""
-    return optax.piecewise_constant_schedule(
-        stage.learning_rate, dict.fromkeys(stage.lr_milestones, stage.lr_decay)
     )
 
 
@@ -73,13 +70,9 @@ def stop_frozen(factors: Any, params: Any) -> Any:
 
 
 def _scale_leaves(factors: Any) -> optax.GradientTransformation:
-    def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
-        del params
-        scaled = jax.tree.map(
-            lambda u, f: u if f == 1 else jnp.zeros_like(u) if f == 0 else u * f,
-            updates,
-            factors,
-        )
-        return scaled, state
+    def scale(update: Array, factor: float) -> Array:
+        if factor == 0:  # Also of what is not finite.
+            return jnp.zeros_like(update)
+        return update if factor == 1 else update * factor
 
-    return optax.GradientTransformation(lambda _: optax.EmptyState(), update)
+    return optax.stateless(lambda updates, _: jax.tree.map(scale, updates, factors))

@@ -1,5 +1,9 @@
-"""One update and one forward pass, per replica; pure, mapped over devices elsewhere."""
+"""The state of one stage, one update of it and one forward pass, per replica.
 
+All functions are pure, and mapped over devices elsewhere.
+"""
+
+import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -12,11 +16,40 @@ from jaxtyping import Bool, Float, Int32, Key
 from stpn_jax import parallel
 from stpn_jax.arrays import AnyBatch, Array, Outputs
 from stpn_jax.train import optimizer
-from stpn_jax.train.state import TrainState
 
 Metrics = dict[str, Array]
 NOT_FINITE = "not_finite"
 """Metric that holds each sample's video, or -1 where its loss is finite."""
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class TrainState:
+    """Everything a checkpoint holds; replicated over the devices."""
+
+    step: Int32[Array, ""]  # updates done so far
+    params: Any  # trainable parameters, a plain tree
+    batch_stats: Any  # running statistics of the batch normalisations
+    sketches: Any  # h and s of every count sketch; they never change
+    opt_state: Any  # of the optimizer
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """The collections that a network's apply takes."""
+        names = ("params", "batch_stats", "sketches")
+        return {name: getattr(self, name) for name in names}
+
+
+def initial_state(
+    variables: dict[str, Any], transform: optax.GradientTransformation
+) -> TrainState:
+    """State at step 0."""
+    return TrainState(
+        step=jnp.zeros((), jnp.int32),
+        **variables,
+        # Compiled as one program: its many small arrays would be one each.
+        opt_state=jax.jit(transform.init)(variables["params"]),
+    )
 
 
 class _Pass(NamedTuple):
@@ -40,13 +73,9 @@ def make_train_step(
 ) -> Callable[[TrainState, AnyBatch], tuple[TrainState, Metrics]]:
     """The update of one replica, to be mapped over the axis parallel.AXIS.
 
-    Args:
-        network: of the stage.
-        transform: the optimizer.
-        factors: its multipliers; parameters with 0 get no gradient.
-        seed: of the dropout, which is keyed by (seed, step, sample in the global
-            batch).
-        microbatch_size: as in config.RunConfig.
+    Parameters with a factor of 0 get no gradient. The seed is that of the dropout,
+    which is keyed by (seed, step, sample in the global batch). Microbatches are as in
+    config.RunConfig.
     """
 
     def train_step(state: TrainState, batch: AnyBatch) -> tuple[TrainState, Metrics]:
@@ -59,7 +88,9 @@ def make_train_step(
                 outputs, updated = network.apply(
                     variables, batch, keys, train=True, mutable=["batch_stats"]
                 )
-                losses = cross_entropy(outputs.logits, batch.label)
+                losses = optax.softmax_cross_entropy_with_integer_labels(
+                    outputs.logits.astype(jnp.float32), batch.label
+                )
                 return losses.mean(), (updated, losses, outputs)
 
             gradient_of = jax.grad(objective, has_aux=True)
@@ -140,12 +171,3 @@ def sample_keys(seed: int, step: Array, count: int) -> Key[Array, "b"]:
     first = jax.lax.axis_index(parallel.AXIS) * count
     at_step = jax.random.fold_in(jax.random.key(seed), step)
     return jax.vmap(lambda i: jax.random.fold_in(at_step, first + i))(jnp.arange(count))
-
-
-def cross_entropy(
-    logits: Float[Array, "b classes"], label: Int32[Array, "b"]
-) -> Float[Array, "b"]:
-    """Of each sample, in float32."""
-    return optax.softmax_cross_entropy_with_integer_labels(
-        logits.astype(jnp.float32), label
-    )

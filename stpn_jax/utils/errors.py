@@ -65,15 +65,10 @@ def guard(
 ) -> int:
     """Runs a resumable command and returns its exit status.
 
-    Args:
-        command: returns the status, or None for 0.
-        who: names this process among others, to begin the line of an error.
-        report: prints that line.
-
-    Returns:
-        2 after a UsageError or an error of the disk, 130 after Ctrl-C, PREEMPTED after
-        SIGTERM in training, each reported in one line; BROKEN_PIPE if nobody reads
-        standard output any more. Other exceptions pass, with their traceback.
+    The status is 2 after a UsageError or an error of the disk, 130 after Ctrl-C and
+    PREEMPTED after SIGTERM in training, each reported in one line that begins with
+    `who`, the name of this process among others. It is BROKEN_PIPE if nobody reads
+    standard output any more. Other exceptions pass, with their traceback.
     """
     try:
         status = command() or 0
@@ -109,15 +104,10 @@ def disk_errors(folder: str | os.PathLike[str], kept: str) -> Iterator[None]:
 
 
 def disk_error(error: BaseException, folder: str = "", kept: str = "") -> str:
-    """One line on an error of the disk: where, what, and what to do.
+    """One line on an error of the disk: where, what, what is kept, and what to do.
 
-    Args:
-        error: any exception.
-        folder: where the command writes; by default the file that the error names.
-        kept: says what is not lost.
-
-    Returns:
-        the line; empty for other errors, and if there is neither file nor folder.
+    The folder is where the command writes; by default the file that the error names.
+    Empty for other errors, and if there is neither file nor folder.
     """
     todo = "run the same command again"
     if is_full_disk(error):

@@ -10,7 +10,7 @@ def expand(path: epath.PathLike) -> epath.Path:
 
 def is_remote(path: epath.PathLike) -> bool:
     """Whether a path is on no file system of this machine: gs://BUCKET and the like."""
-    return "://" in str(epath.Path(path))
+    return "://" in str(path) or "://" in str(epath.Path(path))  # /gs/BUCKET
 
 
 def absolute(path: epath.PathLike) -> epath.Path:
@@ -25,10 +25,8 @@ def write_whole(path: epath.Path, content: str | bytes, draft: str = "draft") ->
     """
     partial = path.with_name(f".{path.name}.{draft}")
     try:
-        if isinstance(content, bytes):
-            partial.write_bytes(content)
-        else:
-            partial.write_text(content)
+        data = content if isinstance(content, bytes) else content.encode()
+        partial.write_bytes(data)
         partial.replace(path)
     except BaseException:
         partial.unlink(missing_ok=True)

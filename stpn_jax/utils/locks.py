@@ -17,10 +17,8 @@ def alone_in(
 ) -> Iterator[None]:
     """Locks a folder, or a share of the work in it, against other processes.
 
-    Args:
-        folder: of the data; processes with different shares may hold it together.
-        locks: folder in it with a lock file for each share.
-        share: names a part of the work; empty for all of it.
+    Processes with different shares, each with a file in the folder `locks`, may hold
+    it together.
 
     Raises:
         UsageError: another process holds it.

@@ -25,12 +25,8 @@ def write(path: epath.PathLike, facts: Facts, draft: str = "draft") -> None:
 def read(path: epath.PathLike, remedy: str) -> dict[str, Any]:
     """The facts of a manifest.
 
-    Args:
-        path: of the file.
-        remedy: what to do where it is damaged, for the message.
-
     Raises:
-        UsageError: it is not the JSON that was written.
+        UsageError: it is not the JSON that was written; ends with the remedy.
     """
     try:
         return dict(json.loads(epath.Path(path).read_text()))
@@ -43,10 +39,7 @@ def read(path: epath.PathLike, remedy: str) -> dict[str, Any]:
 def differences(there: Facts, asked: Facts, free: tuple[str, ...] = ()) -> list[str]:
     """The fields that differ, each as `data.split was 1 and is 2`.
 
-    Args:
-        there: facts of the manifest.
-        asked: facts of this run.
-        free: beginnings of the dotted names that may differ.
+    Those whose dotted names begin with one of `free` may differ.
     """
     old, new = flatten(plain(there)), flatten(plain(asked))
     return [
@@ -68,12 +61,8 @@ def plain(facts: Facts) -> dict[str, Any]:
     return dict(json.loads(json.dumps(facts)))
 
 
-def flatten(facts: Facts) -> dict[str, Any]:
+def flatten(value: Any, prefix: str = "") -> dict[str, Any]:
     """Dotted name -> value; items of a list of objects go by their `name`."""
-    return _flatten(facts, "")
-
-
-def _flatten(value: Any, prefix: str) -> dict[str, Any]:
     if isinstance(value, dict):
         items = list(value.items())
     elif isinstance(value, list) and any(isinstance(one, dict) for one in value):
@@ -82,5 +71,5 @@ def _flatten(value: Any, prefix: str) -> dict[str, Any]:
         return {prefix: value}
     flat: dict[str, Any] = {}
     for key, child in items:
-        flat |= _flatten(child, f"{prefix}.{key}" if prefix else str(key))
+        flat |= flatten(child, f"{prefix}.{key}" if prefix else str(key))
     return flat

@@ -4,7 +4,6 @@ import dataclasses
 import difflib
 import math
 import typing
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from stpn_jax.utils.errors import UsageError
@@ -44,10 +43,9 @@ def parse(kind: Any, value: Any, path: str) -> Any:
             choices = ", ".join(map(repr, arguments))
             raise UsageError(f"{path} = {value!r}: expected one of {choices}")
         return value
-    if origin is tuple and hasattr(value, "items"):
-        named = [{"name": name, **child} for name, child in value.items()]
-        return _parse_tuple(arguments, named, path)
     if origin is tuple:
+        if hasattr(value, "items"):
+            value = [{"name": name, **child} for name, child in value.items()]
         return _parse_tuple(arguments, value, path)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
@@ -78,7 +76,7 @@ def _parse_tuple(arguments: tuple[Any, ...], value: Any, path: str) -> tuple[Any
 
 
 def _parse_dataclass(kind: Any, value: Any, path: str) -> Any:
-    if not (isinstance(value, Mapping) or hasattr(value, "items")):
+    if not hasattr(value, "items"):
         raise UsageError(f"{path} = {value!r}: expected the fields of {kind.__name__}")
     fields = typing.get_type_hints(kind, include_extras=True)
     given = dict(value.items())

@@ -22,7 +22,7 @@ from stpn_jax import config as configs
 from stpn_jax import parallel
 from stpn_jax.arrays import Batch
 from stpn_jax.models import build
-from stpn_jax.train import checkpoint, loop, optimizer, state, step
+from stpn_jax.train import checkpoint, loop, optimizer, step
 
 BATCH, SIDE = 32, 32
 STAGES = {"spatial": 0, "temporal": 1, "pyramid": 2, "smooth": 2}
@@ -75,7 +75,7 @@ def train(name, batch_norm, microbatch_size, steps):
     update = parallel.map_update(
         step.make_train_step(network, transform, factors, 7, int(microbatch_size))
     )
-    first = state.create(variables, transform)
+    first = step.initial_state(variables, transform)
     checkpoints = None
     if folder := os.environ.get("CHECKPOINTS"):
         checkpoints = checkpoint.Checkpoints(folder, keep=1)

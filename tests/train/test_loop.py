@@ -16,7 +16,7 @@ from stpn_jax.arrays import Batch
 from stpn_jax.train import logging, loop
 from stpn_jax.train.checkpoint import Checkpoints, best_step
 from stpn_jax.train.logging import VALIDATION
-from stpn_jax.train.state import TrainState
+from stpn_jax.train.step import TrainState
 from stpn_jax.utils.errors import PreemptedError, UsageError
 
 CONFIG = configs.from_config_dict(demo.get_config())

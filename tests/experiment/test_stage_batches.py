@@ -15,9 +15,9 @@ from stpn_jax.datasets import official_splits
 from stpn_jax.experiment import (
     checkpoint_selection,
     evaluate,
-    feature_cache,
     initialize,
     run_dir,
+    stage_batches,
     train,
 )
 from stpn_jax.experiment.setup import Experiment
@@ -51,7 +51,7 @@ def experiment(tmp_path):
     folder = epath.Path(tmp_path)
     split = official_splits.Split(TRAIN, np.arange(0), TEST)
     made = Experiment(config(), folder, grey_records.Dataset(9), split, "", folder)
-    feature_cache.folder(made).mkdir()
+    stage_batches.folder(made).mkdir()
     return made
 
 
@@ -88,13 +88,8 @@ def test_maps_give_the_scores_of_pixels(experiment, network):
     variables = initialize.initial_variables(experiment, stage)
     evaluation = experiment.config.evaluation
     scores = [
-        evaluate.score(
-            experiment,
-            one,
-            evaluate.make_forward(experiment, one),
-            parallel.replicate(variables),
-            TEST,
-            evaluation,
+        evaluate.make_scorer(experiment, one, TEST, evaluation)(
+            parallel.replicate(variables)
         )
         for one in (stage, dataclasses.replace(stage, cached_views=0))
     ]
@@ -105,8 +100,8 @@ def test_maps_give_the_scores_of_pixels(experiment, network):
 def test_batches_resume_at_any_step_and_cover_all_views(experiment):
     stage = stage_of(experiment, steps=10)
     variables = initialize.initial_variables(experiment, stage)
-    whole = list(feature_cache.train_batches(experiment, stage, variables, 0))
-    rest = list(feature_cache.train_batches(experiment, stage, variables, 7))
+    whole = list(stage_batches.train_batches(experiment, stage, variables, 0))
+    rest = list(stage_batches.train_batches(experiment, stage, variables, 7))
     assert (len(whole), len(rest)) == (10, 3)
     for one, other in zip(whole[7:], rest, strict=True):
         jax.tree.map(np.testing.assert_array_equal, one, other)
@@ -120,19 +115,19 @@ def test_batches_resume_at_any_step_and_cover_all_views(experiment):
 def test_other_streams_get_their_own_maps(experiment):
     stage = stage_of(experiment)
     variables = initialize.initial_variables(experiment, stage)
-    list(feature_cache.train_batches(experiment, stage, variables, 5))
-    made = set(feature_cache.folder(experiment).iterdir())
+    list(stage_batches.train_batches(experiment, stage, variables, 5))
+    made = set(stage_batches.folder(experiment).iterdir())
     assert len(made) == 1
-    list(feature_cache.train_batches(experiment, stage, variables, 3))
-    assert set(feature_cache.folder(experiment).iterdir()) == made
+    list(stage_batches.train_batches(experiment, stage, variables, 3))
+    assert set(stage_batches.folder(experiment).iterdir()) == made
     again = initialize.initial_variables(
         dataclasses.replace(
             experiment, config=dataclasses.replace(experiment.config, seed=1)
         ),
         stage,
     )
-    list(feature_cache.train_batches(experiment, stage, again, 5))
-    assert len(set(feature_cache.folder(experiment).iterdir())) == len(made) + 1
+    list(stage_batches.train_batches(experiment, stage, again, 5))
+    assert len(set(stage_batches.folder(experiment).iterdir())) == len(made) + 1
 
 
 def test_levels_can_be_trained_on_the_validation_part(experiment):
@@ -145,7 +140,7 @@ def test_levels_can_be_trained_on_the_validation_part(experiment):
     )
     variables = initialize.initial_variables(made, stage)
     for one in (stage, dataclasses.replace(stage, cached_views=0)):
-        batches = train.train_batches(made, one, variables, 0)
+        batches = stage_batches.train_batches(made, one, variables, 0)
         seen = np.concatenate([batch.video for batch in batches])
         assert set(seen.tolist()) == set(TRAIN[4:].tolist())
     assert made.seen.tolist() == TRAIN[4:].tolist()
@@ -165,7 +160,7 @@ def test_levels_can_be_trained_on_the_validation_part(experiment):
 def test_the_forecast_counts_the_maps(experiment):
     stage = stage_of(experiment)
     maps = 3 * len(TRAIN) * (1 + stage.paths) * 3 * 3 * 64 * 2
-    assert feature_cache.bytes_of(experiment, stage) == maps
+    assert stage_batches.bytes_of(experiment, stage) == maps
     assert "of disk" in train.forecast(experiment)
 
 
@@ -179,7 +174,7 @@ def test_single_streams_are_not_cached():
 def test_several_hosts_are_rejected(experiment, monkeypatch):
     monkeypatch.setattr(parallel, "host", lambda: (0, 2))
     with pytest.raises(UsageError, match=r"pyramid.cached_views = 3.*one process"):
-        feature_cache.check(experiment)
+        stage_batches.check(experiment)
 
 
 def test_sigterm_ends_the_computation_of_maps(experiment, monkeypatch):
@@ -188,10 +183,10 @@ def test_sigterm_ends_the_computation_of_maps(experiment, monkeypatch):
     variables = initialize.initial_variables(experiment, stage)
     signalled.set()
     with pytest.raises(PreemptedError):
-        next(feature_cache.train_batches(experiment, stage, variables, 0))
+        next(stage_batches.train_batches(experiment, stage, variables, 0))
     signalled.clear()
     assert (
-        next(feature_cache.train_batches(experiment, stage, variables, 0)).video.size
+        next(stage_batches.train_batches(experiment, stage, variables, 0)).video.size
         == 4
     )
 

@@ -1,4 +1,4 @@
-"""Stages over frozen streams: the streams' feature maps are computed once, then reused.
+"""Batches of a stage: of pixels or, over frozen streams, of cached feature maps.
 
 A stage with `cached_views = N` sees N views of every training video (with sampling
 position, crop and flip as in training) and the crops of the test protocol. The feature
@@ -21,19 +21,18 @@ import tqdm
 from etils import epath
 
 from stpn_jax import parallel, weights
-from stpn_jax.arrays import Batch, MapBatch
+from stpn_jax.arrays import AnyBatch, Batch, MapBatch
 from stpn_jax.config import EvaluationConfig, StageConfig
 from stpn_jax.experiment import initialize, setup
+from stpn_jax.experiment.initialize import Variables
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.input_pipeline import batching, feature_store
 from stpn_jax.utils.errors import UsageError
 
-MAPS = "maps"
-
 
 def folder(experiment: Experiment) -> epath.Path:
     """Where the feature maps of an experiment's streams are kept."""
-    return experiment.streams / MAPS
+    return experiment.streams / "maps"
 
 
 def check(experiment: Experiment) -> None:
@@ -48,64 +47,71 @@ def check(experiment: Experiment) -> None:
 
 
 def train_batches(
-    experiment: Experiment,
-    stage: StageConfig,
-    variables: initialize.Variables,
-    first: int,
-) -> Iterator[MapBatch]:
-    """Training batches from step `first` on; each pass shuffles the views anew."""
-    seed = setup.stage_seed(experiment.config, stage)
-    videos = experiment.videos(stage)
-    steps = math.ceil(stage.cached_views * len(videos) / stage.batch)
+    experiment: Experiment, stage: StageConfig, variables: Variables, first: int
+) -> Iterator[AnyBatch]:
+    """This host's training batches from step `first` on."""
+    videos, size = experiment.videos(stage), stage.batch
     shape = setup.snippet_shape(experiment.config, stage, frames=1)
+    seed = setup.stage_seed(experiment.config, stage)
+    host, hosts = parallel.host()
 
-    def pixels(step: int) -> Iterator[Batch]:
+    def pixels(start: int, stop: int) -> Iterator[Batch]:
         return batching.train_batches(
             experiment.dataset,
             videos,
             experiment.config.data,
             shape,
-            batch=stage.batch,
+            batch=size,
             seed=seed,
-            start_step=step,
-            stop_step=steps,
+            start_step=start,
+            stop_step=stop,
+            host=host,
+            hosts=hosts,
         )
 
-    facts: dict[str, Any] = {"seed": seed, "steps": steps, "batch": stage.batch}
-    facts["shape"] = dataclasses.asdict(shape)
-    maps = _Maps(experiment, stage, variables, videos, facts, training=True)
-    store = maps.open_or_make(steps * stage.batch, stage.batch, pixels)
-    for step in range(first, stage.steps):
-        places = step * stage.batch + np.arange(stage.batch)
-        yield store.batch(batching.shuffled_walk(seed, places, len(store)))
+    def cached() -> Iterator[MapBatch]:
+        """Each pass shuffles the views anew."""
+        steps = math.ceil(stage.cached_views * len(videos) / size)
+        facts: dict[str, Any] = {"seed": seed, "steps": steps, "batch": size}
+        facts["shape"] = dataclasses.asdict(shape)
+        maps = _Maps(experiment, stage, variables, videos, facts, training=True)
+        part = functools.partial(pixels, stop=steps)
+        store = maps.open_or_make(steps * size, size, part)
+        for step in range(first, stage.steps):
+            places = step * size + np.arange(size)
+            yield store.batch(batching.shuffled_walk(seed, places, len(store)))
+
+    return cached() if stage.cached_views else pixels(first, stage.steps)
 
 
 def test_batches(
     experiment: Experiment,
     stage: StageConfig,
-    variables: initialize.Variables,
+    variables: Variables,
     videos: np.ndarray,
     evaluation: EvaluationConfig,
-) -> Iterator[MapBatch]:
-    """The batches of batching.test_batches, as feature maps."""
-    samples = evaluation.batch * evaluation.views
-    count = batching.test_batch_count(len(videos), evaluation) * samples
+) -> Iterator[AnyBatch]:
+    """This host's batches of the test protocol."""
+    data, (host, hosts) = experiment.config.data, parallel.host()
     shape = setup.snippet_shape(experiment.config, stage, evaluation.frames)
 
-    def pixels(step: int) -> Iterator[Batch]:
+    def pixels(start: int) -> Iterator[Batch]:
         batches = batching.test_batches(
-            experiment.dataset, videos, experiment.config.data, shape, evaluation
+            experiment.dataset, videos, data, shape, evaluation, host=host, hosts=hosts
         )
-        return itertools.islice(batches, step, None)
+        return itertools.islice(batches, start, None)
 
-    facts = {
-        "shape": dataclasses.asdict(shape),
-        "evaluation": dataclasses.asdict(evaluation),
-    }
-    maps = _Maps(experiment, stage, variables, videos, facts, training=False)
-    store = maps.open_or_make(count, samples, pixels)
-    for start in range(0, count, samples):
-        yield store.batch(slice(start, start + samples))
+    def cached() -> Iterator[MapBatch]:
+        size = evaluation.batch * evaluation.views
+        count = batching.test_batch_count(len(videos), evaluation) * size
+        settings: dict[str, Any] = {"shape": shape, "evaluation": evaluation}
+        facts = {name: dataclasses.asdict(one) for name, one in settings.items()}
+        maps = _Maps(experiment, stage, variables, videos, facts, training=False)
+        store = maps.open_or_make(count, size, pixels)
+        for start in range(0, count, size):
+            yield store.batch(slice(start, start + size))
+
+    return cached() if stage.cached_views else pixels(0)
 
 
 def maps_of(experiment: Experiment, stage: StageConfig, batch: Any) -> MapBatch:
@@ -133,7 +139,7 @@ class _Maps:
 
     experiment: Experiment
     stage: StageConfig
-    variables: initialize.Variables  # of the network
+    variables: Variables  # of the network
     videos: np.ndarray
     facts: dict[str, Any]  # how the videos are sampled
     training: bool
@@ -146,11 +152,8 @@ class _Maps:
 
         def make(done: int) -> Iterator[MapBatch]:
             part = "training" if self.training else "held-out"
-            print(
-                f"[{self.stage.name}] maps of {count} {part} snippets of "
-                f"{len(self.videos)} videos",
-                flush=True,
-            )
+            task = f"maps of {count} {part} snippets of {len(self.videos)} videos"
+            print(f"[{self.stage.name}] {task}", flush=True)
             network = setup.build_network(
                 self.experiment, self.stage, training=self.training
             )
@@ -158,13 +161,8 @@ class _Maps:
                 functools.partial(network.apply, method="feature_maps")
             )
             variables = parallel.replicate(streams)
-            for one in tqdm.tqdm(
-                pixels(done // batch),
-                total=count // batch,
-                initial=done // batch,
-                mininterval=5,
-                unit="batch",
-            ):
+            bar = {"total": count // batch, "initial": done // batch, "mininterval": 5}
+            for one in tqdm.tqdm(pixels(done // batch), unit="batch", **bar):
                 parallel.check_preemption()
                 found = jax.device_get(forward(variables, parallel.shard(one)))
                 # No -1 for the samples: without RGB frames, image maps have size 0.
@@ -175,17 +173,19 @@ class _Maps:
         path = folder(self.experiment) / self._key(streams)
         return feature_store.open_or_make(path, count, make)
 
-    def _streams(self) -> initialize.Variables:
+    def _streams(self) -> Variables:
         """Variables of the streams alone."""
-        names = initialize.stream_names(self.variables)
-        found = {}
-        for kind in sorted(weights.COLLECTIONS):
-            trees = self.variables.get(kind, {})
-            if taken := {name: trees[name] for name in names if trees.get(name)}:
-                found[kind] = taken
-        return found
+        found = {
+            kind: {
+                name: tree
+                for name, tree in self.variables.get(kind, {}).items()
+                if name in initialize.STREAMS and tree
+            }
+            for kind in weights.COLLECTIONS
+        }
+        return {kind: trees for kind, trees in found.items() if trees}
 
-    def _key(self, streams: initialize.Variables) -> str:
+    def _key(self, streams: Variables) -> str:
         """Name of the store's folder: a digest of all that the maps depend on."""
         config = self.experiment.config
         data = dataclasses.asdict(config.data)
@@ -202,7 +202,7 @@ class _Maps:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _digest(variables: initialize.Variables) -> str:
+def _digest(variables: Variables) -> str:
     found = hashlib.sha256()
     for path, leaf in jax.tree_util.tree_leaves_with_path(jax.device_get(variables)):
         found.update(jax.tree_util.keystr(path).encode())
