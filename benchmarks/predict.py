@@ -27,7 +27,7 @@ from configs import base, demo
 from stpn_jax import api
 from stpn_jax import config as configs
 from stpn_jax.experiment import export, initialize, setup
-from stpn_jax.export import contract, writer
+from stpn_jax.export import artifact, writer
 from stpn_jax.inference import samples as inference
 from stpn_jax.models import backbones
 from stpn_jax.models import build as networks
@@ -77,10 +77,10 @@ def main() -> None:
         compare(path, ours, peer, used, options.repeats)
 
 
-def preprocessing(options: argparse.Namespace) -> contract.Preprocessing:
+def preprocessing(options: argparse.Namespace) -> artifact.Preprocessing:
     """The paper's snippets, with as many of them and views as asked for."""
     width, height = map(int, options.size.split("x"))
-    return contract.Preprocessing(
+    return artifact.Preprocessing(
         size=(width, height),
         input_size=options.input_size,
         frames=1,
@@ -97,7 +97,7 @@ def preprocessing(options: argparse.Namespace) -> contract.Preprocessing:
 
 
 def build(
-    options: argparse.Namespace, used: contract.Preprocessing, folder: pathlib.Path
+    options: argparse.Namespace, used: artifact.Preprocessing, folder: pathlib.Path
 ) -> Pyramid:
     """Exports our network into a folder; gives the same in torch."""
     config = demo.get_config()
@@ -138,7 +138,7 @@ def compare(
     path: pathlib.Path,
     ours: dict[str, api.Classifier],
     peer: Pyramid,
-    used: contract.Preprocessing,
+    used: artifact.Preprocessing,
     repeats: int,
 ) -> None:
     """Prints the seconds for one clip."""
@@ -167,7 +167,7 @@ def compare(
 
 
 def in_torch(
-    path: pathlib.Path, peer: Pyramid, used: contract.Preprocessing
+    path: pathlib.Path, peer: Pyramid, used: artifact.Preprocessing
 ) -> tuple[np.ndarray, np.ndarray]:
     """Seconds (all, decode, flow, network) and probabilities of the peer."""
     peer(*stack([inference.Sample(*blank(used), False)]))  # Its first call is slower.
@@ -194,7 +194,7 @@ def in_torch(
 
 
 def opencv_flows(
-    used: contract.Preprocessing, plans: list, frames: np.ndarray
+    used: artifact.Preprocessing, plans: list, frames: np.ndarray
 ) -> inference.Flows:
     """The flows that the snippets read, by OpenCV, as codes."""
     method = cv2.optflow.DualTVL1OpticalFlow_create()
@@ -220,7 +220,7 @@ def stack(samples: list[inference.Sample]) -> tuple[np.ndarray, np.ndarray]:
     return np.stack(rgb), np.stack(flow)
 
 
-def blank(used: contract.Preprocessing) -> tuple[np.ndarray, np.ndarray]:
+def blank(used: artifact.Preprocessing) -> tuple[np.ndarray, np.ndarray]:
     side = (used.input_size, used.input_size)
     return np.zeros((1, 3, *side), np.uint8), np.zeros((3, 20, *side), np.uint8)
 

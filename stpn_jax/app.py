@@ -25,11 +25,12 @@ import numpy as np
 
 from stpn_jax.api import Classifier
 from stpn_jax.figures import prediction_figure
-from stpn_jax.inference import pictures, video_sources
+from stpn_jax.inference import pictures
 from stpn_jax.inference import predictions as reporting
 from stpn_jax.inference.predictions import Failure, Prediction
 from stpn_jax.utils import compilation_cache, errors
 from stpn_jax.utils.errors import UsageError
+from stpn_jax.video import discovery
 
 TERMINATED = 143
 """Exit status: 128 and the number of the signal, as shells have it."""
@@ -257,7 +258,7 @@ def find_samples(folder: str) -> dict[str, str]:
     """
     if not folder:
         return {}
-    videos, empty = video_sources.find_videos([folder])
+    videos, empty = discovery.find_videos([folder])
     if empty:
         raise UsageError(f"--samples={folder}: there is no video in it")
     return dict(zip(reporting.unique_names(videos), videos, strict=True))

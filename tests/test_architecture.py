@@ -46,7 +46,7 @@ ARROWS: dict[str, set[str]] = {
     },
     "api": {"export", "inference", "video"},
     "inference.pictures": {"figures", "inference"},
-    "app": {"api", "figures", "inference"},
+    "app": {"api", "figures", "inference", "video"},
     "predict": {"api", "export", "inference", "video"},
     "config_flag": {"config"},
     "main": {"cluster", "config_flag", "experiment", "parallel"},

@@ -9,7 +9,7 @@ from etils import epath
 
 from stpn_jax.datasets import listing, official_splits
 from stpn_jax.utils.errors import UsageError
-from stpn_jax.video import decoding
+from stpn_jax.video import discovery
 
 GROUPS = "groups.csv"
 _PARTS = (official_splits.TRAIN, official_splits.TEST)
@@ -39,7 +39,7 @@ def list_clips(options: listing.Options) -> listing.Listing:
         expected = (
             "folders of frames"
             if options.clips_are_folders
-            else f"video files ({' '.join(sorted(decoding.ENDINGS))})"
+            else f"video files ({' '.join(sorted(discovery.ENDINGS))})"
         )
         raise UsageError(f"{videos}: no {expected} in its class folders")
     classes = tuple(sorted({clip.label for clip in clips}))

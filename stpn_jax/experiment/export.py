@@ -17,7 +17,7 @@ from stpn_jax.config import StageConfig
 from stpn_jax.experiment import checkpoint_selection, run_dir, setup
 from stpn_jax.experiment.initialize import Variables
 from stpn_jax.experiment.setup import Experiment
-from stpn_jax.export import contract, writer
+from stpn_jax.export import artifact, writer
 from stpn_jax.input_pipeline import augmentation, sampling
 from stpn_jax.ops import image, tvl1
 from stpn_jax.utils.errors import UsageError
@@ -63,7 +63,7 @@ def export(experiment: Experiment, out: epath.PathLike) -> list[epath.Path]:
 def networks(experiment: Experiment, stage: StageConfig) -> dict[str, nn.Module]:
     """The stage's network with each dtype of activations; its variables fit all."""
     made = {}
-    for dtype in contract.DTYPES:
+    for dtype in artifact.DTYPES:
         model = dataclasses.replace(experiment.config.model, dtype=dtype)  # type: ignore[arg-type]
         config = dataclasses.replace(experiment.config, model=model)
         other = dataclasses.replace(experiment, config=config)
@@ -71,11 +71,11 @@ def networks(experiment: Experiment, stage: StageConfig) -> dict[str, nn.Module]
     return made
 
 
-def preprocessing(experiment: Experiment, stage: StageConfig) -> contract.Preprocessing:
+def preprocessing(experiment: Experiment, stage: StageConfig) -> artifact.Preprocessing:
     """From a video to the network's input, as in evaluation."""
     config, meta = experiment.config, experiment.dataset.meta
     shape = setup.snippet_shape(config, stage, config.evaluation.frames)
-    return contract.Preprocessing(
+    return artifact.Preprocessing(
         size=meta.size,
         input_size=config.data.input_size,
         frames=shape.frames,
@@ -150,8 +150,8 @@ def _sketches(seed: int, variables: Variables) -> dict[str, Any]:
 
 
 def programs(
-    networks: Mapping[str, nn.Module], preprocessing: contract.Preprocessing
-) -> dict[str, dict[str, contract.Program]]:
+    networks: Mapping[str, nn.Module], preprocessing: artifact.Preprocessing
+) -> dict[str, dict[str, artifact.Program]]:
     """Every program of an artifact, by kind and dtype.
 
     The networks, by the dtype of their activations, have attention, and all take the
@@ -162,12 +162,12 @@ def programs(
     return {"snippets": snippets, "frames": frames}
 
 
-def from_snippets(network: nn.Module) -> contract.Program:
+def from_snippets(network: nn.Module) -> artifact.Program:
     """(variables, rgb, flow, box, flip) -> probabilities, attention, features."""
 
     def program(
         variables: Any, rgb: Array, flow: Array, box: Array, flip: Array
-    ) -> tuple[Array, Array, contract.Features]:
+    ) -> tuple[Array, Array, artifact.Features]:
         unused = jnp.zeros(flip.shape, jnp.int32)
         batch = Batch(rgb, flow, box, flip, unused, unused > 0, unused)
         outputs: Outputs = network.apply(variables, batch)  # type: ignore[assignment]
@@ -180,8 +180,8 @@ def from_snippets(network: nn.Module) -> contract.Program:
 
 
 def from_frames(
-    snippets: contract.Program, settings: contract.Preprocessing
-) -> contract.Program:
+    snippets: artifact.Program, settings: artifact.Preprocessing
+) -> artifact.Program:
     """(variables, frames) -> the same, by TV-L1 and the central crop.
 
     The frames are those of one snippet with the largest tau.
@@ -191,8 +191,8 @@ def from_frames(
     )
     tau, flows = shape.tau[1], settings.span - 1
     centre, _ = sampling.centre_range(tau, shape, flows)
-    shown = sampling.frame_indices(centre, tau, shape, flows + 1)
-    stacks = sampling.flow_stacks(sampling.flow_indices(centre, tau, shape, flows))
+    position = sampling.SamplingPosition(0, centre, tau)
+    _, shown, stacks = sampling.plan(position, shape, settings.span)
     ((y0, x0, y1, x1, _),) = augmentation.test_crops(
         settings.size, settings.input_size, count=1
     )
@@ -205,7 +205,7 @@ def from_frames(
 
     def program(
         variables: Any, frames: UInt8[Array, "b t 3 y x"]
-    ) -> tuple[Array, Array, contract.Features]:
+    ) -> tuple[Array, Array, artifact.Features]:
         motion = jax.lax.map(assemble, image.grey(frames))[..., y0:y1, x0:x1]
         rgb = frames[:, shown, :, y0:y1, x0:x1]
         b, size = rgb.shape[0], settings.input_size

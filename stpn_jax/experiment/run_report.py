@@ -22,7 +22,7 @@ from stpn_jax.experiment import (
 from stpn_jax.experiment.collect_outputs import Collected
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.figures import attention_figure
-from stpn_jax.input_pipeline import augmentation, sampling, snippets
+from stpn_jax.input_pipeline import augmentation, batching, sampling
 from stpn_jax.records import records
 from stpn_jax.report import (
     accuracy_section,
@@ -187,7 +187,8 @@ def cases(experiment: Experiment, scores: Mapping[str, np.ndarray]) -> page.Sect
         video = int(test[place])
         last = int(dataset.num_frames[video]) - 1
         shares = (np.arange(_CASE_FRAMES) + 0.5) / _CASE_FRAMES
-        return snippets.frames(dataset, video, (shares * last).astype(int).tolist())
+        indices = (shares * last).astype(int)
+        return np.stack(list(batching.frames(dataset, video, indices)))
 
     names = [dataset.names[video] for video in test]
     return error_section.cases(
@@ -214,10 +215,10 @@ def _attention(
         clip = attention_figure.Clip(
             dataset.meta.classes[label] + taken,
             name,
-            snippets.frames(dataset, position.video, [position.centre])[0],
+            next(batching.frames(dataset, position.video, np.array([position.centre]))),
             weights,
             view[:4],
-            snippets.displacement(dataset, position.video, position.centre),
+            batching.displacement(dataset, position.video, position.centre),
             boxes.get((name, position.centre), ()),
         )
         clips.append(clip)

@@ -13,8 +13,8 @@ import numpy as np
 from etils import epath
 
 from stpn_jax.arrays import Array
-from stpn_jax.export import contract
-from stpn_jax.export.contract import Preprocessing, Program
+from stpn_jax.export import artifact
+from stpn_jax.export.artifact import Preprocessing, Program
 
 
 def write(
@@ -30,7 +30,7 @@ def write(
 
     Args:
         directory: made if absent; an artifact in it is replaced.
-        programs: by kind (see contract.KINDS) and dtype, each called with the
+        programs: by kind (see artifact.KINDS) and dtype, each called with the
             variables first, without side effects.
         variables: the programs' pytree of arrays.
         labels: class names in the order of the probabilities.
@@ -43,9 +43,9 @@ def write(
     """
     weights, rebuild = flatten(variables)
     shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), weights)
-    arguments = contract.arguments(preprocessing)
+    arguments = artifact.arguments(preprocessing)
     exported = {
-        contract.program_file(kind, dtype): _lower(
+        artifact.program_file(kind, dtype): _lower(
             program, rebuild, shapes, arguments[kind]
         )
         for kind, dtypes in programs.items()
@@ -54,17 +54,17 @@ def write(
     contents = {name: bytes(one.serialize()) for name, one in exported.items()}
     buffer = io.BytesIO()
     np.savez(buffer, **weights)  # type: ignore[arg-type]
-    contents |= {contract.WEIGHTS: buffer.getvalue()} | dict(extras or {})
-    contents[contract.CARD] = model_card(labels, preprocessing, card or {}).encode()
+    contents |= {artifact.WEIGHTS: buffer.getvalue()} | dict(extras or {})
+    contents[artifact.CARD] = model_card(labels, preprocessing, card or {}).encode()
     first = next(iter(exported.values()))
     description = {
-        "format": contract.FORMAT,
+        "format": artifact.FORMAT,
         "jax": jax.__version__,
         "calling_convention": first.calling_convention_version,
         "platforms": first.platforms,
         "programs": {kind: list(dtypes) for kind, dtypes in programs.items()},
         "arguments": {
-            kind: contract.describe(kind, preprocessing) for kind in programs
+            kind: artifact.describe(kind, preprocessing) for kind in programs
         },
         "files": {
             name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
@@ -75,7 +75,7 @@ def write(
         "labels": list(labels),
     }
     # Last: an interrupted export leaves files that differ from their checksums.
-    contents[contract.DESCRIPTION] = json.dumps(description, indent=2).encode()
+    contents[artifact.DESCRIPTION] = json.dumps(description, indent=2).encode()
     return _write(epath.Path(directory), contents)
 
 
@@ -105,10 +105,10 @@ def _lower(
 ) -> jax.export.Exported:
     def named(
         weights: Mapping[str, Array], *given: Array
-    ) -> tuple[Array, Array, contract.Features]:
+    ) -> tuple[Array, Array, artifact.Features]:
         return program(rebuild(weights), *given)
 
-    lower = jax.export.export(jax.jit(named), platforms=contract.PLATFORMS)
+    lower = jax.export.export(jax.jit(named), platforms=artifact.PLATFORMS)
     return lower(shapes, *arguments.values())
 
 

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from stpn_jax.export import artifact, contract
+from stpn_jax.export import artifact
 from stpn_jax.input_pipeline import augmentation, sampling
 from stpn_jax.ops import tvl1
 from stpn_jax.video import decoding, flow_codec
@@ -26,22 +26,16 @@ class Sample(NamedTuple):
     flip: bool
 
 
-class Plan(NamedTuple):
-    """What one snippet reads of a cell: centre, indices of its frames, flow stacks."""
-
-    centre: int
-    frames: Int[np.ndarray, "f"]
-    stacks: sampling.FlowStacks
-
-
-def shape(settings: contract.Preprocessing) -> sampling.SnippetShape:
+def shape(settings: artifact.Preprocessing) -> sampling.SnippetShape:
     """Extent of a snippet."""
     return sampling.SnippetShape(
         settings.frames, settings.paths, settings.flow_length, settings.tau
     )
 
 
-def plans(settings: contract.Preprocessing, num_frames: int, count: int) -> list[Plan]:
+def plans(
+    settings: artifact.Preprocessing, num_frames: int, count: int
+) -> list[sampling.Plan]:
     """Snippets, evenly over a cell (section 4.7).
 
     Raises:
@@ -53,38 +47,28 @@ def plans(settings: contract.Preprocessing, num_frames: int, count: int) -> list
     positions = sampling.test_positions(
         0, num_frames, own, count, "even", settings.seed
     )
-    return [plan(one, own, num_frames) for one in positions]
+    return [sampling.plan(one, own, num_frames) for one in positions]
 
 
-def plan(
-    position: sampling.SamplingPosition, shape: sampling.SnippetShape, num_frames: int
-) -> Plan:
-    """What the snippet at a position reads."""
-    _, centre, tau = position
-    frames = sampling.frame_indices(centre, tau, shape, num_frames)
-    flows = sampling.flow_indices(centre, tau, shape, num_frames - 1)
-    return Plan(centre, frames, sampling.flow_stacks(flows))
-
-
-def crops(settings: contract.Preprocessing) -> list[augmentation.Crop]:
+def crops(settings: artifact.Preprocessing) -> list[augmentation.Crop]:
     """The crops of the test protocol."""
     return augmentation.test_crops(settings.size, settings.input_size, settings.views)
 
 
-def central_crop(settings: contract.Preprocessing) -> int:
+def central_crop(settings: artifact.Preprocessing) -> int:
     """Number of the central crop that is not mirrored."""
     (central,) = augmentation.test_crops(settings.size, settings.input_size, 1)
     return crops(settings).index(central)
 
 
-def needed_flows(chosen: Sequence[Plan]) -> Int[np.ndarray, "n"]:
+def needed_flows(chosen: Sequence[sampling.Plan]) -> Int[np.ndarray, "n"]:
     """Indices of the flows that the snippets read, each once, increasing."""
     return np.unique(np.concatenate([one.stacks.needed for one in chosen]))
 
 
 def compute_flows(
-    settings: contract.Preprocessing,
-    chosen: Sequence[Plan],
+    settings: artifact.Preprocessing,
+    chosen: Sequence[sampling.Plan],
     frames: UInt8[np.ndarray, "t y x 3"],
 ) -> Flows:
     """The flows that the snippets read of a cell's frames; no others are computed."""
@@ -100,8 +84,8 @@ def compute_flows(
 
 
 def samples(
-    settings: contract.Preprocessing,
-    plan: Plan,
+    settings: artifact.Preprocessing,
+    plan: sampling.Plan,
     frames: UInt8[np.ndarray, "t y x 3"],
     flows: Flows,
 ) -> Iterator[Sample]:

@@ -1,9 +1,7 @@
-"""Video sources: discovery of video files, and frames of a file or an array, read."""
+"""Video sources: the frames of a file or an array, checked, resized and limited."""
 
-import glob
 import math
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -107,63 +105,3 @@ def _too_long(found: str, limit: float) -> decoding.VideoError:
     return decoding.VideoError(
         f"it is too long: {found}, where {limit:.0f} s are allowed; cut it"
     )
-
-
-def find_videos(given: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The videos, and the folders and globs without any.
-
-    Args:
-        given: a folder stands for the videos below it, recognised by their endings; a
-            glob that is no file for its matches; all else for itself, there or not.
-
-    Returns:
-        Paths in the order they were given, each once; and what contains no video.
-    """
-    found = {one: list(_expand(one)) for one in given}
-    videos = dict.fromkeys(path for paths in found.values() for path in paths)
-    return list(videos), [one for one, paths in found.items() if not paths]
-
-
-def _expand(one: str) -> Iterator[str]:
-    if "://" in one:
-        yield from _remote(one)
-    elif os.path.isdir(one):
-        yield from _below(one)
-    elif glob.has_magic(one) and not os.path.exists(one):
-        matches = sorted(glob.glob(one, recursive=True), reverse=True)
-        # By links that lead back, ** matches a file many times.
-        distinct = {os.path.realpath(path): path for path in matches}
-        for path in sorted(distinct.values()):
-            yield from _below(path) if os.path.isdir(path) else [path]
-    else:
-        yield one
-
-
-def _below(folder: str) -> Iterator[str]:
-    """The videos below a folder; links to folders are skipped: they may lead back."""
-    for parent, folders, names in os.walk(folder):
-        folders.sort()
-        yield from (
-            os.path.join(parent, name) for name in sorted(names) if _is_video(name)
-        )
-
-
-def _remote(address: str) -> list[str]:
-    """The videos below a remote folder, or the address itself."""
-
-    def below(path: epath.Path) -> Iterator[str]:
-        if not path.is_dir():
-            yield str(path)
-            return
-        for inner in sorted(path.iterdir()):
-            if inner.is_dir() or _is_video(inner.name):
-                yield from below(inner)
-
-    try:
-        return list(below(epath.Path(address)))
-    except Exception:  # Opening it later fails with the reason.
-        return [address]
-
-
-def _is_video(name: str) -> bool:
-    return name.lower().endswith(decoding.ENDINGS)

@@ -144,6 +144,22 @@ def frame_indices(
     return np.clip(centre + offsets(shape.frames, tau), 0, num_frames - 1)
 
 
+class Plan(NamedTuple):
+    """What one snippet reads of a clip: centre, indices of its frames, flow stacks."""
+
+    centre: int
+    frames: Int[np.ndarray, "f"]
+    stacks: FlowStacks
+
+
+def plan(position: SamplingPosition, shape: SnippetShape, num_frames: int) -> Plan:
+    """What the snippet at a position reads of a clip of so many frames."""
+    _, centre, tau = position
+    flows = flow_indices(centre, tau, shape, num_frames - 1)
+    frames = frame_indices(centre, tau, shape, num_frames)
+    return Plan(centre, frames, flow_stacks(flows))
+
+
 def train_position(
     rng: np.random.Generator, video: int, num_frames: int, shape: SnippetShape
 ) -> SamplingPosition:
@@ -187,8 +203,7 @@ def _position(
 def flows_needed(shape: SnippetShape, tau: int) -> int:
     """The fewest flows of a clip that holds the snippet with this tau."""
     paths = (shape.paths - 1) * tau + shape.flow_length if shape.paths else 0
-    frames = (shape.frames - 1) * tau if shape.frames else 0
-    return max(paths, frames)
+    return max(paths, (shape.frames - 1) * tau)
 
 
 def too_short(num_frames: Sequence[int], shape: SnippetShape) -> int:

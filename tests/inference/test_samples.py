@@ -24,7 +24,7 @@ def frames():
 
 def plan(centre, tau):
     position = sampling.SamplingPosition(0, centre, tau)
-    return samples.plan(position, samples.shape(SETTINGS), 14)
+    return sampling.plan(position, samples.shape(SETTINGS), 14)
 
 
 def test_flows_are_those_of_the_whole_video_and_no_others(frames, monkeypatch):
