@@ -172,7 +172,9 @@ def in_torch(
     """Seconds (all, decode, flow, network) and probabilities of the peer."""
     peer(*stack([inference.Sample(*blank(used), False)]))  # Its first call is slower.
     clock = [time.perf_counter()]
-    frames = decoding.decode(path, used.size)
+    frames = np.stack(
+        [decoding.resize(frame, used.size) for frame in decoding.Video(path)]
+    )
     plans = inference.plans(used, len(frames), used.snippets)
     clock.append(time.perf_counter())
     flows = opencv_flows(used, plans, frames)

@@ -87,7 +87,7 @@ def preprocessing(experiment: Experiment, stage: StageConfig) -> artifact.Prepro
         snippets=config.evaluation.snippets,
         views=config.evaluation.views,
         seed=config.evaluation.seed,
-        span=span(shape),
+        span=sampling.flows_needed(shape, shape.tau[1]) + 1,
     )
 
 
@@ -189,35 +189,30 @@ def from_frames(
     shape = sampling.SnippetShape(
         settings.frames, settings.paths, settings.flow_length, settings.tau
     )
-    tau, flows = shape.tau[1], settings.span - 1
-    centre, _ = sampling.centre_range(tau, shape, flows)
+    tau = shape.tau[1]
+    centre, _ = sampling.centre_range(tau, shape, settings.span - 1)
     position = sampling.SamplingPosition(0, centre, tau)
-    _, shown, stacks = sampling.plan(position, shape, settings.span)
+    plan = sampling.plan(position, shape, settings.span)
     ((y0, x0, y1, x1, _),) = augmentation.test_crops(
         settings.size, settings.input_size, count=1
     )
     parameters = tvl1.Parameters(**settings.flow)
 
     def assemble(grey: UInt8[Array, "t y x"]) -> UInt8[Array, "k c y x"]:
-        flow = _solve(grey[stacks.needed], grey[stacks.needed + 1], parameters)
+        flow = _solve(grey[plan.flows], grey[plan.flows + 1], parameters)
         codes = flow_codec.quantise(flow, settings.bound)
-        return stacks.assemble(jnp.moveaxis(codes, -1, 1))
+        return plan.flow_stacks(jnp.moveaxis(codes, -1, 1))
 
     def program(
         variables: Any, frames: UInt8[Array, "b t 3 y x"]
     ) -> tuple[Array, Array, artifact.Features]:
         motion = jax.lax.map(assemble, image.grey(frames))[..., y0:y1, x0:x1]
-        rgb = frames[:, shown, :, y0:y1, x0:x1]
+        rgb = frames[:, plan.frames, :, y0:y1, x0:x1]
         b, size = rgb.shape[0], settings.input_size
         box = jnp.broadcast_to(jnp.array([0, 0, size, size], jnp.float32), (b, 4))
         return snippets(variables, rgb, motion, box, jnp.zeros(b, bool))
 
     return program
-
-
-def span(shape: sampling.SnippetShape) -> int:
-    """Consecutive frames that hold a snippet with the largest tau."""
-    return sampling.flows_needed(shape, shape.tau[1]) + 1
 
 
 def _solve(first: Array, second: Array, parameters: tvl1.Parameters) -> jax.Array:

@@ -169,11 +169,7 @@ class Artifact:
 
 
 def load(directory: epath.PathLike, dtype: str = "float32") -> Artifact:
-    """Reads an artifact and checks that it is whole and runs here.
-
-    Args:
-        directory: of the artifact.
-        dtype: of the activations: float32 or bfloat16.
+    """Reads an artifact with activations of a dtype; checks that it is whole and runs.
 
     Raises:
         UsageError: a file is missing, damaged or of another export; the artifact is

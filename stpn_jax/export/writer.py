@@ -1,6 +1,7 @@
 """Writes an artifact: programs lowered for all platforms, checksums, a model card."""
 
 import dataclasses
+import functools
 import hashlib
 import io
 import json
@@ -28,28 +29,23 @@ def write(
 ) -> list[epath.Path]:
     """Lowers programs for all platforms and writes them with their weights.
 
-    Args:
-        directory: made if absent; an artifact in it is replaced.
-        programs: by kind (see artifact.KINDS) and dtype, each called with the
-            variables first, without side effects.
-        variables: the programs' pytree of arrays.
-        labels: class names in the order of the probabilities.
-        preprocessing: fixes the shapes that the programs are lowered for.
-        card: nested mappings for the model card, of what JSON can hold.
-        extras: contents of further files, which are not loaded, by name.
+    Programs by kind (artifact.KINDS) and dtype are called with the variables, a pytree
+    of arrays, first, and have no side effects. The preprocessing fixes their shapes.
+    The card is what JSON can hold; extras are contents of further files by name, which
+    are not loaded. An artifact in the directory is replaced.
 
     Returns:
         The files written.
     """
     weights, rebuild = flatten(variables)
     shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), weights)
-    arguments = artifact.arguments(preprocessing)
+    expected = artifact.arguments(preprocessing)
     exported = {
         artifact.program_file(kind, dtype): _lower(
-            program, rebuild, shapes, arguments[kind]
+            one, rebuild, shapes, arguments[kind]
         )
         for kind, dtypes in programs.items()
-        for dtype, program in dtypes.items()
+        for dtype, one in dtypes.items()
     }
     contents = {name: bytes(one.serialize()) for name, one in exported.items()}
     buffer = io.BytesIO()
@@ -117,15 +113,13 @@ def flatten(
 ) -> tuple[dict[str, np.ndarray], Callable[[Mapping[str, Array]], Any]]:
     """Arrays by name, and the inverse function."""
     leaves, structure = jax.tree_util.tree_flatten_with_path(variables)
-    names = [
-        jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in leaves
-    ]
-    arrays = [np.asarray(leaf) for _, leaf in leaves]
+    name = functools.partial(jax.tree_util.keystr, simple=True, separator="/")
+    arrays = {name(path): np.asarray(leaf) for path, leaf in leaves}
 
     def rebuild(weights: Mapping[str, Array]) -> Any:
-        return jax.tree_util.tree_unflatten(structure, [weights[n] for n in names])
+        return jax.tree_util.tree_unflatten(structure, [weights[n] for n in arrays])
 
-    return dict(zip(names, arrays, strict=True)), rebuild
+    return arrays, rebuild
 
 
 def model_card(

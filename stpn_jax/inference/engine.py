@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from stpn_jax.export import artifact
-from stpn_jax.inference import samples, timeline, video_sources
+from stpn_jax.inference import predictions, samples, video_sources
 from stpn_jax.inference.predictions import Attention, Failure, Prediction, Timings
 from stpn_jax.ops import tvl1
 from stpn_jax.video import decoding
@@ -74,7 +74,7 @@ def predict(
     for given in videos:
         collector = Collector(video_sources.name(given), central, box)
         pending.append(collector)
-        for sample, receiver in _until_error(model, given, options, collector):
+        for sample, receiver in _samples(settings, given, options, collector):
             queue.add(sample, receiver)
         while pending and pending[0].complete:
             yield pending.popleft().finish(model.labels, options.top_k)
@@ -160,7 +160,7 @@ class Collector:
         if self.reason:
             return Failure(self.video, self.reason)
         cells = [
-            timeline.ScoredCell(*span, np.mean(found, axis=0))
+            predictions.ScoredCell(*span, np.mean(found, axis=0))
             for span, found in zip(self._spans, self._probabilities, strict=True)
         ]
         distribution = np.average(
@@ -180,8 +180,8 @@ class Collector:
             features={name: total / count for name, total in self._features.items()},
             num_frames=cells[-1].stop,
             rate=self.rate,
-            windows=timeline.windows(cells, self.rate, labels),
-            parts=timeline.segments(cells, self.rate, labels),
+            windows=predictions.windows(cells, self.rate, labels),
+            parts=predictions.segments(cells, self.rate, labels),
             warnings=self.warnings,
         )
 
@@ -201,12 +201,22 @@ class Collector:
 Queued = tuple[samples.Sample, samples.Receiver]
 
 
-def _until_error(
-    model: artifact.Artifact, given: Any, options: Options, collector: Collector
+def _samples(
+    settings: artifact.Preprocessing, given: Any, options: Options, collector: Collector
 ) -> Iterator[Queued]:
-    """The samples up to the first error, which becomes the collector's reason."""
+    """Samples up to the first error, which becomes the collector's reason."""
     try:
-        yield from _samples(model, given, options, collector)
+        source = video_sources.open_source(given, options.rate)
+        frames = video_sources.read(source, settings.size, options.limit)
+        frames = _timed(frames, collector.timings)
+        first = next(frames)
+        collector.rate = video_sources.rate(source)
+        lengths = video_sources.lengths(collector.rate, options.window)
+        for cell in video_sources.cut(itertools.chain([first], frames), *lengths):
+            usual = settings.snippets if cell.alone else CELL_SNIPPETS
+            count = options.snippets or usual
+            yield from _cell_samples(settings, cell, count, collector)
+        collector.warnings = tuple(source.warnings)
         collector.closed = True
     # Damaged or hostile files make decoders fail in ways that nobody has listed.
     except Exception as error:
@@ -216,27 +226,12 @@ def _until_error(
         collector.reason = text
 
 
-def _samples(
-    model: artifact.Artifact, given: Any, options: Options, collector: Collector
-) -> Iterator[Queued]:
-    """All samples of a video, each with the receiver of its result."""
-    source = video_sources.open_source(given, options.rate)
-    settings = model.preprocessing
-    frames = video_sources.read(source, settings.size, options.limit)
-    frames = _timed(frames, collector.timings)
-    first = next(frames)
-    collector.rate = video_sources.rate(source)
-    lengths = timeline.lengths(collector.rate, options.window)
-    for cell in timeline.cut(itertools.chain([first], frames), *lengths):
-        usual = settings.snippets if cell.alone else CELL_SNIPPETS
-        yield from _cell_samples(model, cell, options.snippets or usual, collector)
-    collector.warnings = tuple(source.warnings)
-
-
 def _cell_samples(
-    model: artifact.Artifact, cell: timeline.Cell, count: int, collector: Collector
+    settings: artifact.Preprocessing,
+    cell: video_sources.Cell,
+    count: int,
+    collector: Collector,
 ) -> Iterator[Queued]:
-    settings = model.preprocessing
     plans = samples.plans(settings, len(cell.frames), count)
     started = time.perf_counter()
     flows = samples.compute_flows(settings, plans, cell.frames)

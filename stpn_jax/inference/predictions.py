@@ -1,14 +1,16 @@
-"""What an exported network predicts for a video, and the same as JSON."""
+"""What a network predicts for a video: classes, windows, segments; as JSON.
+
+A window is two neighbouring cells of a long video, so that windows slide by half.
+"""
 
 import dataclasses
+import itertools
 import pathlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
-
-from stpn_jax.inference import timeline
 
 _LONGEST_NAME = 100
 """Bytes of a file's name without its ending; most disks allow 255."""
@@ -45,6 +47,37 @@ class Attention:
     flow: UInt8[np.ndarray, "2 y x"] | None
 
 
+class ScoredCell(NamedTuple):
+    """First frame of a cell, the one after its last, probabilities of the classes."""
+
+    start: int
+    stop: int
+    probabilities: Float[np.ndarray, "classes"]
+
+
+class Window(NamedTuple):
+    """Two neighbouring cells: seconds, and the mean of both cells' probabilities."""
+
+    start: float
+    end: float
+    label: str
+    probability: float
+    probabilities: Float[np.ndarray, "classes"]
+
+
+class Segment(NamedTuple):
+    """A run of cells of one label, in seconds.
+
+    The label of a cell is the most likely class by the windows that it lies in, and the
+    probability the mean of these over the cells.
+    """
+
+    start: float
+    end: float
+    label: str
+    probability: float
+
+
 @dataclasses.dataclass(frozen=True)
 class Prediction:
     """What a network predicts for one video.
@@ -74,8 +107,8 @@ class Prediction:
     features: dict[str, Float[np.ndarray, "_"]]
     num_frames: int
     rate: float
-    windows: tuple[timeline.Window, ...]
-    parts: tuple[timeline.Segment, ...]
+    windows: tuple[Window, ...]
+    parts: tuple[Segment, ...]
     warnings: tuple[str, ...]
 
 
@@ -85,6 +118,39 @@ class Failure:
 
     video: str
     reason: str
+
+
+def windows(
+    cells: Sequence[ScoredCell], rate: float, labels: Sequence[str]
+) -> tuple[Window, ...]:
+    """Each pair of neighbouring cells, in order; none of a video that is one cell."""
+    found = []
+    for one, other in itertools.pairwise(cells):
+        mean = (one.probabilities + other.probabilities) / 2
+        best = int(mean.argmax())
+        span = one.start / rate, other.stop / rate
+        found.append(Window(*span, labels[best], float(mean[best]), mean))
+    return tuple(found)
+
+
+def segments(
+    cells: Sequence[ScoredCell], rate: float, labels: Sequence[str]
+) -> tuple[Segment, ...]:
+    """Each run of one label, together the whole video; none if that is one cell."""
+    if len(cells) < 2:
+        return ()
+    means = [window.probabilities for window in windows(cells, rate, labels)]
+    # The first and the last cell lie in one window, all others in two.
+    around = zip([means[0], *means], [*means, means[-1]], strict=True)
+    smooth = [(before + after) / 2 for before, after in around]
+    runs = itertools.groupby(range(len(cells)), lambda i: int(smooth[i].argmax()))
+    found = []
+    for best, run in runs:
+        first, *_ = own = list(run)
+        span = cells[first].start / rate, cells[own[-1]].stop / rate
+        probability = float(np.mean([smooth[i][best] for i in own]))
+        found.append(Segment(*span, labels[best], probability))
+    return tuple(found)
 
 
 def as_json(found: Prediction | Failure) -> dict[str, Any]:
@@ -110,7 +176,7 @@ def as_json(found: Prediction | Failure) -> dict[str, Any]:
 
 
 def _spans(
-    found: Sequence[timeline.Segment] | Sequence[timeline.Window],
+    found: Sequence[Segment] | Sequence[Window],
 ) -> list[dict[str, Any]]:
     return [
         {

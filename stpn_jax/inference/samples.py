@@ -63,7 +63,7 @@ def central_crop(settings: artifact.Preprocessing) -> int:
 
 def needed_flows(chosen: Sequence[sampling.Plan]) -> Int[np.ndarray, "n"]:
     """Indices of the flows that the snippets read, each once, increasing."""
-    return np.unique(np.concatenate([one.stacks.needed for one in chosen]))
+    return np.unique(np.concatenate([one.flows for one in chosen]))
 
 
 def compute_flows(
@@ -92,8 +92,8 @@ def samples(
     """One snippet in each crop, in their order."""
     rgb = frames[plan.frames].transpose(0, 3, 1, 2)
     width, height = settings.size
-    codes = np.array([flows[i] for i in plan.stacks.needed.tolist()], np.uint8)
-    motion = plan.stacks.assemble(codes.reshape(-1, 2, height, width))
+    codes = np.array([flows[i] for i in plan.flows.tolist()], np.uint8)
+    motion = plan.flow_stacks(codes.reshape(-1, 2, height, width))
     for y0, x0, y1, x1, flip in crops(settings):
         crop = (..., slice(y0, y1), slice(x0, x1))
         yield Sample(rgb[crop], np.asarray(motion[crop]), flip)

@@ -1,8 +1,9 @@
-"""Video sources: the frames of a file or an array, checked, resized and limited."""
+"""Video sources: the frames of a file or an array, resized, in cells of long videos."""
 
+import itertools
 import math
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 from etils import epath
@@ -15,6 +16,16 @@ DEFAULT_RATE = 25.0
 
 _RATES = (1.0, 240.0)
 """Plausible frames a second; a header outside of them is damaged."""
+
+
+WHOLE_SECONDS = 30.0
+"""A video up to this length is one cell, as in testing."""
+
+WINDOW_SECONDS = 10.0
+"""Of a window of a longer video: two cells."""
+
+_MOST_FRAMES = 1500
+"""Of a cell or a short video: 400 MB of frames of 340x256."""
 
 
 class Frames(decoding.Video):
@@ -105,3 +116,50 @@ def _too_long(found: str, limit: float) -> decoding.VideoError:
     return decoding.VideoError(
         f"it is too long: {found}, where {limit:.0f} s are allowed; cut it"
     )
+
+
+class Cell(NamedTuple):
+    """RGB frames of a video from index `start` on; `alone` if they are all of it."""
+
+    start: int
+    frames: UInt8[np.ndarray, "t y x 3"]
+    alone: bool = False
+
+
+def lengths(rate: float, window: float | None) -> tuple[int, int]:
+    """The most frames of a short video, and the frames of a cell of a longer one."""
+
+    def frames(seconds: float) -> int:
+        return int(min(max(2, round(seconds * rate)), _MOST_FRAMES))
+
+    return frames(window or WHOLE_SECONDS), frames((window or WINDOW_SECONDS) / 2)
+
+
+def cut(frames: Iterable[decoding.Frame], whole: int, step: int) -> Iterator[Cell]:
+    """Cells of `step` frames, of which no more than two are in memory.
+
+    A video of up to `whole` frames is one cell; less than half a cell at the end
+    belongs to the one before.
+    """
+    rest = iter(frames)
+    first = list(itertools.islice(rest, whole + 1))
+    if len(first) <= whole:
+        if first:
+            yield Cell(0, np.stack(first), alone=True)
+        return
+    rest = itertools.chain(_released(first), rest)
+    start, piece = 0, list(itertools.islice(rest, step))
+    while following := list(itertools.islice(rest, step)):
+        if 2 * len(following) < step:
+            piece += following
+            break
+        yield Cell(start, np.stack(piece))
+        start, piece = start + len(piece), following
+    yield Cell(start, np.stack(piece))
+
+
+def _released(items: list) -> Iterator:
+    """The items, each dropped from the list when it is yielded."""
+    items.reverse()
+    while items:
+        yield items.pop()

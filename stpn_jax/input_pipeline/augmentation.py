@@ -79,13 +79,10 @@ def fixed_positions(room_y: int, room_x: int) -> list[tuple[int, int]]:
 def test_crops(
     size: tuple[int, int], crop_side: int, count: Literal[1, 2, 10]
 ) -> list[Crop]:
-    """The crops of the test protocol (section 4.7, after the two-stream method).
+    """Square crops of frames of a size (section 4.7, after the two-stream method).
 
-    Args:
-        size: width and height of the frames, in pixels.
-        crop_side: side of the square crops, in pixels.
-        count: 10 for the four corners and the centre, then the same mirrored; 2 for
-            the centre and its mirror image; 1 for the centre.
+    10 are the four corners and the centre, then the same mirrored; 2 the centre and its
+    mirror image; 1 the centre.
     """
     room_y, room_x = size[1] - crop_side, size[0] - crop_side
     if min(room_y, room_x) < 0:

@@ -262,9 +262,9 @@ def _assemble(
             for i, pixels in enumerate(frames(dataset, number, plan.frames)):
                 _crop(pixels.transpose(2, 0, 1), snippet.crops, rgb[own, i])
         if shape.paths:
-            planes = _flow_planes(dataset, number, plan.stacks.needed)
+            planes = _flow_planes(dataset, number, plan.flows)
             for i, codes in enumerate(planes):
-                for path, channel in np.argwhere(plan.stacks.planes == i):
+                for path, channel in np.argwhere(plan.planes == i):
                     _crop(codes, snippet.crops, flow[own, path, channel])
     return arrays.Batch(rgb, flow, box, flip, label, mask=video >= 0, video=video)
 

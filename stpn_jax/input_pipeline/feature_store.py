@@ -60,13 +60,8 @@ class Store:
 def open_or_make(folder: epath.PathLike, count: int, make: Make) -> Store:
     """Opens the store of a folder, after making what is missing of it.
 
-    Of several processes one makes it, and the others wait.
-
-    Args:
-        folder: on a disk of this machine.
-        count: samples of the whole store.
-        make: yields the batches from the one with this sample on, all of one size; what
-            the last has beyond `count` is left out.
+    Of several processes one makes it, and the others wait. `make` yields the batches
+    from the one with this sample on; what the last has beyond `count` is left out.
 
     Raises:
         UsageError: the folder is remote or damaged, or a value exceeds float16.

@@ -106,33 +106,6 @@ def flow_indices(
     return np.clip(indices, 0, num_flows - 1)
 
 
-class FlowStacks(NamedTuple):
-    """How the flow stacks of a snippet are assembled, whoever has the flows.
-
-    Paths overlap where tau is below L; each flow is needed once all the same.
-
-    Attributes:
-        needed: indices of the flows that the snippet reads, increasing.
-        planes: the plane of each channel, x and y in turn, of each path, where the
-            planes of the needed flows are numbered x, y, x, y ...
-    """
-
-    needed: Int[np.ndarray, "n"]
-    planes: Int[np.ndarray, "k c"]
-
-    def assemble(self, codes: UInt8[Array, "n 2 y x"]) -> UInt8[Array, "k c y x"]:
-        """The stacks, from the codes of the needed flows; also when traced by JAX."""
-        return codes.reshape(-1, *codes.shape[2:])[self.planes]
-
-
-def flow_stacks(indices: Int[np.ndarray, "k t"]) -> FlowStacks:
-    """The stacks of the flows at these indices; c = 2L."""
-    needed, places = np.unique(indices, return_inverse=True)
-    paths, length = indices.shape
-    planes = 2 * places.reshape(paths, length, 1) + np.arange(2)
-    return FlowStacks(needed, planes.reshape(paths, 2 * length))
-
-
 def frame_indices(
     centre: int, tau: int, shape: SnippetShape, num_frames: int
 ) -> Int[np.ndarray, "f"]:
@@ -145,19 +118,40 @@ def frame_indices(
 
 
 class Plan(NamedTuple):
-    """What one snippet reads of a clip: centre, indices of its frames, flow stacks."""
+    """What one snippet reads of a clip.
+
+    Paths overlap where tau is below L; each flow is needed once all the same.
+
+    Attributes:
+        centre: index of its centre frame.
+        frames: indices of its RGB frames.
+        flows: indices of the flows that it needs, increasing.
+        planes: the plane of each channel, x and y in turn, of each path, where the
+            planes of the needed flows are numbered x, y, x, y ...
+    """
 
     centre: int
     frames: Int[np.ndarray, "f"]
-    stacks: FlowStacks
+    flows: Int[np.ndarray, "n"]
+    planes: Int[np.ndarray, "k c"]
+
+    def flow_stacks(self, codes: UInt8[Array, "n 2 y x"]) -> UInt8[Array, "k c y x"]:
+        """The stacks, from the codes of the needed flows; also when traced by JAX."""
+        return codes.reshape(-1, *codes.shape[2:])[self.planes]
 
 
 def plan(position: SamplingPosition, shape: SnippetShape, num_frames: int) -> Plan:
     """What the snippet at a position reads of a clip of so many frames."""
     _, centre, tau = position
-    flows = flow_indices(centre, tau, shape, num_frames - 1)
-    frames = frame_indices(centre, tau, shape, num_frames)
-    return Plan(centre, frames, flow_stacks(flows))
+    indices = flow_indices(centre, tau, shape, num_frames - 1)
+    needed, places = np.unique(indices, return_inverse=True)
+    planes = 2 * places.reshape(*indices.shape, 1) + np.arange(2)
+    return Plan(
+        centre,
+        frame_indices(centre, tau, shape, num_frames),
+        needed,
+        planes.reshape(shape.paths, 2 * shape.flow_length),
+    )
 
 
 def train_position(

@@ -112,14 +112,12 @@ class Dataset:
                 found.update(images.sizes(int(video)).tobytes())
         return found.hexdigest()
 
-    def frames(
-        self, video: int, positions: Sequence[int] | Int[np.ndarray, "n"]
-    ) -> list[bytes]:
+    def frames(self, video: int, positions: byte_ranges.Positions) -> list[bytes]:
         """JPEG files of the RGB frames at these positions."""
         return self.images["frames"].read(video, positions)
 
     def flows(
-        self, video: int, positions: Sequence[int] | Int[np.ndarray, "n"]
+        self, video: int, positions: byte_ranges.Positions
     ) -> tuple[list[bytes], list[bytes]]:
         """JPEG files of the flow, x and y; position i leads from frame i to i + 1."""
         return (
@@ -136,11 +134,8 @@ def write_index(
 ) -> None:
     """Writes index.npz and dataset.json beside finished TFRecord files.
 
-    Args:
-        data_dir: folder above the shards; complete once it has dataset.json.
-        meta: of the records.
-        shards: membership such as `train_none_test` -> its files.
-        prepared: how the records were made.
+    A data_dir is complete once it has dataset.json. `shards` has the files of each
+    membership such as `train_none_test`; `prepared` says how they were made.
     """
     data_dir = epath.Path(data_dir)
     paths = [(s, epath.Path(path)) for s, shard in shards.items() for path in shard]
@@ -191,12 +186,7 @@ def read_description(data_dir: epath.PathLike) -> dict[str, Any] | None:
 def open_dataset(
     data_dir: epath.PathLike, size: Sequence[int] | None = None, prepare: str = ""
 ) -> Dataset:
-    """Opens the records that `python -m stpn_jax.prepare` wrote.
-
-    Args:
-        data_dir: the folder given to prepare.
-        size: width and height in pixels that the caller expects, if any.
-        prepare: the command that makes data_dir, quoted in error messages.
+    """Opens the records that the command `prepare` wrote, which messages quote.
 
     Raises:
         UsageError: there are no records, they are of another size, or damaged.
@@ -242,8 +232,7 @@ def verify(data_dir: epath.PathLike) -> int:
         UsageError: there are none, or one is damaged; it names file and byte.
     """
     dataset = open_dataset(data_dir)
-    shards = _load_index(epath.Path(data_dir), PREPARE)["shards"]
-    paths = [epath.Path(data_dir) / str(shard) for shard in shards]
+    paths = dataset.images["frames"].files.paths
     records = sum(1 for p in paths for _ in byte_ranges.read_records(p, verify=True))
     if records != len(dataset):
         raise UsageError(

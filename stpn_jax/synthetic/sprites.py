@@ -89,9 +89,8 @@ def lay_out(
     sprites: Sequence[Sprite], tint: float, shape: Shape, rng: np.random.Generator
 ) -> Layout:
     """Samples clutter, shades, starts and speeds; tint is the background's hue."""
-    layout = Layout(
-        _clutter(shape.size, rng), _shade(tint, TINT_SATURATION, rng), [], []
-    )
+    clutter, background = _clutter(shape.size, rng), _shade(tint, TINT_SATURATION, rng)
+    layout = Layout(clutter, background, [], [])
     for sprite in sprites:
         layout.centres.append(path(sprite, shape, rng))
         layout.colours.append(_shade(HUES[sprite.colour], SPRITE_SATURATION, rng))
@@ -140,12 +139,8 @@ def boxes(
 ) -> Iterator[tuple[float, float, float, float]]:
     """Boxes of a sprite in a frame, several where it lies over an edge.
 
-    Args:
-        centre: (y, x) in pixels, not yet wrapped around.
-        shape: of the clip.
-
-    Yields:
-        y0, x0, y1, x1 as shares of the frame's side.
+    From its centre (y, x) in pixels, not yet wrapped around, to y0, x0, y1, x1 as
+    shares of the frame's side.
     """
     radius = shape.radius / shape.size
     ys, xs = (_spans(float(c) / shape.size, radius) for c in centre)

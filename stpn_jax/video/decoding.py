@@ -246,14 +246,6 @@ def decode_image(file: bytes, mode: int) -> np.ndarray:
     return np.empty((0, 0), np.uint8) if pixels is None else pixels
 
 
-def decode(
-    path: epath.PathLike, size: tuple[int, int] | None = None
-) -> UInt8[np.ndarray, "t y x 3"]:
-    """All frames of a video, in this width and height or those of the first frame."""
-    video = Video(path)
-    return np.stack([resize(frame, size or video.size) for frame in video])
-
-
 def declared_frames(path: epath.PathLike) -> int:
     """Number of frames by the header, which may be wrong; 0 where it has none."""
     path = epath.Path(path)

@@ -29,14 +29,10 @@ def _kind(path: epath.Path) -> Kind:
 
 
 def find_videos(given: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The videos, and the folders and globs without any.
+    """The videos in the order given, each once; and the folders and globs without any.
 
-    Args:
-        given: a folder stands for the videos below it; a glob that is no file for its
-            matches; all else for itself, there or not.
-
-    Returns:
-        Paths in the order they were given, each once; and what contains no video.
+    A folder stands for the videos below it; a glob that is no file for its matches; all
+    else for itself, there or not.
     """
     found = {one: list(_expand(one)) for one in given}
     videos = dict.fromkeys(path for paths in found.values() for path in paths)

@@ -38,7 +38,7 @@ PREPROCESSING = artifact.Preprocessing(
     snippets=2,
     views=1,
     seed=0,
-    span=export.span(SHAPE),
+    span=sampling.flows_needed(SHAPE, SHAPE.tau[1]) + 1,
 )
 LABELS = tuple("abcde")
 

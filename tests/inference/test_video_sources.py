@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from reference import toy
+from reference import toy, videos
 
 from stpn_jax.inference import video_sources
 from stpn_jax.video import decoding
@@ -16,7 +16,7 @@ def read(given, limit=1e9, **options):
 
 def test_a_file_and_its_frames_are_the_same(tmp_path):
     path = toy.write_clip(tmp_path / "a.mp4")
-    frames = decoding.decode(path)
+    frames = videos.decode(path)
     for one, other in zip(read(path), read(frames), strict=True):
         np.testing.assert_array_equal(one, other)
     assert read(tmp_path / "a.mp4")[0].shape == (40, 48, 3)
