@@ -28,7 +28,7 @@ from stpn_jax import api
 from stpn_jax import config as configs
 from stpn_jax.experiment import export, initialize, setup
 from stpn_jax.export import artifact, writer
-from stpn_jax.inference import samples as inference
+from stpn_jax.inference import engine as inference
 from stpn_jax.models import backbones
 from stpn_jax.models import build as networks
 from stpn_jax.ops import tvl1
@@ -175,14 +175,14 @@ def in_torch(
     frames = np.stack(
         [decoding.resize(frame, used.size) for frame in decoding.Video(path)]
     )
-    plans = inference.plans(used, len(frames), used.snippets)
+    plans = inference.plan_snippets(used, len(frames), used.snippets)
     clock.append(time.perf_counter())
     flows = opencv_flows(used, plans, frames)
     clock.append(time.perf_counter())
     samples = [
         sample
         for plan in plans
-        for sample in inference.samples(used, plan, frames, flows)
+        for sample in inference.crop_samples(used, plan, frames, flows)
     ]
     size = inference.batch_size(len(samples), many=False)  # As ours.
     found = [

@@ -18,7 +18,7 @@ from stpn_jax.experiment import checkpoint_selection, run_dir, setup
 from stpn_jax.experiment.initialize import Variables
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.export import artifact, writer
-from stpn_jax.input_pipeline import augmentation, sampling
+from stpn_jax.input_pipeline import sampling
 from stpn_jax.ops import image, tvl1
 from stpn_jax.utils.errors import UsageError
 from stpn_jax.video import flow_codec
@@ -78,10 +78,7 @@ def preprocessing(experiment: Experiment, stage: StageConfig) -> artifact.Prepro
     return artifact.Preprocessing(
         size=meta.size,
         input_size=config.data.input_size,
-        frames=shape.frames,
-        paths=shape.paths,
-        flow_length=shape.flow_length,
-        tau=shape.tau,
+        **dataclasses.asdict(shape),
         bound=meta.bound,
         flow=meta.flow,
         snippets=config.evaluation.snippets,
@@ -193,7 +190,7 @@ def from_frames(
     centre, _ = sampling.centre_range(tau, shape, settings.span - 1)
     position = sampling.SamplingPosition(0, centre, tau)
     plan = sampling.plan(position, shape, settings.span)
-    ((y0, x0, y1, x1, _),) = augmentation.test_crops(
+    ((y0, x0, y1, x1, _),) = sampling.test_crops(
         settings.size, settings.input_size, count=1
     )
     parameters = tvl1.Parameters(**settings.flow)

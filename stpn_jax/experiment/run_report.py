@@ -22,7 +22,7 @@ from stpn_jax.experiment import (
 from stpn_jax.experiment.collect_outputs import Collected
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.figures import attention_figure
-from stpn_jax.input_pipeline import augmentation, batching, sampling
+from stpn_jax.input_pipeline import batching, sampling
 from stpn_jax.records import records
 from stpn_jax.report import (
     accuracy_section,
@@ -205,7 +205,7 @@ def _attention(
         reason = f"Left out: the network of the stage {last} has no attention."
         return [page.Section(attention_section.CLIPS, [reason])]
     dataset, side = experiment.dataset, experiment.config.data.input_size
-    (view,) = augmentation.test_crops(dataset.meta.size, side, 1)
+    (view,) = sampling.test_crops(dataset.meta.size, side, 1)
     found = list(zip(outputs.positions, outputs.attention, strict=True))
     clips = []
     for i in in_rounds(dataset.labels[[one.video for one in outputs.positions]]):

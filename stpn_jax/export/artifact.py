@@ -188,7 +188,11 @@ def load(directory: epath.PathLike, dtype: str = "float32") -> Artifact:
 
 
 def _load(folder: epath.Path, description: Mapping[str, Any], dtype: str) -> Artifact:
-    kinds = _kinds(folder, description, dtype)
+    known = description["programs"]
+    if dtype not in known.get("snippets", ()):
+        found = ", ".join(known.get("snippets", ())) or "none"
+        raise UsageError(f"{folder}: has no {dtype} program, but {found}")
+    kinds = [kind for kind in KINDS if dtype in known.get(kind, ())]
     names = {kind: program_file(kind, dtype) for kind in kinds}
     content = {
         name: _read_checked(folder / name, description["files"][name])
@@ -207,16 +211,6 @@ def _load(folder: epath.Path, description: Mapping[str, Any], dtype: str) -> Art
     with np.load(io.BytesIO(content[WEIGHTS]), allow_pickle=False) as archive:
         weights = jax.device_put(dict(archive))
     return Artifact(labels, preprocessing, description["card"], programs, weights)
-
-
-def _kinds(folder: epath.Path, description: Mapping[str, Any], dtype: str) -> list[str]:
-    """The kinds of programs that the artifact has in a dtype."""
-    known = description["programs"]
-    kinds = [kind for kind in KINDS if dtype in known.get(kind, ())]
-    if "snippets" not in kinds:
-        found = ", ".join(known.get("snippets", ())) or "none"
-        raise UsageError(f"{folder}: has no {dtype} program, but {found}")
-    return kinds
 
 
 def _deserialise(

@@ -41,9 +41,7 @@ def write(
     shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), weights)
     expected = artifact.arguments(preprocessing)
     exported = {
-        artifact.program_file(kind, dtype): _lower(
-            one, rebuild, shapes, arguments[kind]
-        )
+        artifact.program_file(kind, dtype): _lower(one, rebuild, shapes, expected[kind])
         for kind, dtypes in programs.items()
         for dtype, one in dtypes.items()
     }

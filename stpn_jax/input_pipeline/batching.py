@@ -26,7 +26,7 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from stpn_jax import arrays, config
-from stpn_jax.input_pipeline import augmentation, sampling
+from stpn_jax.input_pipeline import sampling
 from stpn_jax.records import records
 from stpn_jax.utils import errors
 from stpn_jax.video import decoding, flow_codec
@@ -36,7 +36,7 @@ class Snippet(NamedTuple):
     """What one snippet is cut from: when in its clip, and each of its crops."""
 
     position: sampling.SamplingPosition
-    crops: tuple[augmentation.Crop, ...]
+    crops: tuple[sampling.Crop, ...]
 
 
 def train_plan(
@@ -66,7 +66,7 @@ def train_plan(
         rng = np.random.default_rng([seed, 1, step, slot])
         frames = int(dataset.num_frames[video])
         position = sampling.train_position(rng, video, frames, shape)
-        crop = augmentation.train_crop(rng, dataset.meta.size, settings)
+        crop = sampling.train_crop(rng, dataset.meta.size, settings)
         plan.append(Snippet(position, (crop,)))
     return plan
 
@@ -99,7 +99,7 @@ def test_plan(
         UsageError: the crop does not fit into the records' frames.
     """
     size = dataset.meta.size
-    crops = augmentation.test_crops(size, settings.input_size, evaluation.views)
+    crops = sampling.test_crops(size, settings.input_size, evaluation.views)
     return [
         Snippet(position, tuple(crops))
         for video in map(int, videos)
@@ -135,7 +135,7 @@ def train_batches(
         UsageError: `batch` is no multiple of the number of hosts.
     """
     share = _share(batch, host, hosts)
-    side = max(augmentation.crop_sides(settings), default=0)
+    side = max(sampling.crop_sides(settings), default=0)
 
     def load(step: int) -> arrays.Batch:
         plan = train_plan(dataset, videos, settings, shape, batch, seed, step)[share]
@@ -271,7 +271,7 @@ def _assemble(
 
 def _crop(
     pixels: UInt8[np.ndarray, "*c height width"],
-    crops: Sequence[augmentation.Crop],
+    crops: Sequence[sampling.Crop],
     out: UInt8[np.ndarray, "crops *c y x"],
 ) -> None:
     for canvas, (y0, x0, y1, x1, _) in zip(out, crops, strict=True):

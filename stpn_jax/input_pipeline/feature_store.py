@@ -84,7 +84,7 @@ def _make(folder: epath.Path, count: int, make: Make) -> None:
     with contextlib.ExitStack() as stack:
         out = {}
         for name in _ARRAYS:
-            path = _file(folder, name)
+            path = folder / f"{name}.bin"
             path.touch()
             out[name] = stack.enter_context(open(path, "r+b"))
             # Samples beyond the recorded progress are written again.
@@ -102,7 +102,7 @@ def _make(folder: epath.Path, count: int, make: Make) -> None:
                 manifest.write(folder / _BEGUN, {"shapes": shapes, "done": done})
             if done == count:
                 break
-    sums = {name: _checksum(_file(folder, name)) for name in _ARRAYS}
+    sums = {name: _checksum(folder / f"{name}.bin") for name in _ARRAYS}
     whole = {"shapes": shapes, "samples": count, "checksums": sums}
     manifest.write(folder / _FINISHED, whole)
     (folder / _BEGUN).unlink(missing_ok=True)
@@ -114,7 +114,9 @@ def _progress(folder: epath.Path) -> tuple[dict[str, list[int]], int]:
         begun = manifest.read(folder / _BEGUN, "")
         shapes, done = dict(begun["shapes"]), int(begun["done"])
         for name in _ARRAYS:
-            if _file(folder, name).stat().length < done * _sample_bytes(shapes, name):
+            if (folder / f"{name}.bin").stat().length < done * _sample_bytes(
+                shapes, name
+            ):
                 return {}, 0
     except (OSError, UsageError, ValueError, TypeError, KeyError):
         return {}, 0
@@ -130,11 +132,11 @@ def _open(folder: epath.Path) -> Store:
     about = manifest.read(folder / _FINISHED, remedy)
     try:
         for name, expected in about["checksums"].items():
-            if _checksum(_file(folder, name)) != expected:
-                raise ValueError(f"{_file(folder, name).name} has another checksum")
+            if _checksum(folder / f"{name}.bin") != expected:
+                raise ValueError(f"{name}.bin has another checksum")
         count, shapes = about["samples"], about["shapes"]
         arrays = {
-            name: _map(_file(folder, name), dtype, (count, *shapes[name]))
+            name: _map(folder / f"{name}.bin", dtype, (count, *shapes[name]))
             for name, dtype in _ARRAYS.items()
         }
     except (OSError, ValueError, TypeError, KeyError) as error:
@@ -160,10 +162,6 @@ def _as_stored(value: np.ndarray, name: str, folder: epath.Path) -> np.ndarray:
                 "float16 it is kept in; set cached_views to 0"
             )
     return value.astype(_ARRAYS[name])
-
-
-def _file(folder: epath.Path, name: str) -> epath.Path:
-    return folder / f"{name}.bin"
 
 
 def _checksum(path: epath.Path) -> int:

@@ -120,10 +120,8 @@ class Dataset:
         self, video: int, positions: byte_ranges.Positions
     ) -> tuple[list[bytes], list[bytes]]:
         """JPEG files of the flow, x and y; position i leads from frame i to i + 1."""
-        return (
-            self.images["flow_x"].read(video, positions),
-            self.images["flow_y"].read(video, positions),
-        )
+        x, y = self.images["flow_x"], self.images["flow_y"]
+        return x.read(video, positions), y.read(video, positions)
 
 
 def write_index(
@@ -176,8 +174,8 @@ def read_description(data_dir: epath.PathLike) -> dict[str, Any] | None:
     if not path.exists():
         return None
     remedy = f"delete {data_dir} and prepare it again"
-    content = manifest.read(path, remedy)
     try:
+        content = manifest.read(path, remedy)
         return {name: dict(content[name]) for name in ("meta", "prepared")}
     except (ValueError, TypeError, KeyError) as error:
         raise UsageError(f"{path}: {error} is missing or damaged; {remedy}") from error
@@ -204,7 +202,6 @@ def open_dataset(
             f"{command}"
         )
     index = _load_index(data_dir, command)
-    _check_shards(data_dir, index, command)
     shards = byte_ranges.Files([data_dir / str(shard) for shard in index["shards"]])
 
     def ranges(key: str) -> byte_ranges.Ranges:
@@ -259,25 +256,19 @@ def _meta(fields: Mapping[str, Any], data_dir: epath.Path) -> Meta:
 
 
 def _load_index(data_dir: epath.Path, command: str) -> dict[str, np.ndarray]:
+    """The arrays of index.npz, once all shards have the sizes that it names."""
+    remedy = f"delete {data_dir} and make it again with: {command}"
+    path = data_dir / INDEX
     try:
-        with (data_dir / INDEX).open("rb") as file:
-            content = np.load(io.BytesIO(file.read()))
-            return {name: content[name] for name in (*_PLACES, *_COLUMNS, *IMAGES)}
+        content = np.load(io.BytesIO(path.read_bytes()))
+        index = {name: content[name] for name in (*_PLACES, *_COLUMNS, *IMAGES)}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise UsageError(
-            f"{data_dir / INDEX}: missing or damaged; delete {data_dir} and make it "
-            f"again with: {command}"
-        ) from error
-
-
-def _check_shards(
-    data_dir: epath.Path, index: Mapping[str, np.ndarray], command: str
-) -> None:
+        raise UsageError(f"{path}: missing or damaged; {remedy}") from error
     for shard, expected in zip(index["shards"], index["shard_bytes"], strict=True):
         path = data_dir / str(shard)
         found = path.stat().length if path.exists() else 0
         if found != expected:
             raise UsageError(
-                f"{path}: {found} bytes where {expected} are expected; delete "
-                f"{data_dir} and make it again with: {command}"
+                f"{path}: {found} bytes where {expected} are expected; {remedy}"
             )
+    return index

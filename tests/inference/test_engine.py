@@ -7,7 +7,7 @@ import pytest
 from reference import toy
 
 from stpn_jax.export import artifact
-from stpn_jax.inference import engine, samples
+from stpn_jax.inference import engine
 from stpn_jax.inference.predictions import Failure, Prediction
 from stpn_jax.ops import tvl1
 from stpn_jax.video import decoding
@@ -29,11 +29,11 @@ def test_a_prediction_is_the_mean_over_snippets_and_crops(model):
     (found,) = predict(model, frames, snippets=3)
     settings = model.preprocessing
     small = np.stack([decoding.resize(frame, toy.SIZE) for frame in frames])
-    plans = samples.plans(settings, 20, 3)
-    flows = samples.compute_flows(settings, plans, small)
+    plans = engine.plan_snippets(settings, 20, 3)
+    flows = engine.compute_flows(settings, plans, small)
     shares, features, maps = [], [], []
     for plan in plans:
-        crops = list(samples.samples(settings, plan, small, flows))
+        crops = list(engine.crop_samples(settings, plan, small, flows))
         rgb, motion = (
             np.stack([c.rgb for c in crops]),
             np.stack([c.flow for c in crops]),

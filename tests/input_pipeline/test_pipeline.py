@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from stpn_jax import arrays, config
-from stpn_jax.input_pipeline import augmentation, batching, sampling
+from stpn_jax.input_pipeline import batching, sampling
 from stpn_jax.records import records
 from stpn_jax.utils import errors
 
@@ -172,9 +172,7 @@ def test_crops_are_where_they_say_and_channels_are_rgb():
     image = cv2.imencode(".png", pixels)[1].tobytes()
     batch = test(MadeDataset(image), sampling.SnippetShape(1, 0, 4, (1, 5)))[0]
     rgb = pixels[..., ::-1].transpose(2, 0, 1)
-    for sample, crop in zip(
-        batch.rgb, augmentation.test_crops(SIZE, 24, 10), strict=False
-    ):
+    for sample, crop in zip(batch.rgb, sampling.test_crops(SIZE, 24, 10), strict=False):
         expected = rgb[:, crop.y0 : crop.y1, crop.x0 : crop.x1]
         np.testing.assert_array_equal(sample[0], expected)
 
