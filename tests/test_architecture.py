@@ -39,7 +39,6 @@ ARROWS: dict[str, set[str]] = {
     "inference": {
         "arrays",
         "export",
-        "input_pipeline.augmentation",
         "input_pipeline.sampling",
         "ops.tvl1",
         "video",

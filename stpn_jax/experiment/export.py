@@ -2,7 +2,7 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -93,6 +93,7 @@ def model_card(
 ) -> dict[str, Any]:
     """Origin, data, accuracy and terms of the network, for users of the artifact."""
     config = experiment.config
+    held_out = np.setdiff1d(experiment.split.validation, experiment.seen)
     return {
         "network": stage.network,
         "checkpoint": dataclasses.asdict(checkpoint_selection.find(experiment, stage)),
@@ -101,9 +102,7 @@ def model_card(
             "dataset": config.data.dataset,
             "split": config.data.split,
             "training_videos": len(experiment.seen),
-            "validation_videos": len(
-                np.setdiff1d(experiment.split.validation, experiment.seen)
-            ),
+            "validation_videos": len(held_out),
             "test_videos": len(experiment.split.test),
             "terms": _DATA_TERMS.get(config.data.dataset, "your own videos"),
         },
@@ -183,16 +182,13 @@ def from_frames(
 
     The frames are those of one snippet with the largest tau.
     """
-    shape = sampling.SnippetShape(
-        settings.frames, settings.paths, settings.flow_length, settings.tau
-    )
-    tau = shape.tau[1]
+    tau, length = settings.tau[1], settings.flow_length
+    shape = sampling.SnippetShape(settings.frames, settings.paths, length, (tau, tau))
     centre, _ = sampling.centre_range(tau, shape, settings.span - 1)
     position = sampling.SamplingPosition(0, centre, tau)
     plan = sampling.plan(position, shape, settings.span)
-    ((y0, x0, y1, x1, _),) = sampling.test_crops(
-        settings.size, settings.input_size, count=1
-    )
+    side = settings.input_size
+    ((y0, x0, y1, x1, _),) = sampling.test_crops(settings.size, side, count=1)
     parameters = tvl1.Parameters(**settings.flow)
 
     def assemble(grey: UInt8[Array, "t y x"]) -> UInt8[Array, "k c y x"]:
@@ -205,8 +201,8 @@ def from_frames(
     ) -> tuple[Array, Array, artifact.Features]:
         motion = jax.lax.map(assemble, image.grey(frames))[..., y0:y1, x0:x1]
         rgb = frames[:, plan.frames, :, y0:y1, x0:x1]
-        b, size = rgb.shape[0], settings.input_size
-        box = jnp.broadcast_to(jnp.array([0, 0, size, size], jnp.float32), (b, 4))
+        b = rgb.shape[0]
+        box = jnp.broadcast_to(jnp.array([0, 0, side, side], jnp.float32), (b, 4))
         return snippets(variables, rgb, motion, box, jnp.zeros(b, bool))
 
     return program
@@ -214,10 +210,9 @@ def from_frames(
 
 def _solve(first: Array, second: Array, parameters: tvl1.Parameters) -> jax.Array:
     """Flow of pairs of frames: one after the other on a CPU, else side by side."""
-
-    def solver(together: int) -> Callable[[Array, Array], jax.Array]:
-        return lambda one, other: tvl1.flow(one, other, parameters, together)
-
     return jax.lax.platform_dependent(
-        first, second, cpu=solver(1), default=solver(len(first))
+        first,
+        second,
+        cpu=lambda one, other: tvl1.flow(one, other, parameters, 1),
+        default=lambda one, other: tvl1.flow(one, other, parameters, len(one)),
     )

@@ -89,10 +89,8 @@ def plan_snippets(
     """
     if settings.paths and num_frames < 2:
         raise decoding.VideoError("a single frame has no motion; expected 2 or more")
-    own = shape(settings)
-    positions = sampling.test_positions(
-        0, num_frames, own, count, "even", settings.seed
-    )
+    own, seed = shape(settings), settings.seed
+    positions = sampling.test_positions(0, num_frames, own, count, "even", seed)
     return [sampling.plan(one, own, num_frames) for one in positions]
 
 

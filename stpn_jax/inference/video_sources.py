@@ -1,7 +1,6 @@
 """Video sources: the frames of a file or an array, resized, in cells of long videos."""
 
 import itertools
-import math
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -16,7 +15,6 @@ DEFAULT_RATE = 25.0
 
 _RATES = (1.0, 240.0)
 """Plausible frames a second; a header outside of them is damaged."""
-
 
 WHOLE_SECONDS = 30.0
 """A video up to this length is one cell, as in testing."""
@@ -93,7 +91,7 @@ def rate(source: decoding.Video) -> float:
     """Frames a second; of a file, known only after the first frame."""
     low, high = _RATES
     found = source.rate
-    return found if math.isfinite(found) and low <= found <= high else DEFAULT_RATE
+    return found if low <= found <= high else DEFAULT_RATE
 
 
 def read(

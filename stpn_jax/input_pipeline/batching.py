@@ -212,7 +212,9 @@ class Buffers:
         """
         size = math.prod(shape)
         with self._lock:
-            free = [i for i in range(len(self._owners)) if self._is_free(i)]
+            # Two references to a free one: the list's and that of this question.
+            indices = range(len(self._owners))
+            free = [i for i in indices if sys.getrefcount(self._owners[i]) == 2]
             for i in free:
                 if self._owners[i].size == size:
                     return self._owners[i].reshape(shape)
@@ -220,10 +222,6 @@ class Buffers:
             self._owners = [o for i, o in enumerate(self._owners) if i not in free]
             self._owners.append(np.empty(size, np.uint8))
             return self._owners[-1].reshape(shape)
-
-    def _is_free(self, index: int) -> bool:
-        # Two references: the list's and that of this question.
-        return sys.getrefcount(self._owners[index]) == 2
 
 
 _BUFFERS = Buffers()

@@ -114,9 +114,8 @@ def _progress(folder: epath.Path) -> tuple[dict[str, list[int]], int]:
         begun = manifest.read(folder / _BEGUN, "")
         shapes, done = dict(begun["shapes"]), int(begun["done"])
         for name in _ARRAYS:
-            if (folder / f"{name}.bin").stat().length < done * _sample_bytes(
-                shapes, name
-            ):
+            length = (folder / f"{name}.bin").stat().length
+            if length < done * _sample_bytes(shapes, name):
                 return {}, 0
     except (OSError, UsageError, ValueError, TypeError, KeyError):
         return {}, 0

@@ -48,10 +48,9 @@ class SnippetShape:
             raise errors.UsageError(
                 f"data.tau = {self.tau}: expected 1 <= smallest <= largest"
             )
-        if self.flow_length < 1 or self.frames < 0 or self.paths < 0:
+        if self.flow_length < 1 or min(self.frames, self.paths) < 0:
             raise errors.UsageError(
-                f"{self}: expected flow_length of 1 or more, frames and paths of 0 or "
-                "more"
+                f"{self}: expected flow_length of 1 or more, the others 0 or more"
             )
 
 
@@ -85,9 +84,9 @@ def centre_range(tau: int, shape: SnippetShape, num_flows: int) -> tuple[int, in
     """
     before, after = [0], [num_flows]
     if shape.paths:
-        centres = offsets(shape.paths, tau) - shape.flow_length // 2
-        before.append(-centres[0])
-        after.append(num_flows - shape.flow_length - centres[-1])
+        starts = offsets(shape.paths, tau) - shape.flow_length // 2
+        before.append(-starts[0])
+        after.append(num_flows - shape.flow_length - starts[-1])
     if shape.frames:
         centres = offsets(shape.frames, tau)
         before.append(-centres[0])

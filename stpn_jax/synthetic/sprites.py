@@ -128,10 +128,9 @@ def draw(layout: Layout, shape: Shape) -> UInt8[np.ndarray, "t rows x"]:
     for centres, colour in zip(layout.centres, layout.colours, strict=True):
         _paint_luma(luma, centres, shape)
         _paint_chroma(planes, centres, colour, shape)
-    flat = [
-        p.round().astype(np.uint8).reshape(shape.frames, -1) for p in (luma, *planes)
-    ]
-    return np.concatenate(flat, axis=1).reshape(shape.frames, -1, shape.size)
+    flat = [plane.reshape(shape.frames, -1) for plane in (luma, *planes)]
+    whole = np.concatenate(flat, axis=1).round().astype(np.uint8)
+    return whole.reshape(shape.frames, -1, shape.size)
 
 
 def boxes(
