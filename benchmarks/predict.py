@@ -27,8 +27,8 @@ from configs import base, demo
 from stpn_jax import api
 from stpn_jax import config as configs
 from stpn_jax.experiment import export, initialize, setup
-from stpn_jax.export import contract, writer
-from stpn_jax.inference import samples as inference
+from stpn_jax.export import artifact, writer
+from stpn_jax.inference import engine as inference
 from stpn_jax.models import backbones
 from stpn_jax.models import build as networks
 from stpn_jax.ops import tvl1
@@ -77,10 +77,10 @@ def main() -> None:
         compare(path, ours, peer, used, options.repeats)
 
 
-def preprocessing(options: argparse.Namespace) -> contract.Preprocessing:
+def preprocessing(options: argparse.Namespace) -> artifact.Preprocessing:
     """The paper's snippets, with as many of them and views as asked for."""
     width, height = map(int, options.size.split("x"))
-    return contract.Preprocessing(
+    return artifact.Preprocessing(
         size=(width, height),
         input_size=options.input_size,
         frames=1,
@@ -97,7 +97,7 @@ def preprocessing(options: argparse.Namespace) -> contract.Preprocessing:
 
 
 def build(
-    options: argparse.Namespace, used: contract.Preprocessing, folder: pathlib.Path
+    options: argparse.Namespace, used: artifact.Preprocessing, folder: pathlib.Path
 ) -> Pyramid:
     """Exports our network into a folder; gives the same in torch."""
     config = demo.get_config()
@@ -138,7 +138,7 @@ def compare(
     path: pathlib.Path,
     ours: dict[str, api.Classifier],
     peer: Pyramid,
-    used: contract.Preprocessing,
+    used: artifact.Preprocessing,
     repeats: int,
 ) -> None:
     """Prints the seconds for one clip."""
@@ -167,20 +167,22 @@ def compare(
 
 
 def in_torch(
-    path: pathlib.Path, peer: Pyramid, used: contract.Preprocessing
+    path: pathlib.Path, peer: Pyramid, used: artifact.Preprocessing
 ) -> tuple[np.ndarray, np.ndarray]:
     """Seconds (all, decode, flow, network) and probabilities of the peer."""
     peer(*stack([inference.Sample(*blank(used), False)]))  # Its first call is slower.
     clock = [time.perf_counter()]
-    frames = decoding.decode(path, used.size)
-    plans = inference.plans(used, len(frames), used.snippets)
+    frames = np.stack(
+        [decoding.resize(frame, used.size) for frame in decoding.Video(path)]
+    )
+    plans = inference.plan_snippets(used, len(frames), used.snippets)
     clock.append(time.perf_counter())
     flows = opencv_flows(used, plans, frames)
     clock.append(time.perf_counter())
     samples = [
         sample
         for plan in plans
-        for sample in inference.samples(used, plan, frames, flows)
+        for sample in inference.crop_samples(used, plan, frames, flows)
     ]
     size = inference.batch_size(len(samples), many=False)  # As ours.
     found = [
@@ -194,7 +196,7 @@ def in_torch(
 
 
 def opencv_flows(
-    used: contract.Preprocessing, plans: list, frames: np.ndarray
+    used: artifact.Preprocessing, plans: list, frames: np.ndarray
 ) -> inference.Flows:
     """The flows that the snippets read, by OpenCV, as codes."""
     method = cv2.optflow.DualTVL1OpticalFlow_create()
@@ -220,7 +222,7 @@ def stack(samples: list[inference.Sample]) -> tuple[np.ndarray, np.ndarray]:
     return np.stack(rgb), np.stack(flow)
 
 
-def blank(used: contract.Preprocessing) -> tuple[np.ndarray, np.ndarray]:
+def blank(used: artifact.Preprocessing) -> tuple[np.ndarray, np.ndarray]:
     side = (used.input_size, used.input_size)
     return np.zeros((1, 3, *side), np.uint8), np.zeros((3, 20, *side), np.uint8)
 

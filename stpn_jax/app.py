@@ -26,11 +26,12 @@ from jaxtyping import UInt8
 
 from stpn_jax.api import Classifier
 from stpn_jax.figures import prediction_figure
-from stpn_jax.inference import pictures, video_sources
+from stpn_jax.inference import pictures
 from stpn_jax.inference import predictions as reporting
 from stpn_jax.inference.predictions import Failure, Prediction
 from stpn_jax.utils import compilation_cache, errors
 from stpn_jax.utils.errors import Parser, UsageError
+from stpn_jax.video import discovery
 
 _KEPT_SECONDS = 600  # Of what the page shows.
 _QUEUE = 16  # Requests that may wait; one is processed at a time.
@@ -231,7 +232,7 @@ def find_samples(folder: str) -> dict[str, str]:
     """Videos below a folder by their name; UsageError if it has none."""
     if not folder:
         return {}
-    videos, empty = video_sources.find_videos([folder])
+    videos, empty = discovery.find_videos([folder])
     if empty:
         raise UsageError(f"--samples={folder}: there is no video in it")
     return dict(zip(reporting.unique_names(videos), videos, strict=True))

@@ -19,13 +19,13 @@ import tqdm
 from etils import epath
 
 from stpn_jax.api import Classifier
-from stpn_jax.export import contract
-from stpn_jax.inference import pictures, video_sources
+from stpn_jax.export import artifact
+from stpn_jax.inference import pictures
 from stpn_jax.inference import predictions as reporting
 from stpn_jax.inference.predictions import Failure, Prediction
 from stpn_jax.utils import compilation_cache, errors
 from stpn_jax.utils.errors import Parser
-from stpn_jax.video import decoding
+from stpn_jax.video import decoding, discovery
 
 TERMINATED = 128 + signal.SIGTERM  # Exit status, as shells have it.
 
@@ -56,7 +56,7 @@ def run(classifier: Classifier, options: argparse.Namespace) -> int:
     """Predicts each video and writes its files; returns 0 if all were read, else 1."""
     if options.out:
         epath.Path(options.out).mkdir(parents=True, exist_ok=True)
-    videos, empty = video_sources.find_videos(options.videos)
+    videos, empty = discovery.find_videos(options.videos)
     for one in empty:
         _print(reporting.as_json(Failure(one, "there is no video in it")))
     _log(_plan(classifier, len(videos)))
@@ -125,7 +125,7 @@ def save(path: epath.Path, write: Callable[[epath.Path], object]) -> None:
 
 
 def _plan(classifier: Classifier, count: int) -> str:
-    settings: contract.Preprocessing = classifier.model.preprocessing
+    settings: artifact.Preprocessing = classifier.model.preprocessing
     return (
         f"{count} videos on {jax.default_backend()}, {len(classifier.labels)} classes, "
         f"{settings.snippets} snippets in {settings.views} views each; on a CPU "
@@ -168,7 +168,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--limit_minutes", type=_positive(float), default=240.0, help="of a video [240]"
     )
     add("--fast", action="store_true", help="fast flow, 1 view, at most 3 snippets")
-    add("--dtype", choices=contract.DTYPES, default="float32", help="of activations")
+    add("--dtype", choices=artifact.DTYPES, default="float32", help="of activations")
     options = parser.parse_args(arguments)
     if options.pictures or options.overlay:
         options.out = options.out or "predictions"

@@ -10,7 +10,7 @@ from etils import epath
 
 from stpn_jax.datasets import listing, official_splits
 from stpn_jax.utils.errors import UsageError
-from stpn_jax.video import decoding
+from stpn_jax.video import discovery
 
 GROUPS = "groups.csv"
 _PARTS = (official_splits.TRAIN, official_splits.TEST)
@@ -41,7 +41,7 @@ def list_clips(options: listing.Options) -> listing.Listing:
     if not has_parts:
         clips = _hold_out(clips, options)
     if not clips:
-        expected = f"video files ({' '.join(sorted(decoding.ENDINGS))})"
+        expected = f"video files ({' '.join(sorted(discovery.ENDINGS))})"
         if options.clips_are_folders:
             expected = "folders of frames"
         raise UsageError(f"{videos}: no {expected} in its class folders")

@@ -8,7 +8,7 @@ from etils import epath
 
 from stpn_jax.datasets import official_splits
 from stpn_jax.utils.errors import UsageError
-from stpn_jax.video import decoding
+from stpn_jax.video import discovery
 
 FLOW_FOLDERS = frozenset({"flow_x", "flow_y", "flow_u", "flow_v"})
 """Folders of these names hold a flow component; they are not clips."""
@@ -70,7 +70,8 @@ def official(read_lists: ReadLists, options: Options) -> Listing:
     lists = read_lists(options.splits)
 
     def has_classes(folder: epath.Path) -> bool:
-        return any(path.name in lists.classes for path in _folders(folder))
+        inside = folder.iterdir()
+        return any(path.is_dir() and path.name in lists.classes for path in inside)
 
     videos = official_splits.unpacked(epath.Path(options.videos), has_classes)
     clips: dict[tuple[str, str], Clip] = {}
@@ -145,7 +146,8 @@ def class_folders(videos: epath.Path) -> list[epath.Path]:
             f"{videos}: there is no such folder; expected a folder that has one folder "
             "of clips for each class"
         )
-    folders = sorted(path for path in _folders(videos) if path.name[0] != ".")
+    listed = discovery.list_folder(videos)
+    folders = [path for path, kind in listed if kind == "folder"]
     if not folders:
         remedy = "expected one folder of clips for each class"
         if packed := sorted(path.name for path in videos.glob("*.rar")):
@@ -169,9 +171,8 @@ def find(
     """The clips at <class>/*, sorted, and the files there that are left out."""
     clips, left_out = [], []
     for folder in class_folders(videos):
-        paths = (path for path in folder.iterdir() if not path.name.startswith("."))
-        for path in sorted(paths):
-            if reason := _why_not_a_clip(path, clips_are_folders):
+        for path, kind in discovery.list_folder(folder):
+            if reason := _why_not_a_clip(path, kind, clips_are_folders):
                 left_out.append((f"{folder.name}/{_readable(path.name)}", reason))
             else:
                 clips.append(path)
@@ -208,28 +209,26 @@ def _evenly(clips: Sequence[Clip]) -> list[Clip]:
     return official_splits.in_rounds(parts[key] for key in sorted(parts))
 
 
-def _why_not_a_clip(path: epath.Path, clips_are_folders: bool) -> str:
+def _why_not_a_clip(
+    path: epath.Path, kind: discovery.Kind, clips_are_folders: bool
+) -> str:
     """Why something in a class folder is not a clip; empty if it is one."""
     if _readable(path.name) != path.name:
         return "its name is not UTF-8: rename it"
     if clips_are_folders:
-        if not path.is_dir():
+        if kind != "folder":
             return "it is not a folder of frames"
         return "it holds a flow component" if path.name in FLOW_FOLDERS else ""
-    if path.is_dir():
+    if kind == "folder":
         return "it is a folder: clips lie directly in the folder of their class"
-    if path.suffix.lower() not in decoding.ENDINGS:
+    if kind != "video":
         return f"{path.suffix or 'it'} is not a video ending"
     return ""
 
 
 def _file_name(path: epath.Path) -> str:
     """The name as in the lists, which name video files also for extracted frames."""
-    return path.name if path.suffix.lower() in decoding.ENDINGS else f"{path.name}.avi"
-
-
-def _folders(folder: epath.Path) -> list[epath.Path]:
-    return [path for path in folder.iterdir() if path.is_dir()]
+    return path.name if path.suffix.lower() in discovery.ENDINGS else f"{path.name}.avi"
 
 
 def _readable(name: str) -> str:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -17,8 +17,8 @@ from stpn_jax.config import StageConfig
 from stpn_jax.experiment import checkpoint_selection, run_dir, setup
 from stpn_jax.experiment.initialize import Variables
 from stpn_jax.experiment.setup import Experiment
-from stpn_jax.export import contract, writer
-from stpn_jax.input_pipeline import augmentation, sampling
+from stpn_jax.export import artifact, writer
+from stpn_jax.input_pipeline import sampling
 from stpn_jax.ops import image, tvl1
 from stpn_jax.utils.errors import UsageError
 from stpn_jax.video import flow_codec
@@ -63,7 +63,7 @@ def export(experiment: Experiment, out: epath.PathLike) -> list[epath.Path]:
 def networks(experiment: Experiment, stage: StageConfig) -> dict[str, nn.Module]:
     """The stage's network with each dtype of activations; its variables fit all."""
     made = {}
-    for dtype in contract.DTYPES:
+    for dtype in artifact.DTYPES:
         model = dataclasses.replace(experiment.config.model, dtype=dtype)  # type: ignore[arg-type]
         config = dataclasses.replace(experiment.config, model=model)
         other = dataclasses.replace(experiment, config=config)
@@ -71,11 +71,11 @@ def networks(experiment: Experiment, stage: StageConfig) -> dict[str, nn.Module]
     return made
 
 
-def preprocessing(experiment: Experiment, stage: StageConfig) -> contract.Preprocessing:
+def preprocessing(experiment: Experiment, stage: StageConfig) -> artifact.Preprocessing:
     """From a video to the network's input, as in evaluation."""
     config, meta = experiment.config, experiment.dataset.meta
     shape = setup.snippet_shape(config, stage, config.evaluation.frames)
-    return contract.Preprocessing(
+    return artifact.Preprocessing(
         size=meta.size,
         input_size=config.data.input_size,
         **dataclasses.asdict(shape),
@@ -84,7 +84,7 @@ def preprocessing(experiment: Experiment, stage: StageConfig) -> contract.Prepro
         snippets=config.evaluation.snippets,
         views=config.evaluation.views,
         seed=config.evaluation.seed,
-        span=span(shape),
+        span=sampling.flows_needed(shape, shape.tau[1]) + 1,
     )
 
 
@@ -93,6 +93,7 @@ def model_card(
 ) -> dict[str, Any]:
     """Origin, data, accuracy and terms of the network, for users of the artifact."""
     config = experiment.config
+    held_out = np.setdiff1d(experiment.split.validation, experiment.seen)
     return {
         "network": stage.network,
         "checkpoint": dataclasses.asdict(checkpoint_selection.find(experiment, stage)),
@@ -101,9 +102,7 @@ def model_card(
             "dataset": config.data.dataset,
             "split": config.data.split,
             "training_videos": len(experiment.seen),
-            "validation_videos": len(
-                np.setdiff1d(experiment.split.validation, experiment.seen)
-            ),
+            "validation_videos": len(held_out),
             "test_videos": len(experiment.split.test),
             "terms": _DATA_TERMS.get(config.data.dataset, "your own videos"),
         },
@@ -147,20 +146,20 @@ def _sketches(seed: int, variables: Variables) -> dict[str, Any]:
 
 
 def programs(
-    networks: Mapping[str, nn.Module], preprocessing: contract.Preprocessing
-) -> dict[str, dict[str, contract.Program]]:
+    networks: Mapping[str, nn.Module], preprocessing: artifact.Preprocessing
+) -> dict[str, dict[str, artifact.Program]]:
     """Every program of an artifact, by kind and dtype; the networks have attention."""
     snippets = {name: from_snippets(network) for name, network in networks.items()}
     frames = {name: from_frames(one, preprocessing) for name, one in snippets.items()}
     return {"snippets": snippets, "frames": frames}
 
 
-def from_snippets(network: nn.Module) -> contract.Program:
+def from_snippets(network: nn.Module) -> artifact.Program:
     """(variables, rgb, flow, box, flip) -> probabilities, attention, features."""
 
     def program(
         variables: Any, rgb: Array, flow: Array, box: Array, flip: Array
-    ) -> tuple[Array, Array, contract.Features]:
+    ) -> tuple[Array, Array, artifact.Features]:
         unused = jnp.zeros(flip.shape, jnp.int32)
         batch = Batch(rgb, flow, box, flip, unused, unused > 0, unused)
         outputs: Outputs = network.apply(variables, batch)  # type: ignore[assignment]
@@ -173,52 +172,43 @@ def from_snippets(network: nn.Module) -> contract.Program:
 
 
 def from_frames(
-    snippets: contract.Program, settings: contract.Preprocessing
-) -> contract.Program:
+    snippets: artifact.Program, settings: artifact.Preprocessing
+) -> artifact.Program:
     """(variables, frames) -> the same, by TV-L1 and the central crop.
 
     The frames are those of one snippet with the largest tau.
     """
-    shape = sampling.SnippetShape(
-        settings.frames, settings.paths, settings.flow_length, settings.tau
-    )
-    tau, flows = shape.tau[1], settings.span - 1
-    centre, _ = sampling.centre_range(tau, shape, flows)
-    shown = sampling.frame_indices(centre, tau, shape, flows + 1)
-    stacks = sampling.flow_stacks(sampling.flow_indices(centre, tau, shape, flows))
-    ((y0, x0, y1, x1, _),) = augmentation.test_crops(
-        settings.size, settings.input_size, count=1
-    )
+    tau, length = settings.tau[1], settings.flow_length
+    shape = sampling.SnippetShape(settings.frames, settings.paths, length, (tau, tau))
+    centre, _ = sampling.centre_range(tau, shape, settings.span - 1)
+    position = sampling.SamplingPosition(0, centre, tau)
+    plan = sampling.plan(position, shape, settings.span)
+    side = settings.input_size
+    ((y0, x0, y1, x1, _),) = sampling.test_crops(settings.size, side, count=1)
     parameters = tvl1.Parameters(**settings.flow)
 
     def assemble(grey: UInt8[Array, "t y x"]) -> UInt8[Array, "k c y x"]:
-        flow = _solve(grey[stacks.needed], grey[stacks.needed + 1], parameters)
+        flow = _solve(grey[plan.flows], grey[plan.flows + 1], parameters)
         codes = flow_codec.quantise(flow, settings.bound)
-        return stacks.assemble(jnp.moveaxis(codes, -1, 1))
+        return plan.flow_stacks(jnp.moveaxis(codes, -1, 1))
 
     def program(
         variables: Any, frames: UInt8[Array, "b t 3 y x"]
-    ) -> tuple[Array, Array, contract.Features]:
+    ) -> tuple[Array, Array, artifact.Features]:
         motion = jax.lax.map(assemble, image.grey(frames))[..., y0:y1, x0:x1]
-        rgb = frames[:, shown, :, y0:y1, x0:x1]
-        b, size = rgb.shape[0], settings.input_size
-        box = jnp.broadcast_to(jnp.array([0, 0, size, size], jnp.float32), (b, 4))
+        rgb = frames[:, plan.frames, :, y0:y1, x0:x1]
+        b = rgb.shape[0]
+        box = jnp.broadcast_to(jnp.array([0, 0, side, side], jnp.float32), (b, 4))
         return snippets(variables, rgb, motion, box, jnp.zeros(b, bool))
 
     return program
 
 
-def span(shape: sampling.SnippetShape) -> int:
-    """Consecutive frames that hold a snippet with the largest tau."""
-    return sampling.flows_needed(shape, shape.tau[1]) + 1
-
-
 def _solve(first: Array, second: Array, parameters: tvl1.Parameters) -> jax.Array:
     """Flow of pairs of frames: one after the other on a CPU, else side by side."""
-
-    def solver(together: int) -> Callable[[Array, Array], jax.Array]:
-        return lambda one, other: tvl1.flow(one, other, parameters, together)
-
     return jax.lax.platform_dependent(
-        first, second, cpu=solver(1), default=solver(len(first))
+        first,
+        second,
+        cpu=lambda one, other: tvl1.flow(one, other, parameters, 1),
+        default=lambda one, other: tvl1.flow(one, other, parameters, len(one)),
     )

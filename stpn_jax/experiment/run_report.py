@@ -17,7 +17,7 @@ from stpn_jax.experiment import checkpoint_selection, collect_outputs, evaluate,
 from stpn_jax.experiment.collect_outputs import Collected
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.figures import attention_figure
-from stpn_jax.input_pipeline import augmentation, sampling, snippets
+from stpn_jax.input_pipeline import batching, sampling
 from stpn_jax.records import records
 from stpn_jax.report import (
     attention_section,
@@ -162,7 +162,8 @@ def cases(experiment: Experiment, scores: Mapping[str, np.ndarray]) -> page.Sect
         video = int(test[place])
         last = int(dataset.num_frames[video]) - 1
         shares = (np.arange(_CASE_FRAMES) + 0.5) / _CASE_FRAMES
-        return snippets.frames(dataset, video, (shares * last).astype(int).tolist())
+        indices = (shares * last).astype(int)
+        return np.stack(list(batching.frames(dataset, video, indices)))
 
     videos = prediction_section.Videos(names, labels, classes, frames)
     pair = {average: scores[average], row: scores[row]}
@@ -177,7 +178,7 @@ def _attention(
         reason = f"Left out: the network of the stage {last} has no attention."
         return [page.Section(attention_section.CLIPS, [reason])]
     dataset, side = experiment.dataset, experiment.config.data.input_size
-    (view,) = augmentation.test_crops(dataset.meta.size, side, 1)
+    (view,) = sampling.test_crops(dataset.meta.size, side, 1)
     found = list(zip(outputs.positions, outputs.attention, strict=True))
     clips = []
     for i in in_rounds(dataset.labels[[one.video for one in outputs.positions]]):
@@ -185,8 +186,8 @@ def _attention(
         name, label = dataset.names[video], dataset.labels[video]
         taken = "" if guess == label else f", taken for {dataset.meta.classes[guess]}"
         title = dataset.meta.classes[label] + taken
-        (frame,) = snippets.frames(dataset, video, [centre])
-        flow = snippets.displacement(dataset, video, centre)
+        (frame,) = batching.frames(dataset, video, np.array([centre]))
+        flow = batching.displacement(dataset, video, centre)
         marked = boxes.get((name, centre), ())
         clips.append(
             attention_figure.Clip(title, name, frame, weights, view[:4], flow, marked)

@@ -13,7 +13,7 @@ from stpn_jax import parallel
 from stpn_jax.arrays import Batch
 from stpn_jax.config import Config, DataConfig, StageConfig
 from stpn_jax.datasets import official_splits
-from stpn_jax.input_pipeline import augmentation
+from stpn_jax.input_pipeline import sampling
 from stpn_jax.input_pipeline.sampling import SnippetShape
 from stpn_jax.models import build
 from stpn_jax.records import records
@@ -80,8 +80,8 @@ def open_experiment(
         )
     # Raise UsageError now, not after a stage, if a crop is larger than the frames.
     size = dataset.meta.size
-    augmentation.train_crop(np.random.default_rng(0), size, data)
-    augmentation.test_crops(size, data.input_size, config.evaluation.views)
+    sampling.train_crop(np.random.default_rng(0), size, data)
+    sampling.test_crops(size, data.input_size, config.evaluation.views)
     split = official_splits.split_videos(
         dataset, data.split, data.validation_fraction, data.validation_seed
     )
@@ -113,7 +113,7 @@ def build_network(
     """The network of a stage; only training crops differ in size from the input."""
     data = experiment.config.data
     resize = training and any(
-        side != data.input_size for side in augmentation.crop_sides(data)
+        side != data.input_size for side in sampling.crop_sides(data)
     )
     return build.build(
         experiment.config.model,

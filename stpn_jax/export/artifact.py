@@ -1,8 +1,16 @@
 """The artifact: programs, weights, labels and preprocessing, readable by JAX alone.
 
-One folder: a file for each program of `contract` (StableHLO by jax.export, any batch,
-lowered for the processor, CUDA and TPU at once), `weights.npz` (their arrays by name)
-and `artifact.json` (everything else). Without this package:
+One folder: a file for each program (StableHLO by jax.export, any batch, lowered for the
+processor, CUDA and TPU at once), `weights.npz` (their arrays by name) and
+`artifact.json` (everything else). Two kinds of program, each with float32 and with
+bfloat16 activations, over the same float32 weights:
+
+    snippets  (weights, rgb, flow, box, flip) -> probabilities, attention, features
+    frames    (weights, frames)               -> the same; TV-L1 is part of it
+
+`rgb`, `flow`, `box` and `flip` are laid out as in arrays.Batch. `frames` are as many
+consecutive frames as one snippet spans with the largest spacing of its paths, of which
+the program takes the central crop. Without this package:
 
     import jax.export, numpy as np
     program = jax.export.deserialize(open("snippets_float32.bin", "rb").read())
@@ -13,8 +21,8 @@ and `artifact.json` (everything else). Without this package:
 import dataclasses
 import hashlib
 import io
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
 
 import jax
 import jax.export
@@ -23,10 +31,96 @@ from etils import epath
 from jaxtyping import Bool, Float, UInt8
 
 from stpn_jax.arrays import Array
-from stpn_jax.export import contract
-from stpn_jax.export.contract import Features, Preprocessing, Program
 from stpn_jax.utils import manifest
 from stpn_jax.utils.errors import UsageError
+
+FORMAT = 2
+PLATFORMS = ("cpu", "cuda", "tpu")
+KINDS = ("snippets", "frames")
+DTYPES = ("float32", "bfloat16")
+WEIGHTS, DESCRIPTION, CARD = "weights.npz", "artifact.json", "model_card.md"
+
+Features = Mapping[str, Array]
+Program = Callable[..., tuple[Array, Array, Features]]
+"""Returns probabilities [b classes], attention [b h w] and features {name: [b d]}."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Preprocessing:
+    """From a video to the programs' arguments.
+
+    Attributes:
+        size: width and height to which frames are resized before the flow.
+        input_size: side of the test crop and of the canvas that holds it, in pixels.
+        frames: f, RGB frames a snippet; 0 for a flow-only network.
+        paths: k, temporal paths a snippet; 0 for an RGB-only network.
+        flow_length: L, consecutive flows of a path.
+        tau: smallest and largest spacing of the paths' centres, in frames.
+        bound: displacement in pixels that the largest flow code stands for.
+        flow: parameters of TV-L1 by name; empty where another program computed the
+            flow of the training videos.
+        snippets: snippets a video, averaged.
+        views: crops, mirrored ones included, of a snippet, averaged.
+        seed: of the random tau.
+        span: t, consecutive frames that the program from frames takes.
+    """
+
+    size: tuple[int, int]
+    input_size: int
+    frames: int
+    paths: int
+    flow_length: int
+    tau: tuple[int, int]
+    bound: float
+    flow: Mapping[str, Any]
+    snippets: int
+    views: Literal[1, 2, 10]
+    seed: int
+    span: int
+
+
+def program_file(kind: str, dtype: str) -> str:
+    """Name of a program's file."""
+    return f"{kind}_{dtype}.bin"
+
+
+def arguments(settings: Preprocessing) -> dict[str, dict[str, jax.ShapeDtypeStruct]]:
+    """Kind of program -> its arguments after the weights, with a symbolic batch."""
+    (b,) = jax.export.symbolic_shape("b")
+    side = (settings.input_size, settings.input_size)
+    c = 2 * settings.flow_length
+    width, height = settings.size
+    frames = (b, settings.span, 3, height, width)
+    return {
+        "snippets": {
+            "rgb": jax.ShapeDtypeStruct((b, settings.frames, 3, *side), np.uint8),
+            "flow": jax.ShapeDtypeStruct((b, settings.paths, c, *side), np.uint8),
+            "box": jax.ShapeDtypeStruct((b, 4), np.float32),
+            "flip": jax.ShapeDtypeStruct((b,), np.bool_),
+        },
+        "frames": {"frames": jax.ShapeDtypeStruct(frames, np.uint8)},
+    }
+
+
+_MEANING = {
+    "rgb": "RGB frames, channels first, cropped to input_size",
+    "flow": "codes of x and y in turn, 128 for rest, see bound; cropped as rgb",
+    "box": "y0 x0 y1 x1 of the crop in pixels: 0 0 input_size input_size",
+    "flip": "whether to mirror left to right",
+    "frames": "consecutive RGB frames, channels first, resized to size",
+}
+
+
+def describe(kind: str, settings: Preprocessing) -> dict[str, Any]:
+    """The arguments of a kind of program, for artifact.json."""
+    return {
+        name: {
+            "dtype": str(one.dtype),
+            "shape": ["b", *one.shape[1:]],
+            "meaning": _MEANING[name],
+        }
+        for name, one in arguments(settings)[kind].items()
+    }
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,11 +169,7 @@ class Artifact:
 
 
 def load(directory: epath.PathLike, dtype: str = "float32") -> Artifact:
-    """Reads an artifact and checks that it is whole and runs here.
-
-    Args:
-        directory: of the artifact.
-        dtype: of the activations: float32 or bfloat16.
+    """Reads an artifact with activations of a dtype; checks that it is whole and runs.
 
     Raises:
         UsageError: a file is missing, damaged or of another export; the artifact is
@@ -93,16 +183,20 @@ def load(directory: epath.PathLike, dtype: str = "float32") -> Artifact:
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         reason = " ".join(repr(error).split())
         raise UsageError(
-            f"{folder / contract.DESCRIPTION}: damaged ({reason}); export again"
+            f"{folder / DESCRIPTION}: damaged ({reason}); export again"
         ) from error
 
 
 def _load(folder: epath.Path, description: Mapping[str, Any], dtype: str) -> Artifact:
-    kinds = _kinds(folder, description, dtype)
-    names = {kind: contract.program_file(kind, dtype) for kind in kinds}
+    known = description["programs"]
+    if dtype not in known.get("snippets", ()):
+        found = ", ".join(known.get("snippets", ())) or "none"
+        raise UsageError(f"{folder}: has no {dtype} program, but {found}")
+    kinds = [kind for kind in KINDS if dtype in known.get(kind, ())]
+    names = {kind: program_file(kind, dtype) for kind in kinds}
     content = {
         name: _read_checked(folder / name, description["files"][name])
-        for name in (*names.values(), contract.WEIGHTS)
+        for name in (*names.values(), WEIGHTS)
     }
     _check_runs_here(folder, description)
     labels = tuple(description["labels"])
@@ -114,19 +208,9 @@ def _load(folder: epath.Path, description: Mapping[str, Any], dtype: str) -> Art
         exported = _deserialise(folder / name, content[name], description)
         _check_shapes(exported, kind, labels, preprocessing)
         programs[kind] = jax.jit(exported.call)
-    with np.load(io.BytesIO(content[contract.WEIGHTS]), allow_pickle=False) as archive:
+    with np.load(io.BytesIO(content[WEIGHTS]), allow_pickle=False) as archive:
         weights = jax.device_put(dict(archive))
     return Artifact(labels, preprocessing, description["card"], programs, weights)
-
-
-def _kinds(folder: epath.Path, description: Mapping[str, Any], dtype: str) -> list[str]:
-    """The kinds of programs that the artifact has in a dtype."""
-    known = description["programs"]
-    kinds = [kind for kind in contract.KINDS if dtype in known.get(kind, ())]
-    if "snippets" not in kinds:
-        found = ", ".join(known.get("snippets", ())) or "none"
-        raise UsageError(f"{folder}: has no {dtype} program, but {found}")
-    return kinds
 
 
 def _deserialise(
@@ -144,7 +228,7 @@ def _deserialise(
 
 
 def _description(folder: epath.Path) -> dict[str, Any]:
-    path = folder / contract.DESCRIPTION
+    path = folder / DESCRIPTION
     if not path.exists():
         raise UsageError(
             f"{folder}: no {path.name} in it, so it is no exported network; make one "
@@ -152,9 +236,9 @@ def _description(folder: epath.Path) -> dict[str, Any]:
         )
     description = manifest.read(path, "export again")
     found = description.get("format")
-    if found != contract.FORMAT:
+    if found != FORMAT:
         raise UsageError(
-            f"{path}: format {found}, expected {contract.FORMAT}; export "
+            f"{path}: format {found}, expected {FORMAT}; export "
             "again with this version of stpn_jax"
         )
     return description
@@ -181,7 +265,7 @@ def _check_shapes(
     preprocessing: Preprocessing,
 ) -> None:
     """Raises ValueError unless the description is of this program."""
-    expected = [x.shape[1:] for x in contract.arguments(preprocessing)[kind].values()]
+    expected = [x.shape[1:] for x in arguments(preprocessing)[kind].values()]
     found = [x.shape[1:] for x in exported.in_avals[-len(expected) :]]
     if found != expected:
         raise ValueError(f"the program takes {found}, the preprocessing {expected}")

@@ -1,6 +1,7 @@
 """Writes an artifact: programs lowered for all platforms, checksums, a model card."""
 
 import dataclasses
+import functools
 import hashlib
 import io
 import json
@@ -13,8 +14,8 @@ import numpy as np
 from etils import epath
 
 from stpn_jax.arrays import Array
-from stpn_jax.export import contract
-from stpn_jax.export.contract import Preprocessing, Program
+from stpn_jax.export import artifact
+from stpn_jax.export.artifact import Preprocessing, Program
 
 
 def write(
@@ -28,43 +29,36 @@ def write(
 ) -> list[epath.Path]:
     """Lowers programs for all platforms and writes them with their weights.
 
-    Args:
-        directory: made if absent; an artifact in it is replaced.
-        programs: by kind (see contract.KINDS) and dtype, each called with the
-            variables first, without side effects.
-        variables: the programs' pytree of arrays.
-        labels: class names in the order of the probabilities.
-        preprocessing: fixes the shapes that the programs are lowered for.
-        card: nested mappings for the model card, of what JSON can hold.
-        extras: contents of further files, which are not loaded, by name.
+    Programs by kind (artifact.KINDS) and dtype are called with the variables, a pytree
+    of arrays, first, and have no side effects. The preprocessing fixes their shapes.
+    The card is what JSON can hold; extras are contents of further files by name, which
+    are not loaded. An artifact in the directory is replaced.
 
     Returns:
         The files written.
     """
     weights, rebuild = flatten(variables)
     shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), weights)
-    arguments = contract.arguments(preprocessing)
+    expected = artifact.arguments(preprocessing)
     exported = {
-        contract.program_file(kind, dtype): _lower(
-            program, rebuild, shapes, arguments[kind]
-        )
+        artifact.program_file(kind, dtype): _lower(one, rebuild, shapes, expected[kind])
         for kind, dtypes in programs.items()
-        for dtype, program in dtypes.items()
+        for dtype, one in dtypes.items()
     }
     contents = {name: bytes(one.serialize()) for name, one in exported.items()}
     buffer = io.BytesIO()
     np.savez(buffer, **weights)  # type: ignore[arg-type]
-    contents |= {contract.WEIGHTS: buffer.getvalue()} | dict(extras or {})
-    contents[contract.CARD] = model_card(labels, preprocessing, card or {}).encode()
+    contents |= {artifact.WEIGHTS: buffer.getvalue()} | dict(extras or {})
+    contents[artifact.CARD] = model_card(labels, preprocessing, card or {}).encode()
     first = next(iter(exported.values()))
     description = {
-        "format": contract.FORMAT,
+        "format": artifact.FORMAT,
         "jax": jax.__version__,
         "calling_convention": first.calling_convention_version,
         "platforms": first.platforms,
         "programs": {kind: list(dtypes) for kind, dtypes in programs.items()},
         "arguments": {
-            kind: contract.describe(kind, preprocessing) for kind in programs
+            kind: artifact.describe(kind, preprocessing) for kind in programs
         },
         "files": {
             name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
@@ -75,7 +69,7 @@ def write(
         "labels": list(labels),
     }
     # Last: an interrupted export leaves files that differ from their checksums.
-    contents[contract.DESCRIPTION] = json.dumps(description, indent=2).encode()
+    contents[artifact.DESCRIPTION] = json.dumps(description, indent=2).encode()
     return _write(epath.Path(directory), contents)
 
 
@@ -105,10 +99,10 @@ def _lower(
 ) -> jax.export.Exported:
     def named(
         weights: Mapping[str, Array], *given: Array
-    ) -> tuple[Array, Array, contract.Features]:
+    ) -> tuple[Array, Array, artifact.Features]:
         return program(rebuild(weights), *given)
 
-    lower = jax.export.export(jax.jit(named), platforms=contract.PLATFORMS)
+    lower = jax.export.export(jax.jit(named), platforms=artifact.PLATFORMS)
     return lower(shapes, *arguments.values())
 
 
@@ -117,15 +111,13 @@ def flatten(
 ) -> tuple[dict[str, np.ndarray], Callable[[Mapping[str, Array]], Any]]:
     """Arrays by name, and the inverse function."""
     leaves, structure = jax.tree_util.tree_flatten_with_path(variables)
-    names = [
-        jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in leaves
-    ]
-    arrays = [np.asarray(leaf) for _, leaf in leaves]
+    name = functools.partial(jax.tree_util.keystr, simple=True, separator="/")
+    arrays = {name(path): np.asarray(leaf) for path, leaf in leaves}
 
     def rebuild(weights: Mapping[str, Array]) -> Any:
-        return jax.tree_util.tree_unflatten(structure, [weights[n] for n in names])
+        return jax.tree_util.tree_unflatten(structure, [weights[n] for n in arrays])
 
-    return dict(zip(names, arrays, strict=True)), rebuild
+    return arrays, rebuild
 
 
 def model_card(

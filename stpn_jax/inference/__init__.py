@@ -1,5 +1,5 @@
 """From videos to an exported network's predictions, in bounded memory.
 
-video_sources (a file or frames) --timeline--> cells --samples--> batches of samples
-  --engine--> the network's results --predictions, timeline--> Prediction
+video_sources (a file or frames, in cells) --engine--> batches of samples, and the
+network's results --predictions.Collector--> Prediction
 """

@@ -1,14 +1,19 @@
-"""What an exported network predicts for a video, and the same as JSON."""
+"""What a network predicts for a video: classes, windows, segments; as JSON.
+
+A window is two neighbouring cells of a long video, so that windows slide by half.
+"""
 
 import dataclasses
+import itertools
 import pathlib
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from stpn_jax.inference import timeline
+_MOST_FRAMES = 32
+"""Frames of a video that are kept to choose the shown one from."""
 
 _LONGEST_NAME = 100
 """Bytes of a file's name without its ending; most disks allow 255."""
@@ -45,6 +50,37 @@ class Attention:
     flow: UInt8[np.ndarray, "2 y x"] | None
 
 
+class ScoredCell(NamedTuple):
+    """First frame of a cell, the one after its last, probabilities of the classes."""
+
+    start: int
+    stop: int
+    probabilities: Float[np.ndarray, "classes"]
+
+
+class Window(NamedTuple):
+    """Two neighbouring cells: seconds, and the mean of both cells' probabilities."""
+
+    start: float
+    end: float
+    label: str
+    probability: float
+    probabilities: Float[np.ndarray, "classes"]
+
+
+class Segment(NamedTuple):
+    """A run of cells of one label, in seconds.
+
+    The label of a cell is the most likely class by the windows that it lies in, and the
+    probability the mean of these over the cells.
+    """
+
+    start: float
+    end: float
+    label: str
+    probability: float
+
+
 @dataclasses.dataclass(frozen=True)
 class Prediction:
     """What a network predicts for one video.
@@ -52,8 +88,7 @@ class Prediction:
     Attributes:
         video: its name.
         labels: the most likely classes, the most likely first.
-        probabilities: theirs: the average over snippets and crops, for a long video
-            over its cells.
+        probabilities: theirs, averaged over snippets and crops, or a video's cells.
         distribution: of all classes in the network's order.
         attention: over the central crop.
         timings: seconds spent.
@@ -74,8 +109,8 @@ class Prediction:
     features: dict[str, Float[np.ndarray, "_"]]
     num_frames: int
     rate: float
-    windows: tuple[timeline.Window, ...]
-    parts: tuple[timeline.Segment, ...]
+    windows: tuple[Window, ...]
+    parts: tuple[Segment, ...]
     warnings: tuple[str, ...]
 
 
@@ -85,6 +120,162 @@ class Failure:
 
     video: str
     reason: str
+
+
+def windows(
+    cells: Sequence[ScoredCell], rate: float, labels: Sequence[str]
+) -> tuple[Window, ...]:
+    """Each pair of neighbouring cells, in order; none of a video that is one cell."""
+    found = []
+    for one, other in itertools.pairwise(cells):
+        mean = (one.probabilities + other.probabilities) / 2
+        best = int(mean.argmax())
+        span = one.start / rate, other.stop / rate
+        found.append(Window(*span, labels[best], float(mean[best]), mean))
+    return tuple(found)
+
+
+def segments(
+    cells: Sequence[ScoredCell], rate: float, labels: Sequence[str]
+) -> tuple[Segment, ...]:
+    """Each run of one label, together the whole video; none if that is one cell."""
+    if len(cells) < 2:
+        return ()
+    means = [window.probabilities for window in windows(cells, rate, labels)]
+    # The first and the last cell lie in one window, all others in two.
+    around = zip([means[0], *means], [*means, means[-1]], strict=True)
+    smooth = [(before + after) / 2 for before, after in around]
+    runs = itertools.groupby(range(len(cells)), lambda i: int(smooth[i].argmax()))
+    found = []
+    for best, run in runs:
+        first, *_ = own = list(run)
+        span = cells[first].start / rate, cells[own[-1]].stop / rate
+        probability = float(np.mean([smooth[i][best] for i in own]))
+        found.append(Segment(*span, labels[best], probability))
+    return tuple(found)
+
+
+class Result(NamedTuple):
+    """The network's outputs for one sample, and its share of the batch's time."""
+
+    probabilities: Float[np.ndarray, "classes"]
+    attention: Float[np.ndarray, "h w"]
+    features: dict[str, Float[np.ndarray, "d"]]
+    seconds: float
+
+
+Receiver = Callable[[Result], None]
+
+
+@dataclasses.dataclass
+class Collector:
+    """Collects the results of one video, in any order, into its prediction.
+
+    Attributes:
+        central: number of the crop whose attention is shown.
+        box: that crop in pixels: y0 x0 y1 x1.
+        reason: why there will be no prediction; empty unless it failed.
+        closed: whether all its samples are queued.
+    """
+
+    video: str
+    central: int
+    box: tuple[int, int, int, int]
+    timings: Timings = dataclasses.field(default_factory=Timings)
+    reason: str = ""
+    closed: bool = False
+    rate: float = 0.0
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Prepares for the first cell."""
+        self._cells: list[tuple[int, int, list[np.ndarray]]] = []
+        self._features: dict[str, np.ndarray] = {}
+        self._maps: dict[int, np.ndarray] = {}
+        self._centres: list[int] = []
+        self._frames: dict[int, tuple[np.ndarray, np.ndarray | None]] = {}
+        self._stride = 1
+        self._awaited = 0
+
+    def begin_cell(self, start: int, stop: int) -> None:
+        """The next snippets lie between these frames."""
+        self._cells.append((start, stop, []))
+
+    def begin_snippet(
+        self,
+        centre: int,
+        frame: UInt8[np.ndarray, "y x 3"],
+        flow: UInt8[np.ndarray, "2 y x"] | None = None,
+    ) -> None:
+        """The next samples are the crops of a snippet with this centre frame."""
+        snippet = len(self._centres)
+        self._centres.append(centre)
+        if snippet % self._stride == 0:
+            self._frames[snippet] = frame.copy(), flow
+        if len(self._frames) > _MOST_FRAMES:
+            self._stride *= 2
+            self._frames = dict(list(self._frames.items())[::2])
+
+    def receiver(self, crop: int) -> Receiver:
+        """Takes the result of a crop of the snippet that was begun last."""
+        (_, _, cell), snippet = self._cells[-1], len(self._centres) - 1
+        self._awaited += 1
+
+        def receive(result: Result) -> None:
+            self._awaited -= 1
+            self.timings.network += result.seconds
+            cell.append(result.probabilities)
+            for name, vector in result.features.items():
+                self._features[name] = self._features.get(name, 0) + vector
+            if crop == self.central:
+                self._maps[snippet] = result.attention
+
+        return receive
+
+    @property
+    def complete(self) -> bool:
+        """Whether no further result will come."""
+        return bool(self.reason) or (self.closed and not self._awaited)
+
+    def finish(self, labels: Sequence[str], top_k: int) -> Prediction | Failure:
+        """The prediction, once complete."""
+        if self.reason:
+            return Failure(self.video, self.reason)
+        cells = [
+            ScoredCell(start, stop, np.mean(found, axis=0))
+            for start, stop, found in self._cells
+        ]
+        lengths = [cell.stop - cell.start for cell in cells]
+        distribution = np.average([c.probabilities for c in cells], 0, lengths)
+        best = np.argsort(-distribution, kind="stable")[:top_k]
+        count = sum(len(found) for _, _, found in self._cells)
+        return Prediction(
+            video=self.video,
+            labels=tuple(labels[i] for i in best),
+            probabilities=distribution[best],
+            distribution=distribution,
+            attention=self._attention(cells[-1].stop),
+            timings=self.timings,
+            features={name: total / count for name, total in self._features.items()},
+            num_frames=cells[-1].stop,
+            rate=self.rate,
+            windows=windows(cells, self.rate, labels),
+            parts=segments(cells, self.rate, labels),
+            warnings=self.warnings,
+        )
+
+    def _attention(self, num_frames: int) -> Attention:
+        middle = (num_frames - 1) / 2
+        shown = min(self._frames, key=lambda i: abs(self._centres[i] - middle))
+        frame, flow = self._frames[shown]
+        return Attention(
+            maps=np.stack([self._maps[i] for i in range(len(self._centres))]),
+            centres=np.array(self._centres),
+            box=self.box,
+            frame=frame,
+            shown=shown,
+            flow=flow,
+        )
 
 
 def as_json(found: Prediction | Failure) -> dict[str, Any]:
@@ -109,17 +300,11 @@ def as_json(found: Prediction | Failure) -> dict[str, Any]:
     return report
 
 
-def _spans(
-    found: Sequence[timeline.Segment] | Sequence[timeline.Window],
-) -> list[dict[str, Any]]:
+def _spans(found: Sequence[Segment] | Sequence[Window]) -> list[dict[str, Any]]:
     return [
-        {
-            "start": round(one.start, 3),
-            "end": round(one.end, 3),
-            "label": one.label,
-            "probability": round(one.probability, 6),
-        }
-        for one in found
+        {"start": round(start, 3), "end": round(end, 3)}
+        | {"label": label, "probability": round(probability, 6)}
+        for start, end, label, probability, *_ in found
     ]
 
 

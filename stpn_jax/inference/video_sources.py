@@ -1,16 +1,13 @@
-"""Video sources: discovery of video files, and frames of a file or an array, read."""
+"""Video sources: the frames of a file or an array, resized, in cells of long videos."""
 
-import glob
-import math
-import os
-from collections.abc import Iterator, Sequence
-from typing import Any
+import itertools
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 from etils import epath
 from jaxtyping import UInt8
 
-from stpn_jax.utils import files
 from stpn_jax.video import decoding
 
 DEFAULT_RATE = 25.0
@@ -18,6 +15,15 @@ DEFAULT_RATE = 25.0
 
 _RATES = (1.0, 240.0)
 """Plausible frames a second; a header outside of them is damaged."""
+
+WHOLE_SECONDS = 30.0
+"""A video up to this length is one cell, as in testing."""
+
+WINDOW_SECONDS = 10.0
+"""Of a window of a longer video: two cells."""
+
+_MOST_FRAMES = 1500
+"""Of a cell or a short video: 400 MB of frames of 340x256."""
 
 
 class Frames(decoding.Video):
@@ -85,7 +91,7 @@ def rate(source: decoding.Video) -> float:
     """Frames a second; of a file, known only after the first frame."""
     low, high = _RATES
     found = source.rate
-    return found if math.isfinite(found) and low <= found <= high else DEFAULT_RATE
+    return found if low <= found <= high else DEFAULT_RATE
 
 
 def read(
@@ -110,61 +116,48 @@ def _too_long(found: str, limit: float) -> decoding.VideoError:
     )
 
 
-def find_videos(given: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The videos, and the folders and globs without any.
+class Cell(NamedTuple):
+    """RGB frames of a video from index `start` on; `alone` if they are all of it."""
 
-    Args:
-        given: a folder stands for the videos below it, recognised by their endings; a
-            glob that is no file for its matches; all else for itself, there or not.
+    start: int
+    frames: UInt8[np.ndarray, "t y x 3"]
+    alone: bool = False
 
-    Returns:
-        Paths in the order they were given, each once; and what contains no video.
+
+def lengths(rate: float, window: float | None) -> tuple[int, int]:
+    """The most frames of a short video, and the frames of a cell of a longer one."""
+
+    def frames(seconds: float) -> int:
+        return int(min(max(2, round(seconds * rate)), _MOST_FRAMES))
+
+    return frames(window or WHOLE_SECONDS), frames((window or WINDOW_SECONDS) / 2)
+
+
+def cut(frames: Iterable[decoding.Frame], whole: int, step: int) -> Iterator[Cell]:
+    """Cells of `step` frames, of which no more than two are in memory.
+
+    A video of up to `whole` frames is one cell; less than half a cell at the end
+    belongs to the one before.
     """
-    found = {one: list(_expand(one)) for one in given}
-    videos = dict.fromkeys(path for paths in found.values() for path in paths)
-    return list(videos), [one for one, paths in found.items() if not paths]
+    rest = iter(frames)
+    first = list(itertools.islice(rest, whole + 1))
+    if len(first) <= whole:
+        if first:
+            yield Cell(0, np.stack(first), alone=True)
+        return
+    rest = itertools.chain(_released(first), rest)
+    start, piece = 0, list(itertools.islice(rest, step))
+    while following := list(itertools.islice(rest, step)):
+        if 2 * len(following) < step:
+            piece += following
+            break
+        yield Cell(start, np.stack(piece))
+        start, piece = start + len(piece), following
+    yield Cell(start, np.stack(piece))
 
 
-def _expand(one: str) -> Iterator[str]:
-    if files.is_remote(one):
-        yield from _remote(one)
-    elif os.path.isdir(one):
-        yield from _below(one)
-    elif glob.has_magic(one) and not os.path.exists(one):
-        matches = sorted(glob.glob(one, recursive=True), reverse=True)
-        # By links that lead back, ** matches a file many times.
-        distinct = {os.path.realpath(path): path for path in matches}
-        for path in sorted(distinct.values()):
-            yield from _below(path) if os.path.isdir(path) else [path]
-    else:
-        yield one
-
-
-def _below(folder: str) -> Iterator[str]:
-    """The videos below a folder; links to folders are skipped: they may lead back."""
-    for parent, folders, names in os.walk(folder):
-        folders.sort()
-        yield from (
-            os.path.join(parent, name) for name in sorted(names) if _is_video(name)
-        )
-
-
-def _remote(address: str) -> list[str]:
-    """The videos below a remote folder, or the address itself."""
-
-    def below(path: epath.Path) -> Iterator[str]:
-        if not path.is_dir():
-            yield str(path)
-            return
-        for inner in sorted(path.iterdir()):
-            if inner.is_dir() or _is_video(inner.name):
-                yield from below(inner)
-
-    try:
-        return list(below(epath.Path(address)))
-    except Exception:  # Opening it later fails with the reason.
-        return [address]
-
-
-def _is_video(name: str) -> bool:
-    return name.lower().endswith(decoding.ENDINGS)
+def _released(items: list) -> Iterator:
+    """The items, each dropped from the list when it is yielded."""
+    items.reverse()
+    while items:
+        yield items.pop()

@@ -60,13 +60,8 @@ class Store:
 def open_or_make(folder: epath.PathLike, count: int, make: Make) -> Store:
     """Opens the store of a folder, after making what is missing of it.
 
-    Of several processes one makes it, and the others wait.
-
-    Args:
-        folder: on a disk of this machine.
-        count: samples of the whole store.
-        make: yields the batches from the one with this sample on, all of one size; what
-            the last has beyond `count` is left out.
+    Of several processes one makes it, and the others wait. `make` yields the batches
+    from the one with this sample on; what the last has beyond `count` is left out.
 
     Raises:
         UsageError: the folder is remote or damaged, or a value exceeds float16.
@@ -89,7 +84,7 @@ def _make(folder: epath.Path, count: int, make: Make) -> None:
     with contextlib.ExitStack() as stack:
         out = {}
         for name in _ARRAYS:
-            path = _file(folder, name)
+            path = folder / f"{name}.bin"
             path.touch()
             out[name] = stack.enter_context(open(path, "r+b"))
             # Samples beyond the recorded progress are written again.
@@ -107,7 +102,7 @@ def _make(folder: epath.Path, count: int, make: Make) -> None:
                 manifest.write(folder / _BEGUN, {"shapes": shapes, "done": done})
             if done == count:
                 break
-    sums = {name: _checksum(_file(folder, name)) for name in _ARRAYS}
+    sums = {name: _checksum(folder / f"{name}.bin") for name in _ARRAYS}
     whole = {"shapes": shapes, "samples": count, "checksums": sums}
     manifest.write(folder / _FINISHED, whole)
     (folder / _BEGUN).unlink(missing_ok=True)
@@ -119,7 +114,8 @@ def _progress(folder: epath.Path) -> tuple[dict[str, list[int]], int]:
         begun = manifest.read(folder / _BEGUN, "")
         shapes, done = dict(begun["shapes"]), int(begun["done"])
         for name in _ARRAYS:
-            if _file(folder, name).stat().length < done * _sample_bytes(shapes, name):
+            length = (folder / f"{name}.bin").stat().length
+            if length < done * _sample_bytes(shapes, name):
                 return {}, 0
     except (OSError, UsageError, ValueError, TypeError, KeyError):
         return {}, 0
@@ -135,11 +131,11 @@ def _open(folder: epath.Path) -> Store:
     about = manifest.read(folder / _FINISHED, remedy)
     try:
         for name, expected in about["checksums"].items():
-            if _checksum(_file(folder, name)) != expected:
-                raise ValueError(f"{_file(folder, name).name} has another checksum")
+            if _checksum(folder / f"{name}.bin") != expected:
+                raise ValueError(f"{name}.bin has another checksum")
         count, shapes = about["samples"], about["shapes"]
         arrays = {
-            name: _map(_file(folder, name), dtype, (count, *shapes[name]))
+            name: _map(folder / f"{name}.bin", dtype, (count, *shapes[name]))
             for name, dtype in _ARRAYS.items()
         }
     except (OSError, ValueError, TypeError, KeyError) as error:
@@ -165,10 +161,6 @@ def _as_stored(value: np.ndarray, name: str, folder: epath.Path) -> np.ndarray:
                 "float16 it is kept in; set cached_views to 0"
             )
     return value.astype(_ARRAYS[name])
-
-
-def _file(folder: epath.Path, name: str) -> epath.Path:
-    return folder / f"{name}.bin"
 
 
 def _checksum(path: epath.Path) -> int:

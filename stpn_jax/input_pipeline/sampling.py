@@ -1,4 +1,4 @@
-"""When a snippet is taken: its centre, the spacing of its paths, the flows they read.
+"""When and where a snippet is taken: its centre, the spacing of its paths, its crops.
 
 Flow j of a clip leads from frame j to frame j + 1, so n frames have n - 1 flows. A
 snippet of K paths (section 3.2) has its chunks centred on
@@ -7,15 +7,20 @@ snippet of K paths (section 3.2) has its chunks centred on
 
 and a chunk holds L consecutive flows, L / 2 before its centre and L / 2 after it. A
 clip too short for that gets the largest tau that fits, and then repeats its edge flows.
+
+One crop serves all frames and flows of a snippet. It only says whether to mirror: the
+accelerator does so, and changes the sign of the horizontal flow.
 """
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Int, UInt8
 
+from stpn_jax import config
 from stpn_jax.arrays import Array
 from stpn_jax.utils import errors
 
@@ -43,10 +48,9 @@ class SnippetShape:
             raise errors.UsageError(
                 f"data.tau = {self.tau}: expected 1 <= smallest <= largest"
             )
-        if self.flow_length < 1 or self.frames < 0 or self.paths < 0:
+        if self.flow_length < 1 or min(self.frames, self.paths) < 0:
             raise errors.UsageError(
-                f"{self}: expected flow_length of 1 or more, frames and paths of 0 or "
-                "more"
+                f"{self}: expected flow_length of 1 or more, the others 0 or more"
             )
 
 
@@ -80,9 +84,9 @@ def centre_range(tau: int, shape: SnippetShape, num_flows: int) -> tuple[int, in
     """
     before, after = [0], [num_flows]
     if shape.paths:
-        centres = offsets(shape.paths, tau) - shape.flow_length // 2
-        before.append(-centres[0])
-        after.append(num_flows - shape.flow_length - centres[-1])
+        starts = offsets(shape.paths, tau) - shape.flow_length // 2
+        before.append(-starts[0])
+        after.append(num_flows - shape.flow_length - starts[-1])
     if shape.frames:
         centres = offsets(shape.frames, tau)
         before.append(-centres[0])
@@ -106,33 +110,6 @@ def flow_indices(
     return np.clip(indices, 0, num_flows - 1)
 
 
-class FlowStacks(NamedTuple):
-    """How the flow stacks of a snippet are assembled, whoever has the flows.
-
-    Paths overlap where tau is below L; each flow is needed once all the same.
-
-    Attributes:
-        needed: indices of the flows that the snippet reads, increasing.
-        planes: the plane of each channel, x and y in turn, of each path, where the
-            planes of the needed flows are numbered x, y, x, y ...
-    """
-
-    needed: Int[np.ndarray, "n"]
-    planes: Int[np.ndarray, "k c"]
-
-    def assemble(self, codes: UInt8[Array, "n 2 y x"]) -> UInt8[Array, "k c y x"]:
-        """The stacks, from the codes of the needed flows; also when traced by JAX."""
-        return codes.reshape(-1, *codes.shape[2:])[self.planes]
-
-
-def flow_stacks(indices: Int[np.ndarray, "k t"]) -> FlowStacks:
-    """The stacks of the flows at these indices; c = 2L."""
-    needed, places = np.unique(indices, return_inverse=True)
-    paths, length = indices.shape
-    planes = 2 * places.reshape(paths, length, 1) + np.arange(2)
-    return FlowStacks(needed, planes.reshape(paths, 2 * length))
-
-
 def frame_indices(
     centre: int, tau: int, shape: SnippetShape, num_frames: int
 ) -> Int[np.ndarray, "f"]:
@@ -142,6 +119,43 @@ def frame_indices(
     """
     tau = fitting_tau(tau, shape, num_frames - 1)
     return np.clip(centre + offsets(shape.frames, tau), 0, num_frames - 1)
+
+
+class Plan(NamedTuple):
+    """What one snippet reads of a clip.
+
+    Paths overlap where tau is below L; each flow is needed once all the same.
+
+    Attributes:
+        centre: index of its centre frame.
+        frames: indices of its RGB frames.
+        flows: indices of the flows that it needs, increasing.
+        planes: the plane of each channel, x and y in turn, of each path, where the
+            planes of the needed flows are numbered x, y, x, y ...
+    """
+
+    centre: int
+    frames: Int[np.ndarray, "f"]
+    flows: Int[np.ndarray, "n"]
+    planes: Int[np.ndarray, "k c"]
+
+    def flow_stacks(self, codes: UInt8[Array, "n 2 y x"]) -> UInt8[Array, "k c y x"]:
+        """The stacks, from the codes of the needed flows; also when traced by JAX."""
+        return codes.reshape(-1, *codes.shape[2:])[self.planes]
+
+
+def plan(position: SamplingPosition, shape: SnippetShape, num_frames: int) -> Plan:
+    """What the snippet at a position reads of a clip of so many frames."""
+    _, centre, tau = position
+    indices = flow_indices(centre, tau, shape, num_frames - 1)
+    needed, places = np.unique(indices, return_inverse=True)
+    planes = 2 * places.reshape(*indices.shape, 1) + np.arange(2)
+    return Plan(
+        centre,
+        frame_indices(centre, tau, shape, num_frames),
+        needed,
+        planes.reshape(shape.paths, 2 * shape.flow_length),
+    )
 
 
 def train_position(
@@ -187,11 +201,94 @@ def _position(
 def flows_needed(shape: SnippetShape, tau: int) -> int:
     """The fewest flows of a clip that holds the snippet with this tau."""
     paths = (shape.paths - 1) * tau + shape.flow_length if shape.paths else 0
-    frames = (shape.frames - 1) * tau if shape.frames else 0
-    return max(paths, frames)
+    return max(paths, (shape.frames - 1) * tau)
 
 
 def too_short(num_frames: Sequence[int], shape: SnippetShape) -> int:
     """How many clips cannot hold the snippet with its largest tau."""
     needed = flows_needed(shape, shape.tau[1])
     return sum(frames - 1 < needed for frames in num_frames)
+
+
+class Crop(NamedTuple):
+    """A crop in pixels of the record's frame, and whether it is mirrored."""
+
+    y0: int
+    x0: int
+    y1: int
+    x1: int
+    flip: bool
+
+
+def crop_sides(settings: config.DataConfig) -> tuple[int, ...]:
+    """Sides a training crop may have, in pixels: crop_size times each of its scales."""
+    return tuple(int(settings.crop_size * scale) for scale in settings.crop_scales)
+
+
+def train_crop(
+    rng: np.random.Generator, size: tuple[int, int], settings: config.DataConfig
+) -> Crop:
+    """Samples sides, position and mirroring of a training crop (TSN's recipe).
+
+    Height and width are two of the crop_sides at most max_distort apart in their list;
+    the position is one of the 13 of `fixed_positions`, or uniform.
+
+    Raises:
+        UsageError: a crop is larger than frames of `size` (width, height), or none is
+            given.
+    """
+    sides = crop_sides(settings)
+    if not sides or min(sides) < 1 or max(sides) > min(size):
+        raise errors.UsageError(
+            f"data.crop_size = {settings.crop_size} with crop_scales = "
+            f"{settings.crop_scales} gives crops of {sides} pixels: expected 1 to "
+            f"{min(size)} for frames of {size[0]}x{size[1]}"
+        )
+    every = itertools.product(range(len(sides)), repeat=2)
+    pairs = [(i, j) for i, j in every if abs(i - j) <= settings.max_distort]
+    i, j = pairs[rng.integers(len(pairs))]
+    room_y, room_x = size[1] - sides[i], size[0] - sides[j]
+    if settings.corner_crops:
+        places = fixed_positions(room_y, room_x)
+        y, x = places[rng.integers(len(places))]
+    else:
+        y, x = (int(rng.integers(room + 1)) for room in (room_y, room_x))
+    flip = settings.flip and bool(rng.integers(2))
+    return Crop(y, x, y + sides[i], x + sides[j], flip)
+
+
+def fixed_positions(room_y: int, room_x: int) -> list[tuple[int, int]]:
+    """TSN's 13 crop positions (y, x): more_fix_crop of yjxiong/caffe.
+
+    They are a grid of quarter steps: corners, centre, middles of the edges, and the
+    middles between centre and corners. The room is the frame's side less the crop's.
+    """
+    y, x = room_y // 4, room_x // 4
+    corners = [(0, 0), (0, 4), (4, 0), (4, 4), (2, 2)]
+    edges = [(2, 0), (2, 4), (4, 2), (0, 2)]
+    quarters = [(1, 1), (1, 3), (3, 1), (3, 3)]
+    return [(i * y, j * x) for i, j in corners + edges + quarters]
+
+
+def test_crops(
+    size: tuple[int, int], crop_side: int, count: Literal[1, 2, 10]
+) -> list[Crop]:
+    """Square crops of frames of a size (section 4.7, after the two-stream method).
+
+    10 are the four corners and the centre, then the same mirrored; 2 the centre and its
+    mirror image; 1 the centre.
+    """
+    room_y, room_x = size[1] - crop_side, size[0] - crop_side
+    if min(room_y, room_x) < 0:
+        raise errors.UsageError(
+            f"data.input_size = {crop_side} does not fit into the records' frames of "
+            f"{size[0]}x{size[1]}: choose a smaller one or prepare larger frames"
+        )
+    corners = [(y, x) for y in (0, room_y) for x in (0, room_x)] if count == 10 else []
+    places = [*corners, (room_y // 2, room_x // 2)]
+    mirrored = (False,) if count == 1 else (False, True)
+    return [
+        Crop(y, x, y + crop_side, x + crop_side, flip)
+        for flip in mirrored
+        for y, x in places
+    ]

@@ -57,12 +57,3 @@ def grey(image: UInt8[np.ndarray, "y x"], quality: int) -> bytes:
 def _jpeg(pixels: np.ndarray, quality: int) -> bytes:
     _, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
     return data.tobytes()
-
-
-def decode(file: bytes, mode: int) -> np.ndarray:
-    """The pixels of an image file in a mode of cv2.imdecode; empty if it is damaged."""
-    try:
-        pixels = cv2.imdecode(np.frombuffer(file, np.uint8), mode)
-    except cv2.error:
-        pixels = None
-    return np.empty((0, 0), np.uint8) if pixels is None else pixels

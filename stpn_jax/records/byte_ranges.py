@@ -20,6 +20,9 @@ from jaxtyping import Int, UInt32
 from stpn_jax.utils import files
 from stpn_jax.utils.errors import UsageError
 
+Positions = Sequence[int] | Int[np.ndarray, "n"]
+"""Of images in a video."""
+
 _LENGTH = struct.Struct("<Q")
 _CHECKSUM = struct.Struct("<I")
 _VARINT, _BYTES = 0, 2
@@ -142,14 +145,14 @@ class Files:
     """
 
     def __init__(self, paths: Sequence[epath.PathLike]):
-        self._paths = [epath.Path(path) for path in paths]
+        self.paths = [epath.Path(path) for path in paths]
         self._descriptors: dict[int, int] = {}
         self._lock = threading.Lock()
 
     def read(self, file: int, start: int, size: int) -> bytes:
         """`size` bytes of file number `file` from byte `start` on."""
-        if files.is_remote(self._paths[file]):
-            with self._paths[file].open("rb") as stream:
+        if files.is_remote(self.paths[file]):
+            with self.paths[file].open("rb") as stream:
                 stream.seek(start)
                 return bytes(stream.read(size))
         return os.pread(self._descriptor(file), size, start)
@@ -157,12 +160,12 @@ class Files:
     def _descriptor(self, file: int) -> int:
         with self._lock:
             if file not in self._descriptors:
-                path = os.fspath(self._paths[file])
+                path = os.fspath(self.paths[file])
                 self._descriptors[file] = os.open(path, os.O_RDONLY)
             return self._descriptors[file]
 
     def __reduce__(self) -> tuple[type["Files"], tuple[Any]]:
-        return Files, (self._paths,)
+        return Files, (self.paths,)
 
     def __del__(self) -> None:
         for descriptor in self._descriptors.values():
@@ -187,9 +190,7 @@ class Ranges:
     first: Int[np.ndarray, "n+1"]
     spans: UInt32[np.ndarray, "images 2"]
 
-    def read(
-        self, video: int, positions: Sequence[int] | Int[np.ndarray, "n"]
-    ) -> list[bytes]:
+    def read(self, video: int, positions: Positions) -> list[bytes]:
         """The images of a video at these positions, in the order given.
 
         Raises:

@@ -112,20 +112,16 @@ class Dataset:
                 found.update(images.sizes(int(video)).tobytes())
         return found.hexdigest()
 
-    def frames(
-        self, video: int, positions: Sequence[int] | Int[np.ndarray, "n"]
-    ) -> list[bytes]:
+    def frames(self, video: int, positions: byte_ranges.Positions) -> list[bytes]:
         """JPEG files of the RGB frames at these positions."""
         return self.images["frames"].read(video, positions)
 
     def flows(
-        self, video: int, positions: Sequence[int] | Int[np.ndarray, "n"]
+        self, video: int, positions: byte_ranges.Positions
     ) -> tuple[list[bytes], list[bytes]]:
         """JPEG files of the flow, x and y; position i leads from frame i to i + 1."""
-        return (
-            self.images["flow_x"].read(video, positions),
-            self.images["flow_y"].read(video, positions),
-        )
+        x, y = self.images["flow_x"], self.images["flow_y"]
+        return x.read(video, positions), y.read(video, positions)
 
 
 def write_index(
@@ -136,11 +132,8 @@ def write_index(
 ) -> None:
     """Writes index.npz and dataset.json beside finished TFRecord files.
 
-    Args:
-        data_dir: folder above the shards; complete once it has dataset.json.
-        meta: of the records.
-        shards: membership such as `train_none_test` -> its files.
-        prepared: how the records were made.
+    A data_dir is complete once it has dataset.json. `shards` has the files of each
+    membership such as `train_none_test`; `prepared` says how they were made.
     """
     data_dir = epath.Path(data_dir)
     paths = [(s, epath.Path(path)) for s, shard in shards.items() for path in shard]
@@ -181,8 +174,8 @@ def read_description(data_dir: epath.PathLike) -> dict[str, Any] | None:
     if not path.exists():
         return None
     remedy = f"delete {data_dir} and prepare it again"
-    content = manifest.read(path, remedy)
     try:
+        content = manifest.read(path, remedy)
         return {name: dict(content[name]) for name in ("meta", "prepared")}
     except (ValueError, TypeError, KeyError) as error:
         raise UsageError(f"{path}: {error} is missing or damaged; {remedy}") from error
@@ -191,12 +184,7 @@ def read_description(data_dir: epath.PathLike) -> dict[str, Any] | None:
 def open_dataset(
     data_dir: epath.PathLike, size: Sequence[int] | None = None, prepare: str = ""
 ) -> Dataset:
-    """Opens the records that `python -m stpn_jax.prepare` wrote.
-
-    Args:
-        data_dir: the folder given to prepare.
-        size: width and height in pixels that the caller expects, if any.
-        prepare: the command that makes data_dir, quoted in error messages.
+    """Opens the records that the command `prepare` wrote, which messages quote.
 
     Raises:
         UsageError: there are no records, they are of another size, or damaged.
@@ -214,7 +202,6 @@ def open_dataset(
             f"{command}"
         )
     index = _load_index(data_dir, command)
-    _check_shards(data_dir, index, command)
     shards = byte_ranges.Files([data_dir / str(shard) for shard in index["shards"]])
 
     def ranges(key: str) -> byte_ranges.Ranges:
@@ -242,8 +229,7 @@ def verify(data_dir: epath.PathLike) -> int:
         UsageError: there are none, or one is damaged; it names file and byte.
     """
     dataset = open_dataset(data_dir)
-    shards = _load_index(epath.Path(data_dir), PREPARE)["shards"]
-    paths = [epath.Path(data_dir) / str(shard) for shard in shards]
+    paths = dataset.images["frames"].files.paths
     records = sum(1 for p in paths for _ in byte_ranges.read_records(p, verify=True))
     if records != len(dataset):
         raise UsageError(
@@ -270,25 +256,19 @@ def _meta(fields: Mapping[str, Any], data_dir: epath.Path) -> Meta:
 
 
 def _load_index(data_dir: epath.Path, command: str) -> dict[str, np.ndarray]:
+    """The arrays of index.npz, once all shards have the sizes that it names."""
+    remedy = f"delete {data_dir} and make it again with: {command}"
+    path = data_dir / INDEX
     try:
-        with (data_dir / INDEX).open("rb") as file:
-            content = np.load(io.BytesIO(file.read()))
-            return {name: content[name] for name in (*_PLACES, *_COLUMNS, *IMAGES)}
+        content = np.load(io.BytesIO(path.read_bytes()))
+        index = {name: content[name] for name in (*_PLACES, *_COLUMNS, *IMAGES)}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise UsageError(
-            f"{data_dir / INDEX}: missing or damaged; delete {data_dir} and make it "
-            f"again with: {command}"
-        ) from error
-
-
-def _check_shards(
-    data_dir: epath.Path, index: Mapping[str, np.ndarray], command: str
-) -> None:
+        raise UsageError(f"{path}: missing or damaged; {remedy}") from error
     for shard, expected in zip(index["shards"], index["shard_bytes"], strict=True):
         path = data_dir / str(shard)
         found = path.stat().length if path.exists() else 0
         if found != expected:
             raise UsageError(
-                f"{path}: {found} bytes where {expected} are expected; delete "
-                f"{data_dir} and make it again with: {command}"
+                f"{path}: {found} bytes where {expected} are expected; {remedy}"
             )
+    return index

@@ -89,9 +89,8 @@ def lay_out(
     sprites: Sequence[Sprite], tint: float, shape: Shape, rng: np.random.Generator
 ) -> Layout:
     """Samples clutter, shades, starts and speeds; tint is the background's hue."""
-    layout = Layout(
-        _clutter(shape.size, rng), _shade(tint, TINT_SATURATION, rng), [], []
-    )
+    clutter, background = _clutter(shape.size, rng), _shade(tint, TINT_SATURATION, rng)
+    layout = Layout(clutter, background, [], [])
     for sprite in sprites:
         layout.centres.append(path(sprite, shape, rng))
         layout.colours.append(_shade(HUES[sprite.colour], SPRITE_SATURATION, rng))
@@ -129,10 +128,9 @@ def draw(layout: Layout, shape: Shape) -> UInt8[np.ndarray, "t rows x"]:
     for centres, colour in zip(layout.centres, layout.colours, strict=True):
         _paint_luma(luma, centres, shape)
         _paint_chroma(planes, centres, colour, shape)
-    flat = [
-        p.round().astype(np.uint8).reshape(shape.frames, -1) for p in (luma, *planes)
-    ]
-    return np.concatenate(flat, axis=1).reshape(shape.frames, -1, shape.size)
+    flat = [plane.reshape(shape.frames, -1) for plane in (luma, *planes)]
+    whole = np.concatenate(flat, axis=1).round().astype(np.uint8)
+    return whole.reshape(shape.frames, -1, shape.size)
 
 
 def boxes(
@@ -140,12 +138,8 @@ def boxes(
 ) -> Iterator[tuple[float, float, float, float]]:
     """Boxes of a sprite in a frame, several where it lies over an edge.
 
-    Args:
-        centre: (y, x) in pixels, not yet wrapped around.
-        shape: of the clip.
-
-    Yields:
-        y0, x0, y1, x1 as shares of the frame's side.
+    From its centre (y, x) in pixels, not yet wrapped around, to y0, x0, y1, x1 as
+    shares of the frame's side.
     """
     radius = shape.radius / shape.size
     ys, xs = (_spans(float(c) / shape.size, radius) for c in centre)

@@ -52,7 +52,6 @@ PAUSE = 10
 """Flows without motion between the halves of a clip of c: L of section 3.2."""
 
 FRAME_RATE = 25
-PROCESSES = 2
 QUANTISER = 12
 """x264's constant quantiser: low enough for errors of about one grey level."""
 
@@ -164,8 +163,7 @@ def encode(frames: UInt8[np.ndarray, "t rows x"]) -> bytes:
         stream.pix_fmt = "yuv420p"
         stream.gop_size = stream.thread_count = 1
         for frame in frames:
-            picture = av.VideoFrame.from_ndarray(frame, format="yuv420p")
-            container.mux(stream.encode(picture))
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, "yuv420p")))
         container.mux(stream.encode(None))
     return buffer.getvalue()
 
@@ -186,20 +184,15 @@ def write(
     train: int,
     test: int,
     shape: sprites.Shape,
-    processes: int = PROCESSES,
+    processes: int = 2,
 ) -> int:
-    """Draws and writes the data set; the files depend on nothing but the arguments.
+    """Writes `train` and `test` clips of each class; returns the number of clips.
 
-    Args:
-        out: folder for train/, test/, groups.csv and boxes.csv.
-        seed: of all randomness; 0 or more.
-        train: training clips a class.
-        test: test clips a class.
-        shape: of a clip; below 31 frames the pause of group c is cut to a third.
-        processes: that draw and encode in parallel.
+    The files depend on nothing but the arguments. Below 31 frames the pause of group c
+    is cut to a third.
 
-    Returns:
-        The number of clips.
+    Raises:
+        UsageError: the shape or the seed cannot be, or there are other clips in `out`.
     """
     out = epath.Path(out)
     clips = clips_of(seed, train, test, shape)

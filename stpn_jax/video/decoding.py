@@ -18,12 +18,6 @@ from stpn_jax.video import riff
 
 Frame = UInt8[np.ndarray, "y x 3"]
 
-ENDINGS = (
-    *(".3gp", ".avi", ".flv", ".gif", ".m4v", ".mkv", ".mov"),
-    *(".mp4", ".mpeg", ".mpg", ".ogv", ".ts", ".webm", ".wmv"),
-)
-"""Endings of names of video files."""
-
 _MOST_PIXELS = 1 << 26
 """Of a frame: twice 8K. A damaged header may declare any size."""
 
@@ -243,12 +237,13 @@ def resize(frame: Frame, size: tuple[int, int]) -> UInt8[np.ndarray, "y2 x2 3"]:
     return cv2.resize(frame, size, interpolation=cv2.INTER_LINEAR)
 
 
-def decode(
-    path: epath.PathLike, size: tuple[int, int] | None = None
-) -> UInt8[np.ndarray, "t y x 3"]:
-    """All frames of a video, in this width and height or those of the first frame."""
-    video = Video(path)
-    return np.stack([resize(frame, size or video.size) for frame in video])
+def decode_image(file: bytes, mode: int) -> np.ndarray:
+    """The pixels of an image file in a mode of cv2.imdecode; empty if it is damaged."""
+    try:
+        pixels = cv2.imdecode(np.frombuffer(file, np.uint8), mode)
+    except cv2.error:
+        pixels = None
+    return np.empty((0, 0), np.uint8) if pixels is None else pixels
 
 
 def declared_frames(path: epath.PathLike) -> int:

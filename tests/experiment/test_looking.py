@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from stpn_jax.input_pipeline import snippets
+from stpn_jax.input_pipeline import batching
 from stpn_jax.records import records
 
 SIZE, COUNT, BOUND = (40, 24), 6, 20.0
@@ -36,7 +36,7 @@ def dataset():
 
 
 def test_frames_are_whole_and_in_rgb(dataset):
-    found = snippets.frames(dataset, 0, [5, 0, 3])
+    found = np.stack(list(batching.frames(dataset, 0, np.array([5, 0, 3]))))
     assert found.shape == (3, 24, 40, 3) and found.dtype == np.uint8
     expected = [(200, 60, 20), (0, 60, 20), (120, 60, 20)]
     assert np.abs(found.astype(int).mean(axis=(1, 2)) - expected).max() < 3
@@ -45,7 +45,7 @@ def test_frames_are_whole_and_in_rgb(dataset):
 
 @pytest.mark.parametrize(("position", "pixels"), [(0, 0), (3, 12), (4, 16), (5, 16)])
 def test_flow_is_in_pixels_and_the_last_one_stands_for_none(dataset, position, pixels):
-    found = snippets.displacement(dataset, 0, position)
+    found = batching.displacement(dataset, 0, position)
     assert found.shape == (24, 40, 2)
     np.testing.assert_allclose(found[..., 0], pixels, atol=0.4)
     np.testing.assert_allclose(found[..., 1], 0, atol=0.2)

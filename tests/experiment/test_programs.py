@@ -15,7 +15,7 @@ from configs import demo
 from stpn_jax import config as configs
 from stpn_jax.arrays import Batch
 from stpn_jax.experiment import export
-from stpn_jax.export import artifact, contract, writer
+from stpn_jax.export import artifact, writer
 from stpn_jax.input_pipeline import sampling
 from stpn_jax.models import build
 from stpn_jax.ops import tvl1
@@ -26,7 +26,7 @@ README = pathlib.Path(__file__).parents[2] / "README.md"
 CONFIG = configs.from_config_dict(demo.get_config())
 STAGE = CONFIG.stages[-1]
 SHAPE = sampling.SnippetShape(frames=1, paths=3, flow_length=4, tau=(2, 3))
-PREPROCESSING = contract.Preprocessing(
+PREPROCESSING = artifact.Preprocessing(
     size=(48, 40),
     input_size=32,
     frames=SHAPE.frames,
@@ -38,7 +38,7 @@ PREPROCESSING = contract.Preprocessing(
     snippets=2,
     views=1,
     seed=0,
-    span=export.span(SHAPE),
+    span=sampling.flows_needed(SHAPE, SHAPE.tau[1]) + 1,
 )
 LABELS = tuple("abcde")
 
@@ -107,7 +107,7 @@ def variables():
 
 @pytest.fixture(scope="module")
 def folder(variables, tmp_path_factory):
-    made = {dtype: network(dtype) for dtype in contract.DTYPES}
+    made = {dtype: network(dtype) for dtype in artifact.DTYPES}
     path = tmp_path_factory.mktemp("model") / "artifact"
     lowered = export.programs(made, PREPROCESSING)
     writer.write(path, lowered, variables, LABELS, PREPROCESSING)

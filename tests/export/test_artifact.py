@@ -10,10 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from stpn_jax.export import artifact, contract, writer
+from stpn_jax.export import artifact, writer
 from stpn_jax.utils.errors import UsageError
 
-PREPROCESSING = contract.Preprocessing(
+PREPROCESSING = artifact.Preprocessing(
     size=(24, 20),
     input_size=16,
     frames=1,

@@ -2,13 +2,13 @@
 
 from export.test_artifact import PREPROCESSING
 
-from stpn_jax.export import contract
+from stpn_jax.export import artifact
 
 
 def test_shapes_follow_from_the_preprocessing():
     shapes = {
         kind: {name: x.shape[1:] for name, x in arguments.items()}
-        for kind, arguments in contract.arguments(PREPROCESSING).items()
+        for kind, arguments in artifact.arguments(PREPROCESSING).items()
     }
     assert shapes["snippets"] == {
         "rgb": (1, 3, 16, 16),
@@ -20,6 +20,6 @@ def test_shapes_follow_from_the_preprocessing():
 
 
 def test_every_argument_is_explained():
-    for kind in contract.KINDS:
-        for argument in contract.describe(kind, PREPROCESSING).values():
+    for kind in artifact.KINDS:
+        for argument in artifact.describe(kind, PREPROCESSING).values():
             assert argument["meaning"] and argument["shape"][0] == "b"

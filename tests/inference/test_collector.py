@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from stpn_jax.inference import engine
-from stpn_jax.inference.predictions import Failure
-from stpn_jax.inference.samples import Result
+from stpn_jax.inference import predictions
+from stpn_jax.inference.predictions import Failure, Result
 
 LABELS = ("a", "b", "c")
 FRAME = np.zeros((4, 4, 3), np.uint8)
@@ -17,7 +16,7 @@ def result(*shares, mark=0.0):
 
 
 def collector():
-    return engine.Collector("clip", central=1, box=(0, 0, 2, 2), rate=10.0)
+    return predictions.Collector("clip", central=1, box=(0, 0, 2, 2), rate=10.0)
 
 
 def test_results_may_come_late_and_in_any_order():

@@ -7,7 +7,7 @@ import pytest
 from reference import toy
 
 from stpn_jax.export import artifact
-from stpn_jax.inference import engine, samples
+from stpn_jax.inference import engine
 from stpn_jax.inference.predictions import Failure, Prediction
 from stpn_jax.ops import tvl1
 from stpn_jax.video import decoding
@@ -29,11 +29,11 @@ def test_a_prediction_is_the_mean_over_snippets_and_crops(model):
     (found,) = predict(model, frames, snippets=3)
     settings = model.preprocessing
     small = np.stack([decoding.resize(frame, toy.SIZE) for frame in frames])
-    plans = samples.plans(settings, 20, 3)
-    flows = samples.compute_flows(settings, plans, small)
+    plans = engine.plan_snippets(settings, 20, 3)
+    flows = engine.compute_flows(settings, plans, small)
     shares, features, maps = [], [], []
     for plan in plans:
-        crops = list(samples.samples(settings, plan, small, flows))
+        crops = list(engine.crop_samples(settings, plan, small, flows))
         rgb, motion = (
             np.stack([c.rgb for c in crops]),
             np.stack([c.flow for c in crops]),
@@ -57,7 +57,7 @@ def test_a_prediction_is_the_mean_over_snippets_and_crops(model):
 
 @pytest.mark.parametrize("size", [7, 20, 64])
 def test_videos_may_share_batches_and_fail_between(model, monkeypatch, size):
-    monkeypatch.setattr(samples, "batch_size", lambda count, many: size)
+    monkeypatch.setattr(engine, "batch_size", lambda count, many: size)
     red, blue = toy.pictures(toy.RED), toy.pictures(toy.BLUE)
     found = predict(model, red, "missing.avi", blue, red[:1], None, blue, snippets=1)
     kinds = [type(one) for one in found]
@@ -96,7 +96,7 @@ def test_what_nobody_expected_is_a_reason_too(model, monkeypatch):
     def fail(*_):
         raise ZeroDivisionError("so\nit is")
 
-    monkeypatch.setattr(samples, "plans", fail)
+    monkeypatch.setattr(engine, "plan_snippets", fail)
     (found,) = predict(model, toy.pictures(toy.RED))
     assert found.reason == "ZeroDivisionError: so it is"
 

@@ -5,7 +5,7 @@ import weakref
 import numpy as np
 import pytest
 
-from stpn_jax.inference import timeline
+from stpn_jax.inference import predictions, video_sources
 
 LABELS = ("a", "b", "c")
 
@@ -14,7 +14,7 @@ def cells(text, sure=0.8, step=50):
     """Cells of 50 frames, each sure of the class that its letter names."""
     rest = (1 - sure) / 2
     return [
-        timeline.ScoredCell(
+        predictions.ScoredCell(
             i * step, (i + 1) * step, np.where(np.eye(3)["abc".index(c)], sure, rest)
         )
         for i, c in enumerate(text)
@@ -22,7 +22,7 @@ def cells(text, sure=0.8, step=50):
 
 
 def test_a_window_is_two_neighbours():
-    found = timeline.windows(cells("aab"), 25.0, LABELS)
+    found = predictions.windows(cells("aab"), 25.0, LABELS)
     assert [(w.start, w.end) for w in found] == [(0, 4), (2, 6)]
     assert found[0].label == "a" and found[0].probability == pytest.approx(0.8)
     np.testing.assert_allclose(found[1].probabilities, [0.45, 0.45, 0.1])
@@ -39,17 +39,17 @@ def test_a_window_is_two_neighbours():
     ],
 )
 def test_segments_are_runs_that_cover_the_video(text, expected):
-    found = timeline.segments(cells(text), 25.0, LABELS)
+    found = predictions.segments(cells(text), 25.0, LABELS)
     assert [(p.label, p.start, p.end) for p in found] == expected
 
 
 def test_an_unsure_cell_between_sure_ones_is_no_part():
     text = cells("aaa") + cells("b", 0.4) + cells("aaa")
     spread = [
-        timeline.ScoredCell(i * 50, (i + 1) * 50, c.probabilities)
+        predictions.ScoredCell(i * 50, (i + 1) * 50, c.probabilities)
         for i, c in enumerate(text)
     ]
-    (part,) = timeline.segments(spread, 25.0, LABELS)
+    (part,) = predictions.segments(spread, 25.0, LABELS)
     assert (part.label, part.start, part.end) == ("a", 0, 14)
 
 
@@ -72,7 +72,7 @@ def frames(count):
     ],
 )
 def test_cells_cover_the_video(count, lengths):
-    found = list(timeline.cut(frames(count), whole=20, step=8))
+    found = list(video_sources.cut(frames(count), whole=20, step=8))
     assert [len(cell.frames) for cell in found] == lengths
     assert [cell.alone for cell in found] == [count <= 20] * len(found)
     starts = np.cumsum([0, *lengths])[:-1].tolist()
@@ -97,13 +97,13 @@ def test_frames_are_forgotten():
             weakref.finalize(frame, died)
             yield frame
 
-    for cell in timeline.cut(counted(), whole=20, step=8):
+    for cell in video_sources.cut(counted(), whole=20, step=8):
         del cell
     assert 21 <= most <= 21 + 16
 
 
 def test_lengths_follow_the_rate_within_bounds():
-    assert timeline.lengths(25.0, None) == (750, 125)
-    assert timeline.lengths(10.0, 4.0) == (40, 20)
-    assert timeline.lengths(240.0, None) == (1500, 1200)
-    assert timeline.lengths(1.0, 0.1) == (2, 2)
+    assert video_sources.lengths(25.0, None) == (750, 125)
+    assert video_sources.lengths(10.0, 4.0) == (40, 20)
+    assert video_sources.lengths(240.0, None) == (1500, 1200)
+    assert video_sources.lengths(1.0, 0.1) == (2, 2)

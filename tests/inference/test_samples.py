@@ -8,7 +8,7 @@ import pytest
 from reference import toy
 
 from stpn_jax.export import artifact
-from stpn_jax.inference import samples
+from stpn_jax.inference import engine
 from stpn_jax.input_pipeline import sampling
 from stpn_jax.ops import tvl1
 from stpn_jax.video import decoding, flow_codec
@@ -24,7 +24,7 @@ def frames():
 
 def plan(centre, tau):
     position = sampling.SamplingPosition(0, centre, tau)
-    return samples.plan(position, samples.shape(SETTINGS), 14)
+    return sampling.plan(position, engine.shape(SETTINGS), 14)
 
 
 def test_flows_are_those_of_the_whole_video_and_no_others(frames, monkeypatch):
@@ -34,7 +34,7 @@ def test_flows_are_those_of_the_whole_video_and_no_others(frames, monkeypatch):
         flow_codec, "compute", lambda f, *a: pairs.append(len(f) - 1) or compute(f, *a)
     )
     chosen = [plan(2, 1), plan(11, 1)]
-    found = samples.compute_flows(SETTINGS, chosen, frames)
+    found = engine.compute_flows(SETTINGS, chosen, frames)
     assert sorted(found) == [0, 1, 2, 3, 4, *range(8, 13)]
     assert pairs == [5, 5]
     for index, codes in found.items():
@@ -43,8 +43,8 @@ def test_flows_are_those_of_the_whole_video_and_no_others(frames, monkeypatch):
 
 def test_a_sample_is_the_crop_of_its_frames_and_flows(frames):
     one = plan(7, 2)
-    flows = samples.compute_flows(SETTINGS, [one], frames)
-    found = list(samples.samples(SETTINGS, one, frames, flows))
+    flows = engine.compute_flows(SETTINGS, [one], frames)
+    found = list(engine.crop_samples(SETTINGS, one, frames, flows))
     assert len(found) == 10 and [s.flip for s in found] == [False] * 5 + [True] * 5
     corner, centre = found[0], found[4]
     np.testing.assert_array_equal(
@@ -63,27 +63,27 @@ def test_a_sample_is_the_crop_of_its_frames_and_flows(frames):
 def test_positions_are_those_of_testing():
     shape = sampling.SnippetShape(1, 3, 4, (1, 3))
     expected = sampling.test_positions(0, 50, shape, 7, "even", 0)
-    found = samples.plans(SETTINGS, 50, 7)
+    found = engine.plan_snippets(SETTINGS, 50, 7)
     assert [one.centre for one in found] == [one.centre for one in expected]
 
 
 def test_a_single_frame_has_no_motion():
     with pytest.raises(decoding.VideoError, match="single frame"):
-        samples.plans(SETTINGS, 1, 2)
+        engine.plan_snippets(SETTINGS, 1, 2)
     still = dataclasses.replace(SETTINGS, paths=0)
-    assert len(samples.plans(still, 1, 2)) == 2
+    assert len(engine.plan_snippets(still, 1, 2)) == 2
     frames = np.zeros((1, 40, 48, 3), np.uint8)
-    (one, _) = samples.plans(still, 1, 2)
-    assert samples.compute_flows(still, [one], frames) == {}
-    first = next(samples.samples(still, one, frames, {}))
+    (one, _) = engine.plan_snippets(still, 1, 2)
+    assert engine.compute_flows(still, [one], frames) == {}
+    first = next(engine.crop_samples(still, one, frames, {}))
     assert first.flow.shape == (0, 8, 32, 32)
 
 
 @pytest.mark.parametrize(("views", "expected"), [(1, 0), (2, 0), (10, 4)])
 def test_the_central_crop_is_not_mirrored(views, expected):
     settings = dataclasses.replace(SETTINGS, views=views)
-    assert samples.central_crop(settings) == expected
-    assert samples.crops(settings)[expected][:4] == (4, 8, 36, 40)
+    assert engine.central_crop(settings) == expected
+    assert engine.crops(settings)[expected][:4] == (4, 8, 36, 40)
 
 
 @pytest.fixture(scope="module")
@@ -94,13 +94,13 @@ def model(tmp_path_factory):
 def sample(value):
     rgb = np.zeros((1, 3, 32, 32), np.uint8)
     rgb[:, value % 3] = 200
-    return samples.Sample(rgb, np.full((3, 8, 32, 32), 128, np.uint8), False)
+    return engine.Sample(rgb, np.full((3, 8, 32, 32), 128, np.uint8), False)
 
 
 @pytest.mark.parametrize("size", [1, 3, 4])
 def test_each_result_is_its_samples(model, size):
     found = {}
-    queue = samples.Batches(model, size)
+    queue = engine.Batches(model, size)
     for i in range(7):
         queue.add(sample(i), lambda result, i=i: found.setdefault(i, result))
     assert len(found) == 7 // size * size
@@ -127,4 +127,4 @@ def test_each_result_is_its_samples(model, size):
 )
 def test_size_of_a_batch(monkeypatch, backend, count, many, size):
     monkeypatch.setattr(jax, "default_backend", lambda: backend)
-    assert samples.batch_size(count, many) == size
+    assert engine.batch_size(count, many) == size

@@ -1,8 +1,8 @@
-"""Paths, folders, globs and arrays become videos, and frames of one size."""
+"""Paths and arrays become videos, and frames of one size."""
 
 import numpy as np
 import pytest
-from reference import toy
+from reference import toy, videos
 
 from stpn_jax.inference import video_sources
 from stpn_jax.video import decoding
@@ -16,7 +16,7 @@ def read(given, limit=1e9, **options):
 
 def test_a_file_and_its_frames_are_the_same(tmp_path):
     path = toy.write_clip(tmp_path / "a.mp4")
-    frames = decoding.decode(path)
+    frames = videos.decode(path)
     for one, other in zip(read(path), read(frames), strict=True):
         np.testing.assert_array_equal(one, other)
     assert read(tmp_path / "a.mp4")[0].shape == (40, 48, 3)
@@ -76,33 +76,3 @@ class Endless(decoding.Video):
     def __iter__(self):
         while True:
             yield np.zeros((4, 4, 3), np.uint8)
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    for name in ("b.avi", "a.MP4", "notes.txt", "in/c.webm", "in/[x].avi", "é.mkv"):
-        path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
-        path.touch()
-    (tmp_path / "in" / "loop").symlink_to(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.mark.parametrize(
-    ("given", "videos", "empty"),
-    [
-        (["."], ["./a.MP4", "./b.avi", "./é.mkv", "./in/[x].avi", "./in/c.webm"], []),
-        (["*.avi", "b.avi"], ["b.avi"], []),
-        (["in/[x].avi"], ["in/[x].avi"], []),
-        (["**/*.webm"], ["in/c.webm"], []),
-        (["notes.txt", "missing.avi"], ["notes.txt", "missing.avi"], []),
-        (["i*"], ["in/[x].avi", "in/c.webm"], []),
-        (["*.mov", "b.avi"], ["b.avi"], ["*.mov"]),
-        (["["], [], ["["]),
-        (["http://127.0.0.1/a.mp4"], ["http://127.0.0.1/a.mp4"], []),
-    ],
-)
-def test_what_is_meant(folder, given, videos, empty):
-    found, nothing = video_sources.find_videos(given)
-    assert (sorted(found), nothing) == (sorted(videos), empty)

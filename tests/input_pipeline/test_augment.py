@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from stpn_jax import config
-from stpn_jax.input_pipeline import augmentation
+from stpn_jax.input_pipeline import sampling
 from stpn_jax.utils import errors
 
 SIZE = (340, 256)
@@ -31,13 +31,13 @@ SETTINGS = config.DataConfig(
 )
 
 
-def samples(count: int = 2000, **changes) -> list[augmentation.Crop]:
+def samples(count: int = 2000, **changes) -> list[sampling.Crop]:
     settings = dataclasses.replace(SETTINGS, **changes)
     rng = np.random.default_rng(0)
-    return [augmentation.train_crop(rng, SIZE, settings) for _ in range(count)]
+    return [sampling.train_crop(rng, SIZE, settings) for _ in range(count)]
 
 
-def sides(crop: augmentation.Crop) -> tuple[int, int]:
+def sides(crop: sampling.Crop) -> tuple[int, int]:
     return crop.y1 - crop.y0, crop.x1 - crop.x0
 
 
@@ -57,7 +57,7 @@ def test_no_distortion_gives_squares():
 
 def test_thirteen_fixed_positions():
     """340x256 less 224: quarter steps of 8 rows and 29 columns."""
-    places = augmentation.fixed_positions(32, 116)
+    places = sampling.fixed_positions(32, 116)
     assert len(set(places)) == 13
     assert {(0, 0), (0, 116), (32, 0), (32, 116), (16, 58)} <= set(places)
     assert {(16, 0), (16, 116), (32, 58), (0, 58)} <= set(places)
@@ -81,7 +81,7 @@ def test_crops_lie_inside_the_frame_and_half_are_mirrored():
 
 
 def test_ten_crops_are_corners_and_centre_and_their_mirror_images():
-    crops = augmentation.test_crops(SIZE, 224, 10)
+    crops = sampling.test_crops(SIZE, 224, 10)
     places = [(0, 0), (0, 116), (32, 0), (32, 116), (16, 58)]
     assert [c[:2] for c in crops] == places * 2
     assert [c.flip for c in crops] == [False] * 5 + [True] * 5
@@ -90,8 +90,8 @@ def test_ten_crops_are_corners_and_centre_and_their_mirror_images():
 
 def test_two_crops_and_one_crop_are_the_centre():
     centre = (16, 58, 240, 282)
-    assert augmentation.test_crops(SIZE, 224, 1) == [(*centre, False)]
-    assert augmentation.test_crops(SIZE, 224, 2) == [(*centre, False), (*centre, True)]
+    assert sampling.test_crops(SIZE, 224, 1) == [(*centre, False)]
+    assert sampling.test_crops(SIZE, 224, 2) == [(*centre, False), (*centre, True)]
 
 
 def test_crops_that_do_not_fit_are_named():
@@ -100,4 +100,4 @@ def test_crops_that_do_not_fit_are_named():
     with pytest.raises(errors.UsageError, match="crop_scales"):
         samples(1, crop_scales=())
     with pytest.raises(errors.UsageError, match="input_size = 257"):
-        augmentation.test_crops(SIZE, 257, 10)
+        sampling.test_crops(SIZE, 257, 10)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from stpn_jax import arrays, config
-from stpn_jax.input_pipeline import augmentation, batching, sampling, snippets
+from stpn_jax.input_pipeline import batching, sampling
 from stpn_jax.records import records
 from stpn_jax.utils import errors
 
@@ -172,9 +172,7 @@ def test_crops_are_where_they_say_and_channels_are_rgb():
     image = cv2.imencode(".png", pixels)[1].tobytes()
     batch = test(MadeDataset(image), sampling.SnippetShape(1, 0, 4, (1, 5)))[0]
     rgb = pixels[..., ::-1].transpose(2, 0, 1)
-    for sample, crop in zip(
-        batch.rgb, augmentation.test_crops(SIZE, 24, 10), strict=False
-    ):
+    for sample, crop in zip(batch.rgb, sampling.test_crops(SIZE, 24, 10), strict=False):
         expected = rgb[:, crop.y0 : crop.y1, crop.x0 : crop.x1]
         np.testing.assert_array_equal(sample[0], expected)
 
@@ -281,7 +279,7 @@ def address(array):
 
 
 def test_memory_is_used_again_once_all_views_are_gone():
-    made = snippets.Buffers()
+    made = batching.Buffers()
     first = made.empty((4, 5))
     place = address(first)
     view = first[1:].reshape(-1)[2:]
@@ -292,7 +290,7 @@ def test_memory_is_used_again_once_all_views_are_gone():
 
 
 def test_what_is_held_is_never_written_to():
-    made, wrong = snippets.Buffers(), []
+    made, wrong = batching.Buffers(), []
 
     def work(value):
         held = []
@@ -311,7 +309,7 @@ def test_what_is_held_is_never_written_to():
 
 
 def test_an_array_on_the_device_keeps_its_memory():
-    made = snippets.Buffers()
+    made = batching.Buffers()
     on_device = []
     for value in range(6):
         array = made.empty((1 << 16,))
@@ -323,7 +321,7 @@ def test_an_array_on_the_device_keeps_its_memory():
 
 
 def test_memory_of_another_size_is_given_back():
-    made = snippets.Buffers()
+    made = batching.Buffers()
     for size in (10, 20, 30):
         made.empty((size,))
     assert [owner.size for owner in made._owners] == [30]

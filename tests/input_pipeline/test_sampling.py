@@ -44,13 +44,14 @@ def test_frames_are_the_paths_centres():
 
 @pytest.mark.parametrize("transform", [lambda f: f, jax.jit])
 def test_stacks_interleave_x_and_y_and_need_each_flow_once(transform):
-    stacks = sampling.flow_stacks(np.array([[3, 4], [4, 5], [9, 9]]))
-    assert stacks.needed.tolist() == [3, 4, 5, 9]
-    x, y = stacks.needed, 100 + stacks.needed
+    shape = sampling.SnippetShape(frames=1, paths=3, flow_length=2, tau=(1, 1))
+    plan = sampling.plan(sampling.SamplingPosition(0, 5, 1), shape, 7)
+    assert plan.flows.tolist() == [3, 4, 5]
+    x, y = plan.flows, 100 + plan.flows
     codes = np.tile(np.stack([x, y], 1)[..., None, None], (2, 3)).astype(np.uint8)
-    found = transform(stacks.assemble)(codes)
+    found = transform(plan.flow_stacks)(codes)
     assert found.shape == (3, 4, 2, 3)
-    expected = [[3, 103, 4, 104], [4, 104, 5, 105], [9, 109, 9, 109]]
+    expected = [[3, 103, 4, 104], [4, 104, 5, 105], [5, 105, 5, 105]]
     np.testing.assert_array_equal(found[..., 0, 0], expected)
 
 

@@ -84,7 +84,7 @@ def test_records_have_every_frame_and_flow(cheap_flow, folder, tmp_path, capsys)
     parts = [membership[0] for membership in dataset.membership]
     assert (parts.count("train"), parts.count("test")) == (4, 2)
     for index, name in enumerate(dataset.names):
-        expected = decoding.decode(folder / name, SIZE)
+        expected = videos.decode(folder / name, SIZE)
         found = dataset.frames(index, range(len(expected)))
         for data, frame in zip(found, expected, strict=True):
             error = cv2.absdiff(grey(data), cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY))
@@ -458,7 +458,7 @@ def test_kill_9_and_the_same_command(folder, tmp_path):
     dataset = records.open_dataset(out_dir)
     assert list(dataset.num_frames) == [3, 17, 20] * 2
     for index, name in enumerate(dataset.names):
-        frames = [encoding.rgb(f, 95) for f in decoding.decode(folder / name, SIZE)]
+        frames = [encoding.rgb(f, 95) for f in videos.decode(folder / name, SIZE)]
         assert dataset.frames(index, range(len(frames))) == frames
         x, y = dataset.flows(index, range(len(frames) - 1))
         assert {grey(image).shape for image in x + y} == {SIZE[::-1]}

@@ -7,13 +7,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from stpn_jax.export import contract, writer
+from stpn_jax.export import artifact, writer
 
 LABELS = ("red", "green", "blue", "to the left", "to the right")
 SIZE, SIDE = (48, 40), 32
 PARAMETERS = {"scales": 2, "warps": 2}
 RED, GREEN, BLUE = (200, 60, 60), (60, 200, 60), (60, 60, 200)
-PREPROCESSING = contract.Preprocessing(
+PREPROCESSING = artifact.Preprocessing(
     size=SIZE,
     input_size=SIDE,
     frames=1,
@@ -43,7 +43,7 @@ def program(variables, rgb, motion, box, flip):
 
 def export(folder: pathlib.Path) -> pathlib.Path:
     """Writes the network as an artifact; float32 and bfloat16 are the same program."""
-    programs = {"snippets": dict.fromkeys(contract.DTYPES, program)}
+    programs = {"snippets": dict.fromkeys(artifact.DTYPES, program)}
     writer.write(folder, programs, {"gain": jnp.float32(2)}, LABELS, PREPROCESSING)
     return folder
 

@@ -6,6 +6,8 @@ import pathlib
 import av
 import numpy as np
 
+from stpn_jax.video import decoding
+
 
 def frames(count: int, size: tuple[int, int] = (64, 48), shift: int = 2) -> np.ndarray:
     """Noise that moves to the right by `shift` pixels a frame, [t y x 3]."""
@@ -15,6 +17,12 @@ def frames(count: int, size: tuple[int, int] = (64, 48), shift: int = 2) -> np.n
     wide = coarse.repeat(4, 0).repeat(4, 1)[:height]
     starts = [(count - 1 - i) * shift % 24 for i in range(count)]
     return np.stack([wide[:, start : start + width] for start in starts])
+
+
+def decode(path: pathlib.Path, size: tuple[int, int] | None = None) -> np.ndarray:
+    """All frames of a video, in this width and height or those of the first frame."""
+    video = decoding.Video(path)
+    return np.stack([decoding.resize(frame, size or video.size) for frame in video])
 
 
 def write(

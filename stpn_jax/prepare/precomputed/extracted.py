@@ -163,7 +163,7 @@ def _decode(path: epath.Path, data: bytes, mode: int) -> UInt8[np.ndarray, "y x 
     ends = [end for start, end in _ENDS.items() if data.startswith(start)]
     if ends and ends[0] not in data.rstrip(b"\0")[-_TAIL:]:
         raise decoding.VideoError(f"{path} is cut off or damaged")
-    pixels = encoding.decode(data, mode)
+    pixels = decoding.decode_image(data, mode)
     if not pixels.size:
         raise decoding.VideoError(f"{path} is not an image that can be read")
     if pixels.dtype != np.uint8:
