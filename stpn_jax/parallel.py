@@ -1,16 +1,13 @@
 """Devices and hosts: mapped steps, sharding, sums over hosts, preemption."""
 
-import contextlib
-import signal
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import numpy as np
 
 from stpn_jax.arrays import AnyBatch
-from stpn_jax.utils.errors import PreemptedError, UsageError
+from stpn_jax.utils.errors import UsageError
 
 AXIS = "data"
 
@@ -82,40 +79,3 @@ def sum_over_hosts(values: np.ndarray) -> np.ndarray:
     from jax.experimental import multihost_utils
 
     return np.asarray(multihost_utils.process_allgather(values)).sum(axis=0)
-
-
-_SIGNALLED = threading.Event()
-
-
-def check_preemption() -> None:
-    """Raises PreemptedError after a SIGTERM within `preemption`, for long loops."""
-    if _SIGNALLED.is_set():
-        raise PreemptedError("ended by SIGTERM")
-
-
-@contextlib.contextmanager
-def preemption() -> Iterator[Callable[[int], bool]]:
-    """Catches SIGTERM in the block.
-
-    Yields a function that says, after each step, whether to end with this one: on many
-    hosts the same step for all, once one of them was signalled.
-
-    Raises:
-        PreemptedError: at the end, if the signal came after the last step.
-    """
-    if jax.process_count() > 1:
-        from jax.experimental import multihost_utils
-
-        yield multihost_utils.reached_preemption_sync_point
-        return
-    _SIGNALLED.clear()
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda step: False  # Only the main thread receives signals.
-        return
-    before = signal.signal(signal.SIGTERM, lambda *_: _SIGNALLED.set())
-    try:
-        yield lambda step: _SIGNALLED.is_set()
-    finally:
-        signal.signal(signal.SIGTERM, before)
-    if _SIGNALLED.is_set():
-        raise PreemptedError("ended by SIGTERM")

@@ -20,7 +20,7 @@ import numpy as np
 import tqdm
 from etils import epath
 
-from stpn_jax import parallel, weights
+from stpn_jax import parallel, preemption, weights
 from stpn_jax.arrays import AnyBatch, Batch, MapBatch
 from stpn_jax.config import EvaluationConfig, StageConfig
 from stpn_jax.experiment import initialize, setup
@@ -163,7 +163,7 @@ class _Maps:
             variables = parallel.replicate(streams)
             bar = {"total": count // batch, "initial": done // batch, "mininterval": 5}
             for one in tqdm.tqdm(pixels(done // batch), unit="batch", **bar):
-                parallel.check_preemption()
+                preemption.check()
                 found = jax.device_get(forward(variables, parallel.shard(one)))
                 # No -1 for the samples: without RGB frames, image maps have size 0.
                 yield jax.tree.map(

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 from etils import epath
 
-from stpn_jax import parallel
+from stpn_jax import parallel, preemption
 from stpn_jax.arrays import AnyBatch
 from stpn_jax.config import RunConfig, StageConfig
 from stpn_jax.train.checkpoint import Checkpoints
@@ -50,7 +50,7 @@ def run(
     """
     first = int(state.step)
     with contextlib.ExitStack() as stack:
-        ends_with = stack.enter_context(parallel.preemption())
+        ends_with = stack.enter_context(preemption.caught())
         log = stack.enter_context(MetricsLog(directory, stage, first, names))
         trace = stack.enter_context(contextlib.ExitStack())
         for step in range(first + 1, stage.steps + 1):

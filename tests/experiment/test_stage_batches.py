@@ -10,7 +10,7 @@ from etils import epath
 
 from configs import demo
 from stpn_jax import config as configs
-from stpn_jax import parallel
+from stpn_jax import parallel, preemption
 from stpn_jax.datasets import official_splits
 from stpn_jax.experiment import (
     checkpoint_selection,
@@ -178,7 +178,7 @@ def test_several_hosts_are_rejected(experiment, monkeypatch):
 
 
 def test_sigterm_ends_the_computation_of_maps(experiment, monkeypatch):
-    monkeypatch.setattr(parallel, "_SIGNALLED", signalled := threading.Event())
+    monkeypatch.setattr(preemption, "_SIGNALLED", signalled := threading.Event())
     stage = stage_of(experiment)
     variables = initialize.initial_variables(experiment, stage)
     signalled.set()

@@ -11,7 +11,7 @@ import pytest
 
 from configs import demo
 from stpn_jax import config as configs
-from stpn_jax import parallel
+from stpn_jax import preemption
 from stpn_jax.arrays import Batch
 from stpn_jax.train import logging, loop
 from stpn_jax.train.checkpoint import Checkpoints, best_step
@@ -124,7 +124,7 @@ def test_sigterm_saves_the_step_and_ends(tmp_path, last):
 
 
 def test_a_late_sigterm_is_not_lost():
-    with pytest.raises(PreemptedError), parallel.preemption() as ends_with:
+    with pytest.raises(PreemptedError), preemption.caught() as ends_with:
         assert not ends_with(1)
         os.kill(os.getpid(), signal.SIGTERM)
 
