@@ -23,7 +23,7 @@ import numpy as np
 import torch
 
 from benchmarks.torch_stpn import Pyramid
-from configs import base, demo
+from configs import demo
 from stpn_jax import api
 from stpn_jax import config as configs
 from stpn_jax.experiment import export, initialize, setup
@@ -101,7 +101,7 @@ def build(
 ) -> Pyramid:
     """Exports our network into a folder; gives the same in torch."""
     config = demo.get_config()
-    config.model = base.model()
+    config.model = variants.get_config().model
     config.model.update(backbone=options.backbone, weights="none")
     parsed = configs.from_config_dict(config)
     stage = parsed.stages[-1]

@@ -7,14 +7,14 @@ and the rows of the paper's tables (studies/tables.py): configs/demo.py:table4_s
 
 import ml_collections
 
-from configs import base
+from configs import variants
 from studies import tables
 
 
 def get_config(variant: str = "") -> ml_collections.ConfigDict:
     """The config of a variant; sizes were chosen on other seeds than those shown."""
     _, row = tables.split(variant)
-    config = base.get_config("folder", "runs/demo/data")
+    config = variants.get_config("folder", "runs/demo/data")
     config.data.update(
         size=(72, 72),
         crop_size=64,
@@ -32,7 +32,7 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
     steps = {"spatial": 300, "temporal": 300, "pyramid": 400}
     for name, count in steps.items():
         config.stages[name].update(
-            **base.short_schedule(count),
+            **variants.short_schedule(count),
             batch=32,
             learning_rate=0.01 if name == "pyramid" else 0.05,
             max_grad_norm=20.0,

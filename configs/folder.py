@@ -9,15 +9,15 @@ Steps and rates are those of configs/ucf101.py; more clips want more steps.
 
 import ml_collections
 
-from configs import base
+from configs import variants
 from studies import tables
 
 
 def get_config(variant: str = "") -> ml_collections.ConfigDict:
     """The config of a variant; --config.data.data_dir names the records."""
     name, row = tables.split(variant, ("lite0_224",))
-    config = base.get_config("folder", "data/mine")
-    base.use_lite0(config)
+    config = variants.get_config("folder", "data/mine")
+    variants.use_lite0(config)
     if not name:
-        base.shrink(config, {"spatial": 150, "temporal": 400, "pyramid": 150})
+        variants.shrink(config, {"spatial": 150, "temporal": 400, "pyramid": 150})
     return tables.apply(config, row)

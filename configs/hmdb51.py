@@ -10,19 +10,19 @@ configs/hmdb51.py:table6_b, configs/hmdb51.py:lite0,table6_b.
 
 import ml_collections
 
-from configs import base
+from configs import variants
 from studies import tables
 
 
 def get_config(variant: str = "") -> ml_collections.ConfigDict:
     """The config of a variant."""
     name, row = tables.split(variant, ("lite0", "lite0_224"))
-    config = base.get_config("hmdb51", "data/hmdb51")
+    config = variants.get_config("hmdb51", "data/hmdb51")
     config.stages.spatial.update(steps=2500, lr_milestones=(1000, 2000))
     config.stages.temporal.update(steps=7000, lr_milestones=(4000, 6000))
     if name:
-        base.use_lite0(config)
+        variants.use_lite0(config)
     if name == "lite0":
         config.data.data_dir = "data/hmdb51_170x128"
-        base.shrink(config, {"spatial": 500, "temporal": 800, "pyramid": 300})
+        variants.shrink(config, {"spatial": 500, "temporal": 800, "pyramid": 300})
     return tables.apply(config, row)

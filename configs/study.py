@@ -11,7 +11,7 @@ configs/study.py:hmdb51,table6_b.
 
 import ml_collections
 
-from configs import base, demo
+from configs import demo, variants
 from studies import tables
 
 Config = ml_collections.ConfigDict
@@ -45,12 +45,12 @@ def real(name: str) -> Config:
     Nothing is held out: rates were chosen before, on a validation part of the training
     groups and on another seed (`python -m studies hmdb51 --choose`).
     """
-    config = base.get_config(name, f"data/{name}_170x128")
+    config = variants.get_config(name, f"data/{name}_170x128")
     config.data.validation_fraction = 0.0
-    base.use_lite0(config)
+    variants.use_lite0(config)
     steps = {"hmdb51": (500, 800), "ucf101": (150, 400)}[name]
     names = ("spatial", "temporal")
-    base.shrink(config, dict(zip(names, steps, strict=True)) | {"pyramid": 400})
+    variants.shrink(config, dict(zip(names, steps, strict=True)) | {"pyramid": 400})
     config.stages.pyramid.update(
         batch=32, learning_rate=0.01, lr_milestones=(240, 340), cached_views=8
     )

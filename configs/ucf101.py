@@ -10,17 +10,17 @@ configs/ucf101.py:table6_b, configs/ucf101.py:lite0,table6_b.
 
 import ml_collections
 
-from configs import base
+from configs import variants
 from studies import tables
 
 
 def get_config(variant: str = "") -> ml_collections.ConfigDict:
     """The config of a variant."""
     name, row = tables.split(variant, ("lite0", "lite0_224"))
-    config = base.get_config("ucf101", "data/ucf101")
+    config = variants.get_config("ucf101", "data/ucf101")
     if name:
-        base.use_lite0(config)
+        variants.use_lite0(config)
     if name == "lite0":
         config.data.data_dir = "data/ucf101_170x128"
-        base.shrink(config, {"spatial": 150, "temporal": 400, "pyramid": 150})
+        variants.shrink(config, {"spatial": 150, "temporal": 400, "pyramid": 150})
     return tables.apply(config, row)

@@ -14,7 +14,7 @@ import copy
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from configs import base
+from configs import variants
 from studies.rows import Change, Config, Row, Study, Table, row, table
 
 SPATIAL, TEMPORAL, AVERAGE = ("spatial",), ("temporal",), ("spatial", "temporal")
@@ -30,7 +30,7 @@ def _change(function: Callable[..., None]) -> Callable[..., Change]:
     return lambda *args, **kwargs: lambda config: function(config, *args, **kwargs)
 
 
-whole = _change(base.use_backbone)
+whole = _change(variants.use_backbone)
 """Table 7: the whole network on another backbone."""
 
 

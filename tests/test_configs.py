@@ -38,3 +38,11 @@ def test_unknown_variant_lists_the_known_ones(name):
     module = importlib.import_module(f"configs.{name}")
     with pytest.raises(ValueError, match="expected one of"):
         module.get_config("no_such_variant")
+
+
+def test_earlier_names_of_modules_are_found_with_a_warning():
+    with pytest.warns(FutureWarning, match="configs.base is now configs.variants"):
+        from configs import base
+    with pytest.warns(FutureWarning, match="configs.rows is now studies.tables"):
+        from configs import rows
+    assert rows.apply(base.get_config("folder", "x"), "table6_c").seed == 0
