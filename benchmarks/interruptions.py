@@ -118,7 +118,7 @@ def make_data(folder: pathlib.Path) -> pathlib.Path:
     """Records of a few made videos."""
     videos, data = folder / "videos", folder / "data"
     for command in (
-        ["data.synthetic", videos, "--seed=3", "--train=3", "--test=1", "--frames=24"],
+        ["synthetic", videos, "--seed=3", "--train=3", "--test=1", "--frames=24"],
         ["prepare", "--dataset=folder", f"--videos={videos}", f"--data_dir={data}",
          "--size=40x40"],
     ):  # fmt: skip

@@ -101,7 +101,7 @@ class Classifier:
             **options: as of `classify`.
 
         Yields:
-            An Prediction, or a Failure with the reason, for each video.
+            A Prediction, or a Failure with the reason, for each video.
 
         Raises:
             UsageError: an option is wrong.

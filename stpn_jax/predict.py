@@ -20,7 +20,6 @@ from etils import epath
 
 from stpn_jax.api import Classifier
 from stpn_jax.export import artifact
-from stpn_jax.inference import pictures
 from stpn_jax.inference import predictions as reporting
 from stpn_jax.inference.predictions import Failure, Prediction
 from stpn_jax.utils import compilation_cache, errors
@@ -28,6 +27,7 @@ from stpn_jax.utils.errors import Parser
 from stpn_jax.video import decoding, discovery
 
 TERMINATED = 128 + signal.SIGTERM  # Exit status, as shells have it.
+_DONE = "the videos before this one are done"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,6 +37,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _main(arguments: Sequence[str] | None) -> int:
     options = _parse(arguments)
+    try:
+        with errors.disk_errors(options.out or ".", _DONE):
+            return _predict(options)
+    except KeyboardInterrupt:
+        _log(f"error: interrupted; {_DONE}")
+        return 130
+
+
+def _predict(options: argparse.Namespace) -> int:
     compilation_cache.enable()
     classifier = Classifier.load(options.model, options.dtype, options.fast)
     settings = classifier.model.preprocessing
@@ -45,11 +54,7 @@ def _main(arguments: Sequence[str] | None) -> int:
             "warning: this network was trained on flow that another program computed; "
             "here it is TV-L1, and the difference costs accuracy"
         )
-    try:
-        return run(classifier, options)
-    except KeyboardInterrupt:
-        _log("error: interrupted; the videos before this one are done")
-        return 130
+    return run(classifier, options)
 
 
 def run(classifier: Classifier, options: argparse.Namespace) -> int:
@@ -101,7 +106,11 @@ def _draw(
     prediction: Prediction, path: str, place: epath.Path, options: argparse.Namespace
 ) -> dict[str, str]:
     """Writes the requested pictures; returns their paths."""
-    written = {}
+    written: dict[str, str] = {}
+    if not (options.pictures or options.overlay):
+        return written
+    from stpn_jax.inference import pictures  # Matplotlib, for pictures alone.
+
     if options.pictures:
         picture = pictures.draw(place.name, prediction)
         file = place.parent / f"{place.name}.png"
@@ -153,7 +162,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     add = parser.add_argument
     add("--model", required=True, help="folder of an exported network")
-    add("videos", nargs="+", metavar="VIDEO", help="a file, a folder or a glob")
+    add(
+        "videos",
+        nargs="+",
+        metavar="VIDEO",
+        help="a file, a folder (hidden files are skipped) or a glob",
+    )
     add("--out", help="folder for a .json a video, and for pictures [predictions]")
     add("--pictures", action="store_true", help="also a .png: bars and attention")
     add("--overlay", action="store_true", help="also an .mp4: attention on the video")

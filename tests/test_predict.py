@@ -1,5 +1,6 @@
 """predict: videos in, JSON and pictures out, with bad files among them."""
 
+import errno
 import io
 import json
 import os
@@ -209,7 +210,9 @@ import sys
 from stpn_jax import predict
 status = predict.main(sys.argv[1:])
 heavy = {"tensorflow", "tensorflow_datasets", "flax", "optax", "grain", "orbax"}
-ours = ("models", "train", "evaluation", "weights", "experiment", "data.records")
+heavy |= {"matplotlib", "PIL"}
+ours = ("models", "train", "evaluation", "weights", "experiment")
+ours += ("records", "datasets", "prepare", "report", "figures")
 heavy |= {f"stpn_jax.{name}" for name in ours}
 assert not heavy & set(sys.modules), heavy & set(sys.modules)
 sys.exit(status)
@@ -244,3 +247,15 @@ def test_sigterm_and_a_closed_pipe_end_it_quietly(model, tmp_path):
     process.stdout.close()
     assert b"Traceback" not in process.stderr.read()
     assert process.wait() == 128 + signal.SIGPIPE
+
+
+def test_a_full_disk_is_one_line_with_its_folder(model, tmp_path, monkeypatch, capsys):
+    def full(path, write):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(predict, "save", full)
+    path = write_clip(tmp_path / "clip.avi")
+    flags = [f"--model={model}", f"--out={tmp_path / 'out'}", "--snippets=1", path]
+    assert predict.main(flags) == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.startswith(f"error: the disk of {tmp_path / 'out'} is full; the videos")

@@ -189,7 +189,7 @@ class Collector:
 
     def __post_init__(self) -> None:
         """Prepares for the first cell."""
-        self._cells: list[tuple[int, int, list[np.ndarray]]] = []
+        self._cells: list[tuple[int, int, list[Any]]] = []
         self._features: dict[str, np.ndarray] = {}
         self._maps: dict[int, np.ndarray] = {}
         self._centres: list[int] = []
@@ -199,7 +199,7 @@ class Collector:
 
     def begin_cell(self, start: int, stop: int) -> None:
         """The next snippets lie between these frames."""
-        self._cells.append((start, stop, []))
+        self._cells.append((start, stop, [0.0, 0]))
 
     def begin_snippet(
         self,
@@ -224,7 +224,7 @@ class Collector:
         def receive(result: Result) -> None:
             self._awaited -= 1
             self.timings.network += result.seconds
-            cell.append(result.probabilities)
+            cell[:] = cell[0] + result.probabilities, cell[1] + 1
             for name, vector in result.features.items():
                 self._features[name] = self._features.get(name, 0) + vector
             if crop == self.central:
@@ -242,13 +242,13 @@ class Collector:
         if self.reason:
             return Failure(self.video, self.reason)
         cells = [
-            ScoredCell(start, stop, np.mean(found, axis=0))
-            for start, stop, found in self._cells
+            ScoredCell(start, stop, np.asarray(total / samples))
+            for start, stop, (total, samples) in self._cells
         ]
         lengths = [cell.stop - cell.start for cell in cells]
         distribution = np.average([c.probabilities for c in cells], 0, lengths)
         best = np.argsort(-distribution, kind="stable")[:top_k]
-        count = sum(len(found) for _, _, found in self._cells)
+        count = sum(samples for _, _, (_, samples) in self._cells)
         return Prediction(
             video=self.video,
             labels=tuple(labels[i] for i in best),

@@ -53,6 +53,7 @@ class Pool:
         if has_accelerator() or workers == 1:
             self._executor = concurrent.futures.ThreadPoolExecutor(workers)
         else:
+            os.environ.setdefault("OMP_NUM_THREADS", "1")  # Read as NumPy loads.
             self._executor = concurrent.futures.ProcessPoolExecutor(
                 workers,
                 multiprocessing.get_context("spawn"),

@@ -172,20 +172,18 @@ def _check_file(path: epath.Path) -> None:
 def _open(path: epath.Path, source: BinaryIO | None) -> "av.container.InputContainer":
     """Opens a file, and none that it refers to; `source` reads a remote one."""
     messages: list[str] = []
-    with _logged_errors(messages):
-        try:
+    try:
+        with _logged_errors(messages):
             container = av.open(
                 source or f"file:{path}",
                 "r",
                 metadata_errors="ignore",
                 options={"protocol_whitelist": "file"},
             )
-        except av.error.InvalidDataError as error:
-            raise VideoError(
-                f"FFmpeg finds no video in it{_quote(messages)}"
-            ) from error
-        except av.FFmpegError as error:
-            raise VideoError(f"FFmpeg: {error.strerror}") from error
+    except av.error.InvalidDataError as error:
+        raise VideoError(f"FFmpeg finds no video in it{_quote(messages)}") from error
+    except av.FFmpegError as error:
+        raise VideoError(f"FFmpeg: {error.strerror}") from error
     kind = container.format.name
     if any(name.endswith(_NO_VIDEO) for name in kind.split(",")):
         container.close()
