@@ -1,16 +1,22 @@
 """The config files: `--config=configs/NAME.py`, each with get_config(variant)."""
 
 import importlib
+import types
 import warnings
 from typing import Any
 
-_MOVED = {"base": "configs.variants", "rows": "studies.tables"}
+# Modules that users' config files may import by earlier names, with what they have.
+_MOVED = {
+    "base": ("configs.variants", ("get_config", "stage", "use_lite0", "shrink")),
+    "rows": ("studies.tables", ("split", "apply", "ROWS")),
+}
 
 
 def __getattr__(name: str) -> Any:
-    """Modules that users' config files may import by their earlier names."""
     if name not in _MOVED:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    message = f"configs.{name} is now {_MOVED[name]}"
-    warnings.warn(f"{message}; the old name will go", FutureWarning, stacklevel=2)
-    return importlib.import_module(_MOVED[name])
+    place, names = _MOVED[name]
+    message = f"configs.{name} is now {place}; the old name will go"
+    warnings.warn(message, FutureWarning, stacklevel=2)
+    module = importlib.import_module(place)
+    return types.SimpleNamespace(**{one: getattr(module, one) for one in names})

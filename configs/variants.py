@@ -3,6 +3,8 @@
 Fields, their defaults and the reasons for them stand in stpn_jax/config.py.
 """
 
+import dataclasses
+
 from stpn_jax import config as configs
 from stpn_jax import config_flag
 
@@ -16,10 +18,14 @@ def get_config(dataset: str = "", data_dir: str = "") -> config_flag.ConfigDict:
 
 
 def stage(**fields: object) -> config_flag.ConfigDict:
-    """One more stage, with the pyramid's fields where none are given."""
-    made = config_flag.stage_dict(configs.StageConfig(name="", init=()))
-    made.update(**fields)
-    return made
+    """One more stage; fields that have no default must be given."""
+    defaults = {
+        field.name: field.default
+        for field in dataclasses.fields(configs.StageConfig)
+        if field.default is not dataclasses.MISSING
+    }
+    current = {configs.current_name(name): value for name, value in fields.items()}
+    return config_flag.ConfigDict(defaults | current, sort_keys=False)
 
 
 def use_lite0(config: config_flag.ConfigDict) -> None:

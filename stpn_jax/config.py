@@ -136,13 +136,12 @@ class ModelConfig:
     sync_batch_norm: bool = False
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class StageConfig:
-    """One stage of the multi-stage training; by default the pyramid's (section 4.1).
+    """One stage of the multi-stage training of section 4.1.
 
-    It has the paper's ResNet schedule; the paper gives none for BN-Inception. SGD is
-    Caffe's, with TSN's momentum, weight decay and partial batch norm, which the paper
-    omits; dropout and max_grad_norm of the pyramid are ours.
+    SGD is Caffe's, with TSN's momentum, weight decay and partial batch norm, which the
+    paper omits. The stages of the paper's recipe stand below.
 
     Attributes:
         name: names the stage's folder in the workdir and its row in the results; in a
@@ -172,20 +171,18 @@ class StageConfig:
     """
 
     name: str
-    network: Literal["spatial", "temporal", "attended", "pyramid"] = "pyramid"
-    paths: Natural = 3
-    init: tuple[str, ...] = ("spatial", "temporal")
-    steps: Natural = 20000
-    batch: Count = 32
-    learning_rate: Positive = 0.001
-    lr_milestones: tuple[Count, ...] = dataclasses.field(
-        default=(10000,), metadata={"was": "drops"}
-    )
+    network: Literal["spatial", "temporal", "attended", "pyramid"]
+    paths: Natural
+    init: tuple[str, ...] = ()
+    steps: Natural
+    batch: Count
+    learning_rate: Positive
+    lr_milestones: tuple[Count, ...] = dataclasses.field(metadata={"was": "drops"})
     lr_decay: Positive = dataclasses.field(default=0.1, metadata={"was": "drop_factor"})
     momentum: Share = 0.9
     weight_decay: NotNegative = 5e-4
-    max_grad_norm: Positive = dataclasses.field(default=20.0, metadata={"was": "clip"})
-    dropout: Share = 0.5
+    max_grad_norm: Positive = dataclasses.field(metadata={"was": "clip"})
+    dropout: Share
     batch_norm: Literal["frozen", "first", "trained"] = "first"
     lr_multipliers: Rules = dataclasses.field(
         default=BIASES, metadata={"was": "multipliers"}
@@ -211,9 +208,9 @@ SPATIAL_STAGE = StageConfig(
     name="spatial",
     network="spatial",
     paths=0,
-    init=(),
     steps=3500,
     batch=128,
+    learning_rate=0.001,
     lr_milestones=(1500, 3000),
     max_grad_norm=40.0,
     dropout=0.8,
@@ -223,15 +220,28 @@ TEMPORAL_STAGE = StageConfig(
     name="temporal",
     network="temporal",
     paths=1,
-    init=(),
     steps=18000,
     batch=128,
     learning_rate=0.005,
     lr_milestones=(10000, 16000),
+    max_grad_norm=20.0,
     dropout=0.7,
     lr_multipliers=FLOW_START + BIASES,
 )
-PYRAMID_STAGE = StageConfig(name="pyramid")
+# The paper's schedule for ResNet; it gives none for BN-Inception. Dropout and
+# max_grad_norm are ours.
+PYRAMID_STAGE = StageConfig(
+    name="pyramid",
+    network="pyramid",
+    paths=3,
+    init=("spatial", "temporal"),
+    steps=20000,
+    batch=32,
+    learning_rate=0.001,
+    lr_milestones=(10000,),
+    max_grad_norm=20.0,
+    dropout=0.5,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -378,7 +388,8 @@ def _with_current_names(value: Any, path: str) -> Any:
         return value
     found: dict[str, Any] = {}
     for name, item in value.items():
-        current = current_name(name, path)
+        # Keys of `stages` are names of stages.
+        current = name if path.endswith("stages") else current_name(name, path)
         if current in found or (current != name and current in value):
             raise UsageError(f"{path} has both {name} and {current}; remove {name}")
         found[current] = _with_current_names(item, f"{path}.{name}")

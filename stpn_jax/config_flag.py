@@ -19,23 +19,33 @@ from stpn_jax.utils.errors import UsageError
 class ConfigDict(ml_collections.ConfigDict):
     """A ConfigDict that still takes the earlier names of fields, with a warning."""
 
+    def _current(self, key: str) -> str:
+        """The name now of a field that this section has; other keys stay."""
+        has_it = super().__contains__(configs.RENAMED.get(key, ""))
+        return configs.current_name(key) if has_it else key
+
     def __getitem__(self, key: str) -> Any:
-        return super().__getitem__(configs.current_name(key))
+        return super().__getitem__(self._current(key))
 
     def __setitem__(self, key: str, value: Any) -> None:
-        super().__setitem__(configs.current_name(key), value)
+        plain = isinstance(value, ml_collections.ConfigDict)
+        if plain and not isinstance(value, ConfigDict):
+            value = ConfigDict(value, sort_keys=False)
+        super().__setitem__(self._current(key), value)
 
     def __contains__(self, key: str) -> bool:
-        return super().__contains__(configs.RENAMED.get(key, key))
+        return super().__contains__(key) or super().__contains__(
+            configs.RENAMED.get(key, key)
+        )
 
     def get_type(self, key: str) -> Any:
         """The type that a flag's value must have."""
-        return super().get_type(configs.RENAMED.get(key, key))
+        return super().get_type(self._current(key))
 
     def update(self, *others: Any, **fields: Any) -> None:
         """As a dict's, but what is a ConfigDict already is updated in place."""
         for other in (*others, fields):
-            super().update({configs.current_name(k): v for k, v in other.items()})
+            super().update({self._current(k): v for k, v in other.items()})
 
 
 def config_dict(config: Config) -> ConfigDict:
@@ -43,16 +53,11 @@ def config_dict(config: Config) -> ConfigDict:
     fields = {
         f.name: _nested(getattr(config, f.name)) for f in dataclasses.fields(config)
     }
-    stages = {stage.name: stage_dict(stage) for stage in config.stages}
+    stages = {stage.name: _nested(stage) for stage in config.stages}
+    for stage in stages.values():
+        del stage["name"]  # Its key among the stages.
     fields["stages"] = ConfigDict(stages, sort_keys=False)
     return ConfigDict(fields, sort_keys=False)
-
-
-def stage_dict(stage: configs.StageConfig) -> ConfigDict:
-    """A stage as config files have it; its name is its key among the stages."""
-    fields: ConfigDict = _nested(stage)
-    del fields["name"]
-    return fields
 
 
 def _fields(value: Any) -> dict[str, Any]:

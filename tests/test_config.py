@@ -2,9 +2,10 @@
 
 import dataclasses
 
+import ml_collections
 import pytest
 
-from configs import demo
+from configs import demo, variants
 from stpn_jax import config as configs
 from stpn_jax import config_flag
 from stpn_jax.utils import manifest, strict
@@ -142,3 +143,31 @@ def test_flatten_names_stages():
     flat = manifest.flatten(configs.facts(config))
     assert flat["stages.pyramid.paths"] == 3
     assert flat["data.tau"] == [10, 10]
+
+
+def test_only_fields_are_renamed_not_stages():
+    config = demo.get_config()
+    config.stages["clip"] = variants.stage(
+        **{**config.stages.pyramid, "init": ("pyramid",)}
+    )
+    parsed = configs.from_config_dict(config)
+    assert [stage.name for stage in parsed.stages][-1] == "clip"
+
+
+def test_a_plain_config_dict_may_replace_a_section():
+    config = demo.get_config()
+    kept = {name: config.stages[name] for name in ("temporal", "spatial")}
+    config.stages = ml_collections.ConfigDict(kept, sort_keys=False)
+    config.model.pyramid = ml_collections.ConfigDict({"kind": "sum", "width": 8})
+    parsed = configs.from_config_dict(config)
+    assert [stage.name for stage in parsed.stages] == ["temporal", "spatial"]
+    assert parsed.model.pyramid == configs.FusionConfig("sum", 8)
+
+
+def test_a_stage_without_its_schedule_is_rejected():
+    config = demo.get_config()
+    config.stages["second"] = variants.stage(network="temporal", paths=1)
+    with pytest.raises(
+        UsageError, match=r"stages.*: the fields steps, batch.* missing"
+    ):
+        configs.from_config_dict(config)

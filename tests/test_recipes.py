@@ -6,11 +6,12 @@ import jax
 import pytest
 from flax import traverse_util
 
-from configs import hmdb51, rows, ucf101
+from configs import hmdb51, ucf101
 from stpn_jax import config as configs
 from stpn_jax.experiment import setup
 from stpn_jax.models import build
 from stpn_jax.train import optimizer
+from studies import tables
 
 
 def factors(module, variant, name):
@@ -37,7 +38,9 @@ def test_tsn_multipliers_on_bn_inception():
 
 
 @pytest.mark.parametrize("module", [ucf101, hmdb51])
-@pytest.mark.parametrize("row", [row for row in rows.ROWS if "7" in row or "2" in row])
+@pytest.mark.parametrize(
+    "row", [row for row in tables.ROWS if "7" in row or "2" in row]
+)
 def test_multipliers_of_every_backbones_row_match(module, row):
     config = configs.from_config_dict(module.get_config(row))
     for stage in config.stages:

@@ -80,7 +80,8 @@ def _register(
         path = directory / name
         if path.exists():
             there = read_json(path)
-            there = configs.upgraded(there, str(path)) if name == CONFIG else there
+            if name == CONFIG:
+                there = _upgraded(path, there)
             if differing := manifest.differences(there, facts, free):
                 raise UsageError(
                     f"{path}: this workdir belongs to another run: "
@@ -89,6 +90,16 @@ def _register(
                 )
         elif parallel.is_first_host():
             manifest.write(path, facts)
+
+
+def _upgraded(path: epath.Path, there: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return configs.upgraded(there, str(path))
+    except (UsageError, TypeError) as error:
+        raise UsageError(
+            f"{path}: this workdir belongs to another version's run ({error}); choose "
+            "another --workdir"
+        ) from error
 
 
 def read_json(path: epath.Path) -> dict[str, Any]:
@@ -122,10 +133,11 @@ def write_results(
         "digest": np.array(dataset.digest_of(videos)),
     }
     write_scores(directory, columns | probabilities)
+    files.write_whole(directory / RESULTS_TABLE, table)
+    # The results come last: a run that has them is tested.
     for name, content in ((TESTED, tested), (RESULTS_JSON, results)):
         facts = {key: dataclasses.asdict(value) for key, value in content.items()}
         files.write_whole(directory / name, json.dumps(facts, indent=2))
-    files.write_whole(directory / RESULTS_TABLE, table)
 
 
 def write_scores(directory: epath.Path, per_video: dict[str, np.ndarray]) -> None:
