@@ -31,12 +31,12 @@ else
   set_up dev
 fi
 failed=()
-check() { "$@" || failed+=("$1 $2"); }
+check() { "$@" || failed+=("${*:1:2}"); }
 
 say 'lint and types'
 check ruff check .
 check ruff format --check .
-check mypy stpn_jax
+check mypy
 [ ${#failed[@]} -eq 0 ] || printf 'failed: %s\n' "${failed[@]}" >&2
 
 say 'tests'

@@ -29,7 +29,10 @@ def main(arguments: Sequence[str]) -> None:
     for one in overrides:
         if not one.startswith("--config."):
             raise UsageError(f"unknown argument {one!r}; fields: --config.A.B=VALUE")
-    if getattr(options, "data", ""):
+    given = vars(options)
+    if given.get("workdir") == "":
+        raise UsageError("--workdir=: expected the name of a folder")
+    if given.get("data") and not given.get("tables"):
         overrides = [f"--config.data.data_dir={options.data}", *overrides]
     options.run(options, overrides)
 
@@ -122,12 +125,17 @@ def _parser() -> argparse.ArgumentParser:
         one.add_argument("--config", action="append", required=True, help=text)
         one.add_argument("--workdir", help="folder of the runs [runs/tableN]")
         one.add_argument("--rows", type=_names, default=[], help="only these variants")
+        one.epilog = f"variants: {', '.join(row.variant for row in table.rows)}"
         text = "official splits, with commas [the config's; table7: 1,2,3]"
         one.add_argument("--splits", type=_numbers, default=[], help=text)
     for name in STUDIES:
         one = add(name, study, f"the study {name} of RESULTS.md")
         one.add_argument("--only", type=_names, default=[], help="these, with commas")
-        modes = _add_run_options(one)
+        text = (
+            "of every row, also of tables with fewer seeds of their own, unless --only "
+            "names tables [each table's own]"
+        )
+        modes = _add_run_options(one, text)
         text = "score the --config.X=VALUE given on a validation part, as this trial"
         modes.add_argument("--choose", type=_trial, metavar="TRIAL", help=text)
         text = "train nothing, write the tables of the results that are there"
@@ -138,19 +146,23 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_run_options(parser: argparse.ArgumentParser) -> argparse._ActionsContainer:
+def _add_run_options(
+    parser: argparse.ArgumentParser, seeds: str = "of each row [its own]"
+) -> argparse._ActionsContainer:
     parser.add_argument("--data", default="", help="records [the config's]")
     parser.add_argument("--workdir", default="runs/study", help="folder of the runs")
-    return _add_result_options(parser)
+    return _add_result_options(parser, seeds)
 
 
-def _add_result_options(parser: argparse.ArgumentParser) -> argparse._ActionsContainer:
+def _add_result_options(
+    parser: argparse.ArgumentParser, seeds: str = "of each row [its own]"
+) -> argparse._ActionsContainer:
     """Where results and tables go, and how much is run; returns the latter's group."""
     parser.add_argument("--results", default="results", help="folder of the results")
     text = f"file of the tables [{report.REPORT}, or in --results where that is given]"
     parser.add_argument("--report", default="", help=text)
     modes = parser.add_mutually_exclusive_group()
-    modes.add_argument("--seeds", type=_count, default=0, help="of each row [its own]")
+    modes.add_argument("--seeds", type=_count, default=0, help=seeds)
     text = "a quick check: one seed, cut down"
     modes.add_argument("--brief", action="store_true", help=text)
     return modes
@@ -161,7 +173,7 @@ def _names(text: str) -> list[str]:
 
 
 def _numbers(text: str) -> list[int]:
-    return [int(name) for name in text.split(",")]
+    return [_count(name) for name in text.split(",")]
 
 
 def _trial(text: str) -> str:
@@ -171,7 +183,7 @@ def _trial(text: str) -> str:
 
 
 def _count(text: str) -> int:
-    if not text.isdecimal():
+    if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected 1 or more, found {text!r}")
     return int(text)
 

@@ -66,6 +66,8 @@ def prepare(
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UsageError(f"--results={options.results}: {error}") from error
+        if not (files.is_remote(folder) or os.access(folder, os.W_OK)):
+            raise UsageError(f"--results={options.results}: it cannot be written to")
     elif not folder.exists():
         raise UsageError(f"{folder}: no results are there yet")
     path = check(path_of(options), [f"{study}/{name}" for name in tables])
@@ -85,6 +87,8 @@ def check(path: epath.Path, markers: Iterable[str] = ()) -> epath.Path:
         found = epath.Path(os.path.realpath(path))
         if found.exists() and not os.path.isfile(found):
             raise UsageError(f"--report={path}: not a file")
+        if not os.path.isdir(found.parent):
+            raise UsageError(f"--report={path}: its folder does not exist")
         if not os.access(found.parent, os.W_OK):
             raise UsageError(f"--report={path}: its folder cannot be written to")
     _insert_all(found, dict.fromkeys(markers, ""))

@@ -25,6 +25,7 @@ from stpn_jax.utils.errors import UsageError
 from studies.rows import Repeat
 
 RUNS = "runs.json"
+_KINDS = {"answers": list, "runs": dict}  # of the values of each part of RUNS
 _FIXED = ("video", "group", "label")
 _DIGITS = 16  # of a digest
 
@@ -147,8 +148,13 @@ class ResultStore(NamedTuple):
             return {"answers": {}, "runs": {}}
         remedy = "restore it, or delete it with the .csv files and run the study again"
         notes = manifest.read(path, remedy)
-        if not notes.keys() >= {"answers", "runs"}:
-            raise UsageError(f"{path}: not the JSON that was written there; {remedy}")
+        for name, kind in _KINDS.items():
+            part = notes.get(name)
+            if not isinstance(part, dict) or not all(
+                isinstance(value, kind) for value in part.values()
+            ):
+                told = f"{path}: not the JSON that was written there ({name})"
+                raise UsageError(f"{told}; {remedy}")
         return notes
 
 

@@ -211,7 +211,7 @@ def run_table(
     _prepare(chosen)
     text = ""
     for index, run in enumerate(chosen, 1):
-        _announce(index, chosen)
+        _announce(index, chosen, "table ")
         kept = "finished rows and checkpoints are kept"
         with errors.disk_errors(path.parent, kept):
             train.train(open_run(run))
@@ -262,9 +262,10 @@ def _prepare(runs: Sequence[Run]) -> None:
     logging.set_verbosity(logging.FATAL)  # What Orbax logs as errors, it raises.
 
 
-def _announce(index: int, runs: Sequence[Run]) -> None:
+def _announce(index: int, runs: Sequence[Run], word: str = "") -> None:
     run = runs[index - 1]
-    print(f"\n== [{index}/{len(runs)}] {run.table}, {run.row.variant}: {run.directory}")
+    name = f"{word}{run.table}, {run.row.variant}"
+    print(f"\n== [{index}/{len(runs)}] {name}: {run.directory}")
 
 
 def _is_stored(run: Run, experiment: Experiment, store: ResultStore) -> bool:

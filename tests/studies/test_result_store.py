@@ -79,7 +79,16 @@ def test_a_damaged_note_is_reported(store):
         store.read("table")
 
 
-@pytest.mark.parametrize("content", ["[]", "{}"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"answers": {"a": 5}, "runs": {}}',
+        '{"answers": {}, "runs": {"a": 5}}',
+        '{"answers": [], "runs": {}}',
+        "[]",
+        "{}",
+    ],
+)
 def test_a_note_of_another_shape_is_reported(store, content):
     (store.folder / "runs.json").write_text(content)
     with pytest.raises(UsageError, match=r"runs\.json: not the JSON"):

@@ -23,8 +23,9 @@ from studies import report
         (["--tables", "--config.stages.pyramid.steps=3"], "--tables writes all"),
         (["--brief", "--seeds=2"], "--seeds: not allowed with"),
         (["--brief", "--choose=a"], "--choose: not allowed with"),
+        (["--workdir="], "--workdir=: expected the name of a folder"),
         (["--report=/dev/null"], "--report=/dev/null: not a file"),
-        (["--report=nowhere/R.md"], "--report=nowhere/R.md: its folder"),
+        (["--report=nowhere/R.md"], "--report=nowhere/R.md: its folder does not exist"),
     ],
 )
 def test_a_study_rejects(arguments, told, tmp_path):
@@ -40,6 +41,12 @@ def test_places_for_results_that_cannot_be_made_are_rejected(name, place, tmp_pa
         place.write_text("")
     with pytest.raises(UsageError, match=f"--results={place}: "):
         command.main([name, f"--results={place}", f"--report={tmp_path}/R.md"])
+
+
+def test_a_folder_that_cannot_be_written_to_is_rejected(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.access", lambda *_: False)  # Root may write everywhere.
+    with pytest.raises(UsageError, match=f"--results={tmp_path}: it cannot be written"):
+        command.main(["made", f"--results={tmp_path}"])
 
 
 def test_stages_that_no_row_has_are_rejected_by_the_products(tmp_path):
@@ -65,9 +72,21 @@ def test_a_report_that_cannot_be_written_is_rejected_before_training(
 
 
 @pytest.mark.parametrize("name", ("operator", "products", "made"))
-def test_numbers_of_seeds_that_make_no_table_are_rejected(name, tmp_path):
+@pytest.mark.parametrize("seeds", ("-1", "0"))
+def test_numbers_of_seeds_that_make_no_table_are_rejected(name, seeds, tmp_path):
     with pytest.raises(UsageError, match="--seeds: expected 1 or more"):
-        command.main([name, "--seeds=-1", f"--results={tmp_path}"])
+        command.main([name, f"--seeds={seeds}", f"--results={tmp_path}"])
+
+
+def test_splits_that_are_no_numbers_are_rejected():
+    with pytest.raises(UsageError, match="--splits: expected 1 or more, found 'x'"):
+        command.main(["table7", "--config=configs/ucf101.py", "--splits=1,x"])
+
+
+def test_the_help_of_a_papers_table_lists_its_rows(capsys):
+    with pytest.raises(SystemExit):
+        command.main(["table6", "--help"])
+    assert "table6_a, table6_b" in capsys.readouterr().out
 
 
 def test_other_results_have_a_report_of_their_own(tmp_path):
@@ -80,9 +99,10 @@ def test_other_results_have_a_report_of_their_own(tmp_path):
     assert path(f"{tmp_path}", "R.md") == "R.md"
 
 
-def test_tables_of_predictions_that_are_not_there_are_rejected(tmp_path):
+@pytest.mark.parametrize("data", ([], ["--data=X"]))
+def test_tables_of_predictions_that_are_not_there_are_rejected(data, tmp_path):
     with pytest.raises(UsageError, match="no results are there yet"):
-        command.main(["made", "--tables", f"--results={tmp_path}/none"])
+        command.main(["made", "--tables", *data, f"--results={tmp_path}/none"])
     assert not (tmp_path / "none").exists()
 
 
