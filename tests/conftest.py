@@ -12,7 +12,7 @@ import pytest
 CHECKED = [
     *("ops", "models", "train", "evaluation", "weights", "export", "figures"),
     *("datasets", "input_pipeline", "prepare", "records", "synthetic", "video"),
-    *("report", "inference", "pictures"),
+    *("report", "inference"),
 ]
 jaxtyping.install_import_hook(
     ["studies", *(f"stpn_jax.{part}" for part in CHECKED)], "beartype.beartype"
