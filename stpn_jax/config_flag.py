@@ -19,10 +19,12 @@ from stpn_jax.utils.errors import UsageError
 class ConfigDict(ml_collections.ConfigDict):
     """A ConfigDict that still takes the earlier names of fields, with a warning."""
 
-    def _current(self, key: str) -> str:
+    def _current(self, key: str, warns: bool = False) -> str:
         """The name now of a field that this section has; other keys stay."""
-        has_it = super().__contains__(configs.RENAMED.get(key, ""))
-        return configs.current_name(key) if has_it else key
+        name = configs.RENAMED.get(key, "")
+        if not super().__contains__(name):
+            return key
+        return configs.current_name(key) if warns else name
 
     def __getitem__(self, key: str) -> Any:
         return super().__getitem__(self._current(key))
@@ -31,7 +33,7 @@ class ConfigDict(ml_collections.ConfigDict):
         plain = isinstance(value, ml_collections.ConfigDict)
         if plain and not isinstance(value, ConfigDict):
             value = ConfigDict(value, sort_keys=False)
-        super().__setitem__(self._current(key), value)
+        super().__setitem__(self._current(key, warns=True), value)
 
     def __contains__(self, key: str) -> bool:
         return super().__contains__(key) or super().__contains__(
@@ -45,7 +47,7 @@ class ConfigDict(ml_collections.ConfigDict):
     def update(self, *others: Any, **fields: Any) -> None:
         """As a dict's, but what is a ConfigDict already is updated in place."""
         for other in (*others, fields):
-            super().update({self._current(k): v for k, v in other.items()})
+            super().update({self._current(k, True): v for k, v in other.items()})
 
 
 def config_dict(config: Config) -> ConfigDict:
