@@ -19,7 +19,8 @@ from stpn_jax.experiment.initialize import Variables
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.export import artifact, writer
 from stpn_jax.input_pipeline import sampling
-from stpn_jax.ops import image, tvl1
+from stpn_jax.models.preprocessing import grey
+from stpn_jax.ops import tvl1
 from stpn_jax.utils.errors import UsageError
 from stpn_jax.video import flow_codec
 from stpn_jax.weights import formats, own, source
@@ -195,7 +196,7 @@ def from_frames(
     def program(
         variables: Any, frames: UInt8[Array, "b t 3 y x"]
     ) -> tuple[Array, Array, artifact.Features]:
-        motion = jax.lax.map(assemble, image.grey(frames))[..., y0:y1, x0:x1]
+        motion = jax.lax.map(assemble, grey(frames))[..., y0:y1, x0:x1]
         rgb = frames[:, plan.frames, :, y0:y1, x0:x1]
         b = rgb.shape[0]
         box = jnp.broadcast_to(jnp.array([0, 0, side, side], jnp.float32), (b, 4))

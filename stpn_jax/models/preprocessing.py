@@ -3,11 +3,11 @@
 import dataclasses
 from typing import Literal
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Bool, Float, UInt8
 
 from stpn_jax.arrays import Array, Batch
-from stpn_jax.ops import image
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +52,7 @@ def flow(
     planes = _crop(batch.flow, batch.box, batch.flip, size, resize)
     flat = planes.reshape(planes.shape[0], -1, size, size)
     # A stack has an even number of channels: x stays at even places when flattened.
-    planes = image.mirror_flow_values(flat, batch.flip).reshape(planes.shape)
+    planes = mirror_flow_values(flat, batch.flip).reshape(planes.shape)
     return normalisation(jnp.moveaxis(planes, 2, -1))
 
 
@@ -65,7 +65,74 @@ def _crop(
 ) -> Float[Array, "b n c size size"]:
     flat = canvas.reshape(canvas.shape[0], -1, *canvas.shape[3:])
     if resize:
-        flat = image.crop_resize(flat, box, flip, size)
+        flat = crop_resize(flat, box, flip, size)
     else:
-        flat = image.mirror(flat[..., :size, :size], flip)
+        flat = mirror(flat[..., :size, :size], flip)
     return flat.reshape(*canvas.shape[:3], size, size)
+
+
+def crop_resize(
+    canvas: UInt8[Array, "b n y x"],
+    box: Float[Array, "b 4"],
+    flip: Bool[Array, "b"],
+    size: int,
+) -> Float[Array, "b n size size"]:
+    """Resizes each sample's crop to size x size and mirrors it where `flip` is set.
+
+    Linear interpolation, antialiased where it shrinks; pixels outside the crop have no
+    weight, so the canvas may hold anything there.
+
+    Args:
+        canvas: raw images, channels first.
+        box: crop in pixels of the canvas: y0 x0 y1 x1.
+        flip: mirror left to right.
+        size: side of the result.
+    """
+    images = canvas.astype(jnp.float32)
+    weights = jax.vmap(_weights, (0, 0, None, None))
+    rows = weights(box[:, 0], box[:, 2], canvas.shape[2], size)
+    columns = weights(box[:, 1], box[:, 3], canvas.shape[3], size)
+    columns = jnp.where(flip[:, None, None], columns[:, ::-1], columns)
+    return jnp.einsum("bsy,bnyx,btx->bnst", rows, images, columns)
+
+
+def mirror(
+    canvas: UInt8[Array, "b n y x"], flip: Bool[Array, "b"]
+) -> Float[Array, "b n y x"]:
+    """Mirrors samples where `flip` is set: crop_resize where the crop is the canvas."""
+    images = canvas.astype(jnp.float32)
+    return jnp.where(flip[:, None, None, None], images[..., ::-1], images)
+
+
+def mirror_flow_values(
+    flow: Float[Array, "b n y x"], flip: Bool[Array, "b"]
+) -> Float[Array, "b n y x"]:
+    """Reverses the sign of the x displacements of mirrored samples: v -> 255 - v.
+
+    Of the channels of quantised flow, x is at even places and y at odd ones.
+    """
+    is_x = jnp.arange(flow.shape[1]) % 2 == 0
+    return jnp.where(flip[:, None, None, None] & is_x[:, None, None], 255 - flow, flow)
+
+
+def _weights(
+    start: Float[Array, ""], stop: Float[Array, ""], length: int, size: int
+) -> Float[Array, "size length"]:
+    """Interpolation weights from the pixels start..stop of an axis to size pixels."""
+    step = (stop - start) / size
+    centres = start + (jnp.arange(size) + 0.5) * step - 0.5
+    pixels = jnp.arange(length)
+    distance = jnp.abs(pixels - centres[:, None]) / jnp.maximum(step, 1.0)
+    inside = (pixels >= start) & (pixels < stop)
+    weights = jnp.where(inside, jnp.maximum(1.0 - distance, 0.0), 0.0)
+    return weights / weights.sum(axis=1, keepdims=True)
+
+
+def grey(planes: UInt8[Array, "*n 3 y x"]) -> UInt8[jax.Array, "*n y x"]:
+    """Luminance of RGB images, bit for bit as OpenCV's cvtColor has it.
+
+    0.299 R + 0.587 G + 0.114 B in fixed point of 15 bits, rounded.
+    """
+    weights = jnp.array([9798, 19235, 3735], jnp.int32).reshape(3, 1, 1)
+    total = jnp.sum(jnp.asarray(planes, jnp.int32) * weights, axis=-3)
+    return ((total + (1 << 14)) >> 15).astype(jnp.uint8)
