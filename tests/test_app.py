@@ -47,7 +47,9 @@ def test_an_upload_is_predicted_and_deleted(service):
 def test_an_unreadable_upload_is_deleted_too(service, monkeypatch):
     bad = service.folder / "bad.mp4"
     bad.write_text("no video")
-    assert service.upload(str(bad)) == Failure(str(bad), "FFmpeg finds no video in it")
+    found = service.upload(str(bad))
+    assert isinstance(found, Failure) and found.video == str(bad)
+    assert found.reason.startswith("FFmpeg finds no video in it")
     long = toy.write_three_parts(service.folder / "long.mp4", seconds=60, rate=2)
     assert "too long: 60 s" in service.upload(long).reason
 
