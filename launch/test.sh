@@ -1,11 +1,15 @@
 #!/usr/bin/env bash
-# Lint, format, types and tests; arguments go to pytest:
+# Lint, format, types and tests; other arguments go to pytest:
 #
-#   bash launch/test.sh [--with-torch] [-k tvl1 ...]
+#   bash launch/test.sh                      the default tests: at most 5 minutes on two cores
+#   bash launch/test.sh --slow               and those that train, start processes or compare
+#   bash launch/test.sh --all [--with-torch] every test: at most 20 minutes
+#   bash launch/test.sh -k tvl1              what pytest's arguments choose
 #
-# --with-torch also compares with other people's networks, live: it installs torch.
-# Two workers share the test files, which takes 5 GB of memory, with torch 12;
-# -n 4 asks for four.
+# --all also opens the page in Chromium and checks the launchers with shellcheck: it
+# installs both where it runs as root on Debian or Ubuntu. --with-torch also compares with
+# other people's networks: it installs torch. Two workers share the test files, which takes
+# 5 GB of memory, with torch 12; -n 4 asks for four.
 set -euo pipefail
 # shellcheck source=launch/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -21,15 +25,38 @@ install_oracles() {
   fi
 }
 
-say 'ruff, mypy and pytest: on two cores 16 to 31 minutes with torch, less without,
-   plus the first install'
-if [ "${1:-}" = --with-torch ]; then
+# The tests that need a missing program are skipped.
+install_programs() {
+  local program missing=()
+  for program in chromium shellcheck; do
+    command -v "$program" >/dev/null || missing+=("$program")
+  done
+  [ ${#missing[@]} -gt 0 ] || return 0
+  if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
+    say "installing ${missing[*]}"
+    if apt-get -qq update && DEBIAN_FRONTEND=noninteractive \
+      apt-get -qq install --yes --no-install-recommends "${missing[@]}" >/dev/null; then
+      return 0
+    fi
+  fi
+  say "not installed: ${missing[*]}; their tests are skipped"
+}
+
+lane='not slow and not exhaustive' extras=(dev) oracles=
+while [ $# -gt 0 ]; do
+  case $1 in
+    -h | --help) sed -n '2,/^set/s/^# \{0,1\}//p' launch/test.sh && exit ;;
+    --slow) lane='not exhaustive' ;;
+    --all) lane='' extras+=(app browser) oracles=1 ;;
+    --with-torch) extras+=(torch) oracles=1 ;;
+    *) break ;;
+  esac
   shift
-  set_up dev torch
-  install_oracles
-else
-  set_up dev
-fi
+done
+
+set_up "${extras[@]}"
+[ -z "$oracles" ] || install_oracles
+[ -n "$lane" ] || install_programs
 failed=()
 check() { "$@" || failed+=("${*:1:2}"); }
 
@@ -40,5 +67,7 @@ check mypy
 [ ${#failed[@]} -eq 0 ] || printf 'failed: %s\n' "${failed[@]}" >&2
 
 say 'tests'
-check python -m pytest -q -n 2 --dist loadfile "$@"
+SECONDS=0
+check python -m pytest -q -n 2 --dist loadfile -m "$lane" --durations=20 "$@"
+say "tests took $((SECONDS / 60)) min $((SECONDS % 60)) s"
 [ ${#failed[@]} -eq 0 ]

@@ -1,0 +1,104 @@
+"""The whole path in one process: prepare, two updates, evaluate, export, predict."""
+
+import json
+import shutil
+
+import jax
+import numpy as np
+import pytest
+
+import stpn_jax
+from stpn_jax import cli
+from stpn_jax.synthetic import videos as synthetic
+from stpn_jax.train import checkpoint
+
+STAGES = ("spatial", "temporal", "pyramid")
+SHORT = [
+    "--config.data.size=(40, 40)",
+    "--config.data.crop_size=32",
+    "--config.data.input_size=32",
+    "--config.data.tau=(2, 4)",
+    "--config.model.temporal.width=32",
+    "--config.model.attention.width=32",
+    "--config.model.pyramid.width=64",
+    "--config.evaluation.batch=4",
+    "--config.run.log_every=1",
+    "--config.run.validate_every=2",
+    "--config.run.checkpoint_every=1",
+    *(
+        f"--config.stages.{stage}.{field}={value}"
+        for stage in STAGES
+        for field, value in (("steps", 2), ("batch", 4), ("lr_milestones", "(1,)"))
+    ),
+]
+
+
+def stpn(*arguments):
+    assert cli.main([str(one) for one in arguments]) == 0, arguments
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory):
+    """Videos, records, a finished run and its artifact."""
+    folder = tmp_path_factory.mktemp("smoke")
+    synthetic.main([str(folder / "videos"), "--train=2", "--test=1", "--frames=20"])
+    stpn(
+        *("prepare", "--dataset=folder", f"--videos={folder / 'videos'}"),
+        *(f"--data_dir={folder / 'data'}", "--size=40x40", "--workers=1"),
+    )
+    stpn("train", *flags(folder))
+    stpn("export", *flags(folder), f"--out={folder / 'artifact'}")
+    return folder
+
+
+def flags(folder, run="run"):
+    return [
+        "--config=configs/demo.py",
+        f"--config.data.data_dir={folder / 'data'}",
+        f"--workdir={folder / run}",
+        *SHORT,
+    ]
+
+
+def test_training_tests_each_stage_on_the_held_out_videos(work):
+    results = json.loads((work / "run" / "results.json").read_text())
+    assert list(results) == [*STAGES, "average of spatial and temporal"]
+    scores = np.load(work / "run" / "scores.npz")
+    assert all(scores[stage].shape == (13, 13) for stage in STAGES)
+
+
+def test_evaluating_again_gives_the_same_scores(work):
+    files = [work / "run" / name for name in ("results.json", "scores.npz")]
+    before = [file.read_bytes() for file in files]
+    stpn("evaluate", *flags(work))
+    assert files[0].read_bytes() == before[0]
+    assert files[1].read_bytes() == before[1]
+
+
+def test_an_interrupted_run_resumes_at_its_step(work):
+    """Equal to the bit, with every step logged once."""
+    again = work / "again"
+    shutil.copytree(work / "run", again)
+    for name in ("results.json", "scores.npz", "pyramid/checkpoints/2"):
+        path = again / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    stpn("train", *flags(work, "again"))
+    lines = (again / "pyramid" / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [1, 2]
+    folders = [work / run / "pyramid" / "checkpoints" for run in ("run", "again")]
+    one, other = map(checkpoint.restore_variables, folders)
+    jax.tree.map(np.testing.assert_array_equal, one, other)
+
+
+def test_the_artifact_names_the_classes_in_the_order_of_the_labels(work):
+    classifier = stpn_jax.Classifier.load(work / "artifact")
+    classes = json.loads((work / "data" / "dataset.json").read_text())["classes"]
+    assert list(classifier.labels) == classes
+
+
+def test_a_video_is_predicted(work, capsys):
+    clip = next((work / "videos" / "test").glob("*/*.mp4"))
+    capsys.readouterr()
+    stpn("predict", f"--model={work / 'artifact'}", clip)
+    (report,) = map(json.loads, capsys.readouterr().out.splitlines())
+    assert report["video"] == str(clip) and len(report["predictions"]) == 5
