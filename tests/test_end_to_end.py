@@ -507,7 +507,7 @@ def test_study_trains_its_rows_once_and_writes_their_table(data, tmp_path):
     assert first.count("[pyramid] 6/6") == 2
     assert first.count("maps of 80 training snippets of 39 videos") == 1
     text = (tmp_path / "RESULTS.md").read_text()
-    assert "<!-- made/sketches -->\n| row | accuracy | seeds | difference |" in text
+    assert "<!-- made/sketches -->\n| variant | accuracy | seeds | difference |" in text
     assert "| attention from motion alone |" in text and "0 of 1" in text
     with open(tmp_path / "results" / "made" / "sketches.csv") as file:
         rows = list(csv.DictReader(file))

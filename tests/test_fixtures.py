@@ -274,12 +274,13 @@ def test_results_give_the_same_tables(tmp_path, capsys):
     assert report.read_text() == expected
 
 
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("part", (*PARTS, "operator", "products"))
 def test_shipped_results_give_the_shipped_tables(part, tmp_path, capsys):
-    report = tmp_path / "RESULTS.md"
-    shutil.copy(ROOT / "RESULTS.md", report)
-    write_tables(part, ROOT / "results", report)
-    assert report.read_bytes() == (ROOT / "RESULTS.md").read_bytes()
+    shutil.copy(ROOT / "RESULTS.md", tmp_path)
+    shutil.copytree(ROOT / "results", tmp_path / "results")
+    write_tables(part, tmp_path / "results", tmp_path / "RESULTS.md")
+    for name in ("RESULTS.md", "results/TABLES.md"):
+        assert (tmp_path / name).read_bytes() == (ROOT / name).read_bytes()
 
 
 @pytest.mark.parametrize("name", CONFIGS)
