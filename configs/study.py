@@ -17,8 +17,8 @@ from studies import tables
 Config = ml_collections.ConfigDict
 SETS = ("hmdb51", "ucf101", "made")
 # Of levels over frozen streams, by stage and its own level's operator: the best mean in
-# validation over the variants that have it, of 0.0003, 0.001, 0.003 and 0.01. No variant
-# of the study has the last of the first two lines: these are as STCB's.
+# validation over the variants that have it, of 0.0003, 0.001, 0.003 and 0.01. No
+# variant of the study has the last of the first two lines: these are as STCB's.
 OWN_LEVEL = {"pyramid": "pyramid", "paths": "temporal", "attended": "attention"}
 RATES = {
     "pyramid": {"concatenation": 3e-4, "sum": 3e-3, "stcb": 1e-3, "bilinear": 1e-3},

@@ -69,8 +69,8 @@ class Output(NamedTuple):
             path.write_bytes(page.as_csv(page.Numbers(header, lines)))
         elif not path.exists():
             raise UsageError(f"{path}: no results are there yet")
-        header, *lines = shown(list(csv.reader(io.StringIO(path.read_text()))))
-        text = markdown.table(header, lines)
+        kept = shown(list(csv.reader(io.StringIO(path.read_text()))))
+        text = markdown.table(kept[0], kept[1:])
         self.write({name: text})
         print(text)
 

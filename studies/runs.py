@@ -168,7 +168,7 @@ def shorten(config: Config, frozen: bool) -> Config:
 
 
 def _streams_key(config: Config, overrides: Sequence[str]) -> str:
-    """Tells streams from others of the same seed; a variant may have one stream only."""
+    """Tells streams from others of a seed; a variant may have one stream only."""
     own = [one for one in overrides if stage_of(one) in initialize.STREAMS]
     facts = configs.facts(dataclasses.replace(config, stages=()))
     free = (*configs.FREE_FIELDS, *run_dir.FUSION_FIELDS)
@@ -195,9 +195,7 @@ def check_stages(overrides: Sequence[str], loaded: Iterable[Config]) -> None:
     for override in overrides:
         if stage_of(override) not in ("", *stages):
             known = ", ".join(sorted(stages))
-            raise UsageError(
-                f"{override}: no variant has that stage; they have {known}"
-            )
+            raise UsageError(f"{override}: no variant has that stage; known: {known}")
 
 
 def stage_of(override: str) -> str:

@@ -10,13 +10,8 @@ from studies.result_store import ResultStore
 from studies.tables import PAPER, STUDIES
 
 HEADER = (
-    "comparison",
-    "clips",
-    "streams",
-    "seeds",
-    "baseline",
-    "variant",
-    "difference",
+    *("comparison", "clips", "streams", "seeds"),
+    *("baseline", "variant", "difference", "paper's difference"),
 )
 CLIPS = {"hmdb51": "HMDB51", "ucf101": "UCF101", "made": "synthetic"}
 
@@ -77,7 +72,7 @@ FINDINGS = (
 def of_findings(results: epath.Path) -> str:
     """The summary of the studies in a folder; empty where none has a finding yet."""
     lines = [line for one in FINDINGS if (line := _line(one, results))]
-    return markdown.table([*HEADER, "paper's difference"], lines) if lines else ""
+    return markdown.table(HEADER, lines) if lines else ""
 
 
 def _line(finding: Finding, results: epath.Path) -> list[str]:

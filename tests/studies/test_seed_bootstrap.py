@@ -43,7 +43,7 @@ def test_interval_agrees_with_resamples_one_by_one(trainings):
 
 
 def test_a_difference_is_paired_by_training():
-    """Trainings far apart, one variant a little better in each: the interval is narrow."""
+    """Trainings far apart, one variant a little better in each: a narrow interval."""
     base = sampled()
     better = base.copy()
     better[:, [1, 8, 20, 30]] = True

@@ -40,7 +40,8 @@ def test_a_table_has_means_differences_and_groups():
     lines = accuracy_tables.of_study(TABLE, predictions()).splitlines()
     cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
     assert cells[0] == [
-        "variant", "accuracy", "seeds", "paper", "difference", "better in", "g", "long h"
+        "variant", "accuracy", "seeds", "paper", "difference", "better in", "g",
+        "long h",
     ]  # fmt: skip
     first, second = cells[2:]
     assert first[0] == "first" and first[1].startswith("62.5 [")
