@@ -86,14 +86,16 @@ def _line(finding: Finding, results: epath.Path) -> list[str]:
     base, ours = (
         accuracy_tables.correct(table, predictions, rows[one]) for one in compared
     )
-    if not (seeds := len(ours.keys() & base.keys())):
+    common = [repeat for repeat in ours if repeat in base]
+    if not common:
         return []
+    base, ours = ({repeat: one[repeat] for repeat in common} for one in (base, ours))
     labels = accuracy_tables.labels_of(predictions)
     accuracies = (accuracy_tables.accuracy(one, labels)[0] for one in (base, ours))
     means = (one.split()[0] for one in accuracies)
     difference = accuracy_tables.difference(ours, base, labels)[0]
     streams = "joint" if study == "made" or name == "joint" else "frozen"
-    protocol = (f"{CLIPS[study]}, {len(labels)}", streams, str(seeds))
+    protocol = (f"{CLIPS[study]}, {len(labels)}", streams, str(len(common)))
     paper = _of_paper(*(finding.of_paper or compared))
     return [finding.text, *protocol, *means, difference, paper]
 
