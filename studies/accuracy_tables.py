@@ -179,7 +179,7 @@ def interval(values: Float64[np.ndarray, "trainings n"], labels: Labels) -> Inte
 
 
 def of_search(study: Study, folder: epath.Path) -> str:
-    """Mean class accuracy on the validation part: a line a variant, a column a run.
+    """Mean class accuracy on validation videos: a line a variant, a column a run.
 
     Raises UsageError if runs, whose predictions are in `folder`, have other videos.
     """

@@ -2,7 +2,7 @@
 
 A table stands between `<!-- STUDY/TABLE -->` and `<!-- end -->`; all else in the files
 is left as it is. A table whose marker is in TABLES.md is written there, every other one
-into RESULTS.md, at its end where its marker is missing.
+into RESULTS.md: at its end where its marker is missing, the summary at its start.
 """
 
 import argparse
@@ -139,7 +139,8 @@ def insert(text: str, marker: str, table: str) -> str:
     block = f"{start}\n{table}{END}"
     before, found, rest = text.partition(start)
     if not found:
-        return f"{text.rstrip()}\n\n{block}\n".lstrip()
+        blocks = (block, text) if marker == SUMMARY else (text.rstrip(), block)
+        return "\n\n".join(blocks).strip() + "\n"
     inside, ended, after = rest.partition(END)
     if not ended or "<!--" in inside:
         raise UsageError(f"it lacks the {END} of {start}")

@@ -80,6 +80,7 @@ def test_a_table_whose_marker_is_in_the_second_file_is_written_there(tmp_path):
     folder = epath.Path(tmp_path)
     more, first = folder / report.MORE, folder / "R.md"
     more.write_text(report.insert("Side tables.\n", "study/side", "| old |\n"))
+    first.write_text("Words.\n")
     tables = {"side": "| new |\n", "main": "| one |\n"}
     report.Output("study", folder / "study", first).write(tables, "| all |\n")
     assert "| new |" in more.read_text() and "| old |" not in more.read_text()
