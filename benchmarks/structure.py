@@ -66,7 +66,7 @@ def get_config():
     for stage in config.stages.values():
         stage.update(steps=1, batch={BATCH})
     config.data.update(size={RECORD[::-1]}, data_dir="data", validation_fraction=0.0)
-    config.evaluation.update(snippets=1, views=1, frames=1, batch={BATCH})
+    config.evaluation.update(snippets=1, crops=1, frames=1, batch={BATCH})
     return config
 """
 

@@ -250,7 +250,7 @@ def _stage(case: Case) -> configs.StageConfig:
         dropout=0.5,
         batch_norm="trained",
         lr_multipliers=(),
-        cached_views=0,
+        cached_crops=0,
         trained_on="train",
         select="last",
     )

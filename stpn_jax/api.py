@@ -113,7 +113,7 @@ class Classifier:
     ) -> Features | list[Features]:
         """Vectors by name (spatial, temporal, attended, fused) of a video or of each.
 
-        They are averages over snippets and views; arguments are those of `classify`.
+        They are averages over snippets and crops; arguments are those of `classify`.
         """
         found = self.classify(videos, **options)
         if isinstance(found, Prediction):

@@ -113,7 +113,7 @@ def snippets(experiment: Experiment) -> tuple[Snippets, Snippets]:
     settings, videos = experiment.config.evaluation, experiment.split.test
     train = stage_batches.train_batches(experiment, stage, variables, 0)
     test = stage_batches.test_batches(experiment, stage, variables, videos, settings)
-    return _collect(train, VIEWS), _collect(test, settings.snippets * settings.views)
+    return _collect(train, VIEWS), _collect(test, settings.snippets * settings.crops)
 
 
 def _collect(batches: Iterable[Any], most: int) -> Snippets:

@@ -500,7 +500,7 @@ def test_study_trains_its_rows_once_and_writes_their_table(data, tmp_path):
         "studies", "made", f"--data={data}", "--only=sketches", "--seeds=1",
         f"--workdir={tmp_path / 'runs'}", f"--results={tmp_path / 'results'}",
         f"--report={tmp_path / 'RESULTS.md'}", *SHORT,
-        "--config.stages.pyramid.cached_views=2",
+        "--config.stages.pyramid.cached_crops=2",
     )  # fmt: skip
     first = run(*command).stdout
     assert first.count("[spatial] 6/6") == first.count("[temporal] 6/6") == 1

@@ -184,22 +184,24 @@ def read_description(data_dir: epath.PathLike) -> dict[str, Any] | None:
 def open_dataset(
     data_dir: epath.PathLike, size: Sequence[int] | None = None, prepare: str = ""
 ) -> Dataset:
-    """Opens the records that the command `prepare` wrote, which messages quote.
+    """Opens records; messages quote the command `prepare` with a --data_dir.
 
     Raises:
         UsageError: there are no records, they are of another size, or damaged.
     """
     data_dir = epath.Path(data_dir)
-    command = prepare or f"{PREPARE} --data_dir={data_dir}"
+    prepare = f"{prepare or PREPARE} --data_dir="
+    command = f"{prepare}{data_dir}"
     description = read_description(data_dir)
     if description is None:
         raise UsageError(f"{data_dir} holds no records; make them with: {command}")
     meta = _meta(description["meta"], data_dir)
     if size is not None and tuple(size) != meta.size:
+        found, expected = ("x".join(map(str, one)) for one in (meta.size, size))
         raise UsageError(
-            f"{data_dir} holds records of {'x'.join(map(str, meta.size))} pixels where "
-            f"{'x'.join(map(str, size))} is expected; prepare another data_dir with: "
-            f"{command}"
+            f"{data_dir} holds records of {found} pixels where {expected} is expected; "
+            "set config.data.data_dir to another folder, and make it with: "
+            f"{prepare}{data_dir}_{expected}"
         )
     index = _load_index(data_dir, command)
     shards = byte_ranges.Files([data_dir / str(shard) for shard in index["shards"]])

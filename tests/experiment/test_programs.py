@@ -36,7 +36,7 @@ PREPROCESSING = artifact.Preprocessing(
     bound=20.0,
     flow={"scales": 2, "warps": 2},
     snippets=2,
-    views=1,
+    crops=1,
     seed=0,
     span=sampling.flows_needed(SHAPE, SHAPE.tau[1]) + 1,
 )

@@ -23,7 +23,7 @@ PREPROCESSING = artifact.Preprocessing(
     bound=20.0,
     flow=PARAMETERS,
     snippets=2,
-    views=10,
+    crops=10,
     seed=0,
     span=11,
 )
