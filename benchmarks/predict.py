@@ -1,4 +1,4 @@
-"""From a video file to the answer, ours and the same network in torch with cv2's TV-L1.
+"""From a video file to its prediction: ours, and in torch with cv2's TV-L1.
 
     python -m benchmarks.predict --clips=VIDEOS [--backbone=resnet50] [--count=1]
 
@@ -147,13 +147,13 @@ def compare(
         runs = []
         for _ in range(repeats):
             started = time.perf_counter()
-            answer = classifier.classify(path)
+            prediction = classifier.classify(path)
             total = time.perf_counter() - started
-            runs.append((total, *vars(answer.timings).values()))
+            runs.append((total, *vars(prediction.timings).values()))
         rows[name] = np.median(runs, axis=0)
-        distributions[name] = answer.distribution
+        distributions[name] = prediction.distribution
     rows["torch, cv2"], distributions["torch, cv2"] = in_torch(path, peer, used)
-    print(f"{path.name}, {answer.num_frames} frames")
+    print(f"{path.name}, {prediction.num_frames} frames")
     theirs = rows["torch, cv2"]
     for name, (total, decode, flow, network) in rows.items():
         apart = np.abs(distributions[name] - distributions["torch, cv2"]).max()

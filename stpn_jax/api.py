@@ -44,7 +44,7 @@ class Classifier:
         Args:
             path: folder of the artifact.
             dtype: of the activations: float32 or bfloat16.
-            fast: a faster optical flow, one view and at most three snippets a video.
+            fast: a faster optical flow, one crop and at most three snippets a video.
 
         Raises:
             UsageError: the artifact is incomplete or does not run here, and why.

@@ -201,7 +201,7 @@ class StageConfig:
 
     @property
     def rate_rules(self) -> Rules:
-        """The multipliers, behind one that freezes the streams where it is cached."""
+        """lr_multipliers, behind one that freezes the streams where it is cached."""
         return (*(FROZEN_STREAMS if self.cached_crops else ()), *self.lr_multipliers)
 
 

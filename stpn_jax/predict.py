@@ -185,7 +185,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add(
         "--limit_minutes", type=_positive(float), default=240.0, help="of a video [240]"
     )
-    add("--fast", action="store_true", help="fast flow, 1 view, at most 3 snippets")
+    add("--fast", action="store_true", help="fast flow, 1 crop, at most 3 snippets")
     add("--dtype", choices=artifact.DTYPES, default="float32", help="of activations")
     options = parser.parse_args(arguments)
     if options.pictures or options.overlay:

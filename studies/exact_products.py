@@ -156,7 +156,7 @@ def sketched(
     With `root`, square root and L2 follow at every location, as in the network.
     """
     m, channels = train.shape[1], train.shape[-1]
-    sketches = [count_sketch.draw((seed, k), channels, width) for k in range(m)]
+    sketches = [count_sketch.sample((seed, k), channels, width) for k in range(m)]
 
     @jax.jit
     def of_block(paths: jax.Array) -> jax.Array:

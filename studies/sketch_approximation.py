@@ -130,7 +130,7 @@ def outer(x: Rows) -> Float64[np.ndarray, "n entries"]:
 
 def sketched(m: int, channels: int, width: int, seed: int, dtype: type) -> Features:
     """STCB, whose sketches are rounded to a dtype before the Fourier transform."""
-    drawn = [count_sketch.draw((seed, i), channels, width) for i in range(m)]
+    drawn = [count_sketch.sample((seed, i), channels, width) for i in range(m)]
 
     @jax.jit
     def rounded(rows: list[jax.Array]) -> jax.Array:

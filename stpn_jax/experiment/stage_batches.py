@@ -168,7 +168,7 @@ class _Maps:
             for one in tqdm.tqdm(pixels(done // batch), unit="batch", **bar):
                 preemption.check()
                 found = jax.device_get(forward(variables, parallel.shard(one)))
-                # No -1 for the samples: without RGB frames, image maps have size 0.
+                # No -1 for the samples: without RGB frames, maps have size 0.
                 yield jax.tree.map(
                     lambda x: x.reshape(x.shape[0] * x.shape[1], *x.shape[2:]), found
                 )

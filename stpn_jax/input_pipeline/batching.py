@@ -207,8 +207,8 @@ class Buffers:
     def empty(self, shape: tuple[int, ...]) -> UInt8[np.ndarray, "..."]:
         """An array of arbitrary bytes, like numpy.empty.
 
-        Its memory is reused when neither it nor a view of it is held: the base of all
-        views is the owner that is kept here.
+        Its memory is reused when neither it nor a slice of it is held: the base of all
+        slices is the owner that is kept here.
         """
         size = math.prod(shape)
         with self._lock:

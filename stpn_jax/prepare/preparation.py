@@ -132,7 +132,8 @@ def _announce(flags: Flags, chosen: listing.Listing, say: Say) -> None:
         f"from {flags.videos or flags.frames}"
     )
     if absent := sum(chosen.absent.values()):
-        say(f"{absent} clips of these classes are in the lists and not in the folder")
+        count = wording.counted(absent, "clip")
+        say(f"in the lists and not in the folder: {count} of these classes")
     flow = f"the flow of {flags.flow}" if flags.flow else "TV-L1 flow"
     say(
         f"each becomes {width}x{height} frames and {flow} (JPEG quality "

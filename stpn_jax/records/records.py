@@ -5,7 +5,7 @@ A record is one video: a tf.train.Example of
     name        text    path below the folder of videos, unique
     label       int     class index
     group       text    group of its class, for scores by group; may be empty
-    source      text    clips cut from one film share it
+    source      text    clips of one recording share it
     num_frames  int     n
     frames      n     x JPEG, RGB
     flow_x      n - 1 x JPEG, grey: the flow from each frame to the next, quantised
@@ -77,7 +77,7 @@ class Dataset:
         names: path of each video below the folder it was prepared from.
         labels: class index.
         groups: group of the class, or empty.
-        sources: the film or recording that a clip was cut from.
+        sources: the recording that a clip was cut from.
         membership: train, test or none, for each official split.
         num_frames: frames of each video; it has one flow less.
         images: byte ranges of the JPEG files, by feature.

@@ -97,7 +97,7 @@ def test_maps_give_the_scores_of_pixels(experiment, network):
     np.testing.assert_allclose(scores[0], scores[1], atol=2e-5)
 
 
-def test_batches_resume_at_any_step_and_cover_all_views(experiment):
+def test_batches_resume_at_any_step_and_cover_all_crops(experiment):
     stage = stage_of(experiment, steps=10)
     variables = initialize.initial_variables(experiment, stage)
     whole = list(stage_batches.train_batches(experiment, stage, variables, 0))

@@ -278,14 +278,14 @@ def address(array):
     return array.__array_interface__["data"][0]
 
 
-def test_memory_is_used_again_once_all_views_are_gone():
+def test_memory_is_used_again_once_nothing_refers_to_it():
     made = batching.Buffers()
     first = made.empty((4, 5))
     place = address(first)
-    view = first[1:].reshape(-1)[2:]
+    part = first[1:].reshape(-1)[2:]
     del first
     assert address(made.empty((4, 5))) != place
-    del view
+    del part
     assert address(made.empty((5, 4))) == place
 
 

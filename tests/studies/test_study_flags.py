@@ -11,7 +11,7 @@ from studies import report
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["--config.seed=7"], "--config.seed=7: the study gives each row its own"),
         (["--config.model.sketch_seed=3"], "sketch_seed=3: the study gives"),
@@ -28,8 +28,8 @@ from studies import report
         (["--report=nowhere/R.md"], "--report=nowhere/R.md: its folder does not exist"),
     ],
 )
-def test_a_study_rejects(arguments, told, tmp_path):
-    with pytest.raises(UsageError, match=told.replace(".", r"\.")):
+def test_a_study_rejects(arguments, message, tmp_path):
+    with pytest.raises(UsageError, match=message.replace(".", r"\.")):
         command.main(["made", f"--results={tmp_path}", *arguments])
 
 
@@ -56,17 +56,17 @@ def test_stages_that_no_row_has_are_rejected_by_the_products(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("<!-- made/parts -->\n", r"R\.md: it lacks the <!-- end -->"),
         ("<!-- made/parts -->\n<!-- end -->\n" * 2, r"R\.md: it has .* twice"),
     ],
 )
 def test_a_report_that_cannot_be_written_is_rejected_before_training(
-    text, told, tmp_path
+    text, message, tmp_path
 ):
     (tmp_path / "R.md").write_text(text)
-    with pytest.raises(UsageError, match=told):
+    with pytest.raises(UsageError, match=message):
         command.main(["made", f"--results={tmp_path}", f"--report={tmp_path}/R.md"])
     assert (tmp_path / "R.md").read_text() == text
 
