@@ -33,7 +33,7 @@ def get_config(variant: str = "") -> Config:
     config = synthetic() if name == "made" else real(name or "hmdb51")
     tables.apply(config, row)
     for key, stage in config.stages.items():
-        if stage.cached_views:
+        if stage.cached_crops:
             kind = config.model[OWN_LEVEL[key]].kind
             stage.learning_rate = RATES[key][kind]
     return config
@@ -52,7 +52,7 @@ def real(name: str) -> Config:
     names = ("spatial", "temporal")
     variants.shrink(config, dict(zip(names, steps, strict=True)) | {"pyramid": 400})
     config.stages.pyramid.update(
-        batch=32, learning_rate=0.01, lr_milestones=(240, 340), cached_views=8
+        batch=32, learning_rate=0.01, lr_milestones=(240, 340), cached_crops=8
     )
     config.run.update(validate_every=0, checkpoint_every=200, checkpoints=1)
     return config

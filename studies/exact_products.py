@@ -120,7 +120,7 @@ def snippets(experiment: Experiment) -> tuple[Snippets, Snippets]:
     settings, videos = experiment.config.evaluation, experiment.split.test
     train = stage_batches.train_batches(experiment, stage, variables, 0)
     test = stage_batches.test_batches(experiment, stage, variables, videos, settings)
-    return _collect(train, VIEWS), _collect(test, settings.snippets * settings.views)
+    return _collect(train, VIEWS), _collect(test, settings.snippets * settings.crops)
 
 
 def _collect(batches: Iterable[Any], most: int) -> Snippets:
@@ -163,7 +163,7 @@ def sketched(
     With `root`, square root and L2 follow at every location, as in the network.
     """
     m, channels = train.shape[1], train.shape[-1]
-    sketches = [count_sketch.draw((seed, k), channels, width) for k in range(m)]
+    sketches = [count_sketch.sample((seed, k), channels, width) for k in range(m)]
 
     @jax.jit
     def of_block(paths: jax.Array) -> jax.Array:

@@ -160,10 +160,10 @@ def shorten(config: Config, frozen: bool) -> Config:
         data=replace(config.data, input_size=BRIEF_SIDE),
         model=replace(config.model, backbone="tiny", weights="none", flow_weights=""),
         stages=tuple(
-            replace(one, cached_views=int(frozen and bool(one.init)), **short)
+            replace(one, cached_crops=int(frozen and bool(one.init)), **short)
             for one in config.stages
         ),
-        evaluation=replace(config.evaluation, snippets=1, views=1),
+        evaluation=replace(config.evaluation, snippets=1, crops=1),
     )
 
 

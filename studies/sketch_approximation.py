@@ -143,7 +143,7 @@ def outer(x: Vectors) -> Float64[np.ndarray, "n entries"]:
 
 def sketched(m: int, channels: int, width: int, seed: int, dtype: type) -> Features:
     """STCB, whose sketches are rounded to a dtype before the Fourier transform."""
-    sketches = [count_sketch.draw((seed, i), channels, width) for i in range(m)]
+    sketches = [count_sketch.sample((seed, i), channels, width) for i in range(m)]
 
     @jax.jit
     def rounded(vectors: list[jax.Array]) -> jax.Array:

@@ -102,7 +102,7 @@ def joint(of: Row) -> Change:
     400 updates leave D with a quarter of the training clips wrong.
     """
     steps = {"steps": 1200, "lr_milestones": (720, 1020)}
-    schedule = pyramid(cached_views=0, batch=16, learning_rate=0.001, **steps)
+    schedule = pyramid(cached_crops=0, batch=16, learning_rate=0.001, **steps)
     return in_turn(schedule, of.change)
 
 

@@ -141,7 +141,7 @@ def test_run_killed_in_each_stage_ends_with_the_same_parameters(finished, data):
     assert results[0] == results[1]
 
 
-def test_run_on_a_disk_that_fills_goes_on_when_there_is_room(
+def test_run_on_a_disk_that_fills_resumes_when_there_is_room(
     finished, data, small_disk
 ):
     reference, _ = finished
@@ -208,7 +208,7 @@ def assert_same_variables(one, other):
         np.testing.assert_array_equal(a, b)
 
 
-def test_another_config_in_the_same_workdir_is_refused(finished, data):
+def test_another_config_in_the_same_workdir_is_rejected(finished, data):
     workdir, _ = finished
     done = run(*train(data, workdir, "--config.seed=9"), check=False)
     assert done.returncode == 2
@@ -275,8 +275,8 @@ def test_exported_artifact_predicts(artifact, data, videos):
     clip = next(videos.glob("test/*/*.mp4"))
     out = data.parent / "predictions"
     run("predict", f"--model={artifact}", clip, f"--out={out}", "--pictures")
-    (answer,) = [json.loads(p.read_text()) for p in out.glob("*.json")]
-    assert len(answer["predictions"]) == 5
+    (report,) = [json.loads(p.read_text()) for p in out.glob("*.json")]
+    assert len(report["predictions"]) == 5
     assert list(out.glob("*.png"))
 
 
@@ -371,7 +371,7 @@ def test_a_tables_rows_share_their_streams(finished, data):
         (["table2", "--config.model.weights=missing.pth"], "missing.pth"),
     ],
 )
-def test_a_table_refuses_bad_input(tmp_path, arguments, message):
+def test_a_table_rejects_bad_input(tmp_path, arguments, message):
     table, *more = arguments
     done = run(
         "studies",
@@ -386,7 +386,7 @@ def test_a_table_refuses_bad_input(tmp_path, arguments, message):
     assert "Traceback" not in done.stderr
 
 
-def test_a_table_refuses_a_config_that_ignores_its_rows(tmp_path):
+def test_a_table_rejects_a_config_that_ignores_its_rows(tmp_path):
     (tmp_path / "mine.py").write_text(
         "from configs import demo\n\n\ndef get_config(variant):\n"
         "    return demo.get_config()\n"
@@ -500,7 +500,7 @@ def test_study_trains_its_rows_once_and_writes_their_table(data, tmp_path):
         "studies", "made", f"--data={data}", "--only=sketches", "--seeds=1",
         f"--workdir={tmp_path / 'runs'}", f"--results={tmp_path / 'results'}",
         f"--report={tmp_path / 'RESULTS.md'}", *SHORT,
-        "--config.stages.pyramid.cached_views=2",
+        "--config.stages.pyramid.cached_crops=2",
     )  # fmt: skip
     first = run(*command).stdout
     assert first.count("[spatial] 6/6") == first.count("[temporal] 6/6") == 1
