@@ -79,7 +79,7 @@ def study(options: argparse.Namespace, overrides: list[str]) -> None:
         print(f"\nHyperparameter search, on validation videos\n\n{tables[SEARCH]}")
     if not tables:
         raise UsageError(f"{output.folder}: no results are there yet")
-    output.write(tables, summary.of_findings(output.folder.parent))
+    output.write(tables, summary.of_comparisons(output.folder.parent))
     print(f"written to {output.report}")
 
 

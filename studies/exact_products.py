@@ -37,7 +37,7 @@ TITLE = "what a product of flow paths costs by itself"
 HEADER = ["paths", "features", "accuracy", "seeds", "same class", "other class"]
 PATHS = {1: [2], 3: [1, 2, 3], 5: [0, 1, 2, 3, 4]}
 WIDTHS = (4096, 16384)
-VIEWS = 2  # of a training video
+SNIPPETS = 2  # of a training video
 RIDGES = (0.01, 0.1, 1.0, 10.0, 100.0)  # one is chosen on folds of training videos
 FOLDS = 4
 BLOCK = 64  # snippets
@@ -114,13 +114,13 @@ def _kinds(train: Paths, test: Paths, seed: int) -> Iterator[tuple[str, Kernels]
 
 
 def snippets(experiment: Experiment) -> tuple[Snippets, Snippets]:
-    """Maps of the first views of the training videos, and of all test views."""
+    """Maps of the first snippets of the training videos, and of all test crops."""
     stage = experiment.config.stages[-1]
     variables = initialize.initial_variables(experiment, stage)
     settings, videos = experiment.config.evaluation, experiment.split.test
     train = stage_batches.train_batches(experiment, stage, variables, 0)
     test = stage_batches.test_batches(experiment, stage, variables, videos, settings)
-    return _collect(train, VIEWS), _collect(test, settings.snippets * settings.crops)
+    return _collect(train, SNIPPETS), _collect(test, settings.snippets * settings.crops)
 
 
 def _collect(batches: Iterable[Any], most: int) -> Snippets:

@@ -1,4 +1,4 @@
-"""The first table of RESULTS.md: a line for each finding, over all studies."""
+"""The first table of RESULTS.md: a line for each comparison, over all studies."""
 
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ HEADER = (
 CLIPS = {"hmdb51": "HMDB51", "ucf101": "UCF101", "made": "synthetic"}
 
 
-class Finding(NamedTuple):
+class Comparison(NamedTuple):
     """Two variants of a table that are compared.
 
     Attributes:
@@ -46,42 +46,42 @@ OF_PATHS = "STCB of three paths vs. one path"
 BY_STCB = "attention by STCB vs. average pooling"
 BY_MOTION = "attention from motion alone vs. by STCB"
 OF_ALL = "whole pyramid (D) vs. average (A)"
-FINDINGS = (
-    Finding(BY_AVERAGE, "hmdb51/table6", *FUSED),
-    Finding(BY_AVERAGE, "ucf101/table6", *FUSED),
-    Finding(BY_AVERAGE, "hmdb51/joint", A, "joint_b", FUSED),
-    Finding(BY_AVERAGE, "made/parts", *FUSED),
-    Finding(BY_CONCAT, "hmdb51/table3", *CONCAT),
-    Finding(BY_CONCAT, "ucf101/table3", *CONCAT),
-    Finding(OF_PATHS, "hmdb51/table4", *PATHS),
-    Finding(OF_PATHS, "made/parts", "whole_one_path", D, PATHS),
-    Finding(BY_STCB, "hmdb51/table5", *POOLING),
-    Finding(BY_STCB, "made/parts", "table6_c", D),
-    Finding(BY_MOTION, "hmdb51/table5", *MOTION),
-    Finding(BY_MOTION, "made/parts", D, "whole_attention_temporal", MOTION),
-    Finding(OF_ALL, "hmdb51/table6", *WHOLE),
-    Finding(f"{OF_ALL}, d = 16384", "hmdb51/wide", A, "wide_d", WHOLE),
-    Finding(OF_ALL, "hmdb51/joint", A, "joint_d", WHOLE),
-    Finding(OF_ALL, "made/parts", *WHOLE),
-    Finding("L2 with its scale vs. L2 alone", "made/normalisation", "norm_no_scale", D),
-    Finding("partial batch norm vs. full", "made/recipe", D, "recipe_bn_first"),
-    Finding("dropout 0.8 vs. 0.2", "made/recipe", D, "recipe_dropout_8"),
+COMPARISONS = (
+    Comparison(BY_AVERAGE, "hmdb51/table6", *FUSED),
+    Comparison(BY_AVERAGE, "ucf101/table6", *FUSED),
+    Comparison(BY_AVERAGE, "hmdb51/joint", A, "joint_b", FUSED),
+    Comparison(BY_AVERAGE, "made/parts", *FUSED),
+    Comparison(BY_CONCAT, "hmdb51/table3", *CONCAT),
+    Comparison(BY_CONCAT, "ucf101/table3", *CONCAT),
+    Comparison(OF_PATHS, "hmdb51/table4", *PATHS),
+    Comparison(OF_PATHS, "made/parts", "whole_one_path", D, PATHS),
+    Comparison(BY_STCB, "hmdb51/table5", *POOLING),
+    Comparison(BY_STCB, "made/parts", "table6_c", D),
+    Comparison(BY_MOTION, "hmdb51/table5", *MOTION),
+    Comparison(BY_MOTION, "made/parts", D, "whole_attention_temporal", MOTION),
+    Comparison(OF_ALL, "hmdb51/table6", *WHOLE),
+    Comparison(f"{OF_ALL}, d = 16384", "hmdb51/wide", A, "wide_d", WHOLE),
+    Comparison(OF_ALL, "hmdb51/joint", A, "joint_d", WHOLE),
+    Comparison(OF_ALL, "made/parts", *WHOLE),
+    Comparison("L2 with its scale vs. L2 alone", "made/normalisation", "norm_no_scale", D),
+    Comparison("partial batch norm vs. full", "made/recipe", D, "recipe_bn_first"),
+    Comparison("dropout 0.8 vs. 0.2", "made/recipe", D, "recipe_dropout_8"),
 )
 
 
-def of_findings(results: epath.Path) -> str:
-    """The summary of the studies in a folder; empty where none has a finding yet."""
-    lines = [line for one in FINDINGS if (line := _line(one, results))]
+def of_comparisons(results: epath.Path) -> str:
+    """The summary of the studies in a folder; empty where none has a comparison yet."""
+    lines = [line for one in COMPARISONS if (line := _line(one, results))]
     return markdown.table(HEADER, lines) if lines else ""
 
 
-def _line(finding: Finding, results: epath.Path) -> list[str]:
-    study, _, name = finding.table.partition("/")
+def _line(comparison: Comparison, results: epath.Path) -> list[str]:
+    study, _, name = comparison.table.partition("/")
     table = STUDIES[study].tables[name]
     predictions = ResultStore(results / study).read(name)
     if predictions is None:
         return []
-    compared = (finding.baseline, finding.variant)
+    compared = (comparison.baseline, comparison.variant)
     rows = {row.variant: row for row in table.rows}
     base, ours = (
         accuracy_tables.correct(table, predictions, rows[one]) for one in compared
@@ -96,8 +96,8 @@ def _line(finding: Finding, results: epath.Path) -> list[str]:
     difference = accuracy_tables.difference(ours, base, labels)[0]
     streams = "joint" if study == "made" or name == "joint" else "frozen"
     protocol = (f"{CLIPS[study]}, {len(labels)}", streams, str(len(common)))
-    paper = _of_paper(*(finding.of_paper or compared))
-    return [finding.text, *protocol, *means, difference, paper]
+    paper = _of_paper(*(comparison.of_paper or compared))
+    return [comparison.text, *protocol, *means, difference, paper]
 
 
 def _of_paper(baseline: str, variant: str) -> str:

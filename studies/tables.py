@@ -198,7 +198,7 @@ TABLE_4 = table(
     STCB_5,
 )
 TABLE_5 = table(
-    "Pooling of the image map",
+    "Pooling of the spatial feature map",
     row("average pooling", "table5_average", keep(*SPATIAL), 84.5, SPATIAL),
     _attention("attention, temporal map only", "temporal", 84.3, "temporal", "stcb"),
     _attention("attention, concatenation", CONCAT, 83.9, "both", CONCAT),
@@ -215,7 +215,7 @@ TABLE_7 = table(
     datasets=("ucf101", "hmdb51"),
 )
 # The whole outer product, which STCB approximates; three paths by element-wise product
-# (Diba et al. 2017); attention from the image map alone.
+# (Diba et al. 2017); attention from the spatial feature map alone.
 PRODUCT, IMAGE_ALONE = first_level("product", 3), attention_level("spatial")
 EXTRA = table(
     "Beyond the paper",
@@ -224,7 +224,7 @@ EXTRA = table(
     STCB_3.labelled("STCB of 3 paths", 89.3),
     row("element-wise product of 3 paths", "extra_product3", PRODUCT, stages=PATHS),
     STCB_ATTENTION,
-    row("attention, image map only", "extra_spatial", IMAGE_ALONE, stages=ATTENDED),
+    row("attention, spatial map only", "extra_spatial", IMAGE_ALONE, stages=ATTENDED),
 )
 _OF_PAPER = (TABLE_2, TABLE_3, TABLE_4, TABLE_5, TABLE_6, TABLE_7)
 PAPER: Mapping[str, Table] = {

@@ -21,20 +21,20 @@ def test_a_line_is_of_the_seeds_that_both_variants_have(monkeypatch):
     }
     found = Predictions(["1", "2", "3", "4"], [""] * 4, LABELS, predicted)
     monkeypatch.setattr(summary.ResultStore, "read", lambda *_: found)
-    whole = summary.Finding("D vs. A", "hmdb51/table6", "table6_a", "table6_d")
-    monkeypatch.setattr(summary, "FINDINGS", (whole,))
-    (line,) = summary.of_findings(epath.Path("results")).splitlines()[2:]
+    whole = summary.Comparison("D vs. A", "hmdb51/table6", "table6_a", "table6_d")
+    monkeypatch.setattr(summary, "COMPARISONS", (whole,))
+    (line,) = summary.of_comparisons(epath.Path("results")).splitlines()[2:]
     assert re.sub(r" \[.*?\]", "", line) == (
         "| D vs. A | HMDB51, 4 | frozen | 1 | 75.0 | 100.0 | +25.0 | +2.5 |"
     )
 
 
 def test_there_is_none_without_results(tmp_path):
-    assert summary.of_findings(epath.Path(tmp_path)) == ""
+    assert summary.of_comparisons(epath.Path(tmp_path)) == ""
 
 
-@pytest.mark.parametrize("finding", summary.FINDINGS)
-def test_findings_are_of_variants_of_their_table(finding):
-    study, name = finding.table.split("/")
+@pytest.mark.parametrize("comparison", summary.COMPARISONS)
+def test_comparisons_are_of_variants_of_their_table(comparison):
+    study, name = comparison.table.split("/")
     variants = {row.variant for row in STUDIES[study].tables[name].rows}
-    assert {finding.baseline, finding.variant} <= variants
+    assert {comparison.baseline, comparison.variant} <= variants
