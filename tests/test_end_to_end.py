@@ -439,8 +439,9 @@ def test_other_videos_of_the_same_names_are_not_the_same_data(finished, data):
     assert done.returncode == 2 and "videos was" in last_line(done)
 
 
-def test_the_readmes_backbone_trains_from_outside_the_package(data, tmp_path):
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+def test_the_backbone_of_the_docs_trains_from_outside_the_package(data, tmp_path):
+    page = (ROOT / "docs" / "weights.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", page, re.S)
     (code,) = (block for block in blocks if "BACKBONES[" in block)
     (tmp_path / "mine.py").write_text(code)
     done = run(

@@ -36,7 +36,7 @@ def test_shell_is_sound(script):
 
 
 def test_the_page_names_every_launcher():
-    page = (ROOT / "launch" / "README.md").read_text()
+    page = (ROOT / "docs" / "distributed.md").read_text()
     for script in SCRIPTS:
         assert script.name in page or script.name == "common.sh"
 

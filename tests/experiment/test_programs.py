@@ -22,7 +22,7 @@ from stpn_jax.ops import tvl1
 from stpn_jax.train import step
 from stpn_jax.video import flow_codec
 
-README = pathlib.Path(__file__).parents[2] / "README.md"
+PAGE = pathlib.Path(__file__).parents[2] / "docs" / "deploy.md"
 CONFIG = configs.from_config_dict(demo.get_config())
 STAGE = CONFIG.stages[-1]
 SHAPE = sampling.SnippetShape(frames=1, paths=3, flow_length=4, tau=(2, 3))
@@ -118,8 +118,8 @@ def training_code(variables, one):
     return jax.jit(step.make_predict_step(network()))(variables, one)
 
 
-def test_the_readmes_lines_give_the_same_with_jax_alone(folder, variables):
-    blocks = re.findall(r"```python\n(.*?)```", README.read_text(), re.S)
+def test_the_lines_of_the_docs_give_the_same_with_jax_alone(folder, variables):
+    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.S)
     (code,) = (block for block in blocks if "jax.export.deserialize" in block)
     assert len(code.strip().splitlines()) <= 6
     saved = {}
