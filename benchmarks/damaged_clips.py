@@ -105,11 +105,11 @@ class Outcome:
 
     Attributes:
         kind: skipped, warned, whole (as before the damage), silent, crash or hang.
-        told: the reason, the warnings, or what differs silently.
+        details: the reason, the warnings, or what differs silently.
     """
 
     kind: str
-    told: str
+    details: str
 
 
 def main() -> int:
@@ -242,8 +242,8 @@ def _judge(damaged: str, whole: str) -> Outcome:
     differences = np.array([np.abs(f - e).mean() for f, e in pairs])
     visible = int((differences > _VISIBLE).sum())
     if visible:
-        told = f"{visible} of {len(found)} frames differ, by {differences.max():.1f}"
-        return Outcome("silent", told)
+        details = f"{visible} of {len(found)} frames differ, by {differences.max():.1f}"
+        return Outcome("silent", details)
     return Outcome("whole", "")
 
 

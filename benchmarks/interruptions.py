@@ -1,11 +1,11 @@
-"""Runs that are killed at random moments and resumed, against one that is not.
+"""Runs that are killed at random times and resumed, against one that is not.
 
     python -m benchmarks.interruptions --kills=20
 
-A short three-stage run on made videos is first left alone, then started anew for each
-kill: it gets SIGKILL, and as often SIGTERM, at a moment drawn from the time that the
-undisturbed run took, and is started again until it is done. The variables of all stages
-and the scores of all test videos are compared bit for bit. Runs on a CPU.
+A short three-stage run on synthetic videos is first left alone. Then it is started anew
+for each kill: it gets SIGKILL, and as often SIGTERM, after a random share of the time
+of the undisturbed run, and is started again until it is done. The variables of all
+stages and the scores of all test videos are compared bit for bit. Runs on a CPU.
 """
 
 import argparse
@@ -77,7 +77,7 @@ class Command:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=20, help="of each signal")
-    parser.add_argument("--seed", type=int, default=0, help="draws the moments")
+    parser.add_argument("--seed", type=int, default=0, help="of the times of the kills")
     options = parser.parse_args()
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
     with tempfile.TemporaryDirectory() as folder:
@@ -98,13 +98,13 @@ def compare(folder: pathlib.Path, kills: int, rng: random.Random) -> None:
         place = None
         while not place:
             shutil.rmtree(workdir, ignore_errors=True)
-            moment = rng.uniform(0, seconds)
-            place = disturb(command, workdir, number, moment)
+            delay = rng.uniform(0, seconds)
+            place = disturb(command, workdir, number, delay)
         command.finish(workdir)
         same = all(map(np.array_equal, wanted, outcome(workdir)))
         different += not same
         print(
-            f"{number.name} {index + 1}/{kills} after {moment:.1f} s, {place}: "
+            f"{number.name} {index + 1}/{kills} after {delay:.1f} s, {place}: "
             f"{'bit-equal' if same else 'DIFFERENT'}",
             flush=True,
         )
@@ -115,7 +115,7 @@ def compare(folder: pathlib.Path, kills: int, rng: random.Random) -> None:
 
 
 def make_data(folder: pathlib.Path) -> pathlib.Path:
-    """Records of a few made videos."""
+    """Records of a few synthetic videos."""
     videos, data = folder / "videos", folder / "data"
     for command in (
         ["synthetic", videos, "--seed=3", "--train=3", "--test=1", "--frames=24"],
@@ -133,12 +133,12 @@ def make_data(folder: pathlib.Path) -> pathlib.Path:
 
 
 def disturb(
-    command: Command, workdir: pathlib.Path, number: signal.Signals, moment: float
+    command: Command, workdir: pathlib.Path, number: signal.Signals, delay: float
 ) -> str | None:
     """Starts a run and ends it by a signal; where that was, None if nowhere."""
     process = command.start(workdir)
     try:
-        process.wait(moment)
+        process.wait(delay)
         return None  # It was done before.
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, number)

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 
-def told() -> str:
+def environment() -> str:
     """Date, device and versions."""
     libraries = [f"{name} {version(name)}" for name in ("jax", "flax", "torch")]
     device = jax.devices()[0]

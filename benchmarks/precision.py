@@ -32,7 +32,7 @@ def main() -> None:
         lines = [curve(name, run / stage, "loss") for name, run in runs.items()]
         panels.append(charts.Panel(stage, "loss", lines))
         for name, run in runs.items():
-            print(told(name, stage, run / stage, lines[0]))
+            print(describe(name, stage, run / stage, lines[0]))
     options.out.write_bytes(style.png(charts.curves([panels])))
 
 
@@ -48,7 +48,7 @@ def curve(name: str, stage: pathlib.Path, quantity: str) -> charts.Curve:
     )
 
 
-def told(name: str, stage: str, folder: pathlib.Path, first: charts.Curve) -> str:
+def describe(name: str, stage: str, folder: pathlib.Path, first: charts.Curve) -> str:
     loss = np.asarray(curve(name, folder, "loss").values)
     score = curve(name, folder, VALIDATION).values
     validated = (

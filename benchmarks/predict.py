@@ -1,4 +1,4 @@
-"""From a video file to the answer, ours and the same network in torch with cv2's TV-L1.
+"""From a video file to its prediction: ours, and in torch with cv2's TV-L1.
 
     python -m benchmarks.predict --clips=VIDEOS [--backbone=resnet50] [--count=1]
 
@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("--backbone", default="resnet50", choices=oracles.ORACLES)
     parser.add_argument("--count", type=int, default=1, help="of clips")
     parser.add_argument("--snippets", type=int, default=3)
-    parser.add_argument("--views", type=int, default=1, choices=(1, 2, 10))
+    parser.add_argument("--crops", type=int, default=1, choices=(1, 2, 10))
     parser.add_argument("--size", default="340x256")
     parser.add_argument("--input_size", type=int, default=224)
     parser.add_argument("--repeats", type=int, default=3, help="of ours")
@@ -60,7 +60,7 @@ def main() -> None:
         f"{torch.__version__} with {torch.get_num_threads()} threads on "
         f"{options.device}, OpenCV {cv2.__version__} with {cv2.getNumThreads()}; "
         f"{options.backbone}, {options.size}, {used.snippets} snippets, "
-        f"{used.views} views"
+        f"{used.crops} crops"
     )
     with tempfile.TemporaryDirectory() as folder:
         peer = build(options, used, pathlib.Path(folder))
@@ -78,7 +78,7 @@ def main() -> None:
 
 
 def preprocessing(options: argparse.Namespace) -> artifact.Preprocessing:
-    """The paper's snippets, with as many of them and views as asked for."""
+    """The paper's snippets, with as many of them and crops as asked for."""
     width, height = map(int, options.size.split("x"))
     return artifact.Preprocessing(
         size=(width, height),
@@ -90,7 +90,7 @@ def preprocessing(options: argparse.Namespace) -> artifact.Preprocessing:
         bound=20.0,
         flow=dataclasses.asdict(tvl1.PRESETS["default"]),
         snippets=options.snippets,
-        views=options.views,
+        crops=options.crops,
         seed=0,
         span=31,
     )
@@ -147,13 +147,13 @@ def compare(
         runs = []
         for _ in range(repeats):
             started = time.perf_counter()
-            answer = classifier.classify(path)
+            prediction = classifier.classify(path)
             total = time.perf_counter() - started
-            runs.append((total, *vars(answer.timings).values()))
+            runs.append((total, *vars(prediction.timings).values()))
         rows[name] = np.median(runs, axis=0)
-        distributions[name] = answer.distribution
+        distributions[name] = prediction.distribution
     rows["torch, cv2"], distributions["torch, cv2"] = in_torch(path, peer, used)
-    print(f"{path.name}, {answer.num_frames} frames")
+    print(f"{path.name}, {prediction.num_frames} frames")
     theirs = rows["torch, cv2"]
     for name, (total, decode, flow, network) in rows.items():
         apart = np.abs(distributions[name] - distributions["torch, cv2"]).max()

@@ -34,7 +34,7 @@ class Minutes(NamedTuple):
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = _parse(arguments)
-    print(measure.told())
+    print(measure.environment())
     for name in options.configs:
         config = importlib.import_module(f"configs.{name}").get_config(options.variant)
         for stage in config.stages.values():
@@ -46,17 +46,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
             )
             for machine, pod in MACHINES.items():
                 for label, rate in _rates(options, stage.network, pod, flops):
-                    told = minutes(clips, rate, pod, options.snippets_per_core)
+                    spent = minutes(clips, rate, pod, options.snippets_per_core)
                     print(
-                        f"    {machine:10s} {label:14s} compute {told.compute:5.1f}, "
-                        f"input {told.input:5.1f}, stage {told.total:5.1f} minutes"
+                        f"    {machine:10s} {label:14s} compute {spent.compute:5.1f}, "
+                        f"input {spent.input:5.1f}, stage {spent.total:5.1f} minutes"
                     )
 
 
 def _rates(
     options: argparse.Namespace, network: str, pod: scaling.Pod, flops: float
 ) -> list[tuple[str, float]]:
-    """What is told of a device's clips a second, and the number."""
+    """How a device's clips a second are known, and the number."""
     if network in options.rates:
         return [("as measured", options.rates[network])]
     return [

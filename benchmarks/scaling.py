@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.only:
         print(" ".join(map(str, alone(options.only, options))))
         return
-    print(measure.told())
+    print(measure.environment())
     if options.counts:
         weak_scaling(options)
     table(options)
@@ -87,7 +87,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--parameters", type=float, default=21.3e6)
     add("--utilisation", type=float, default=0.4, help="of the peak, from train_step")
     add("--overlap", type=float, default=0.0, help="share of compute beside which")
-    add("--device_batch", type=int, default=32, help="of the model")
+    add("--batch_per_device", type=int, default=32, help="of the model")
     add("--snippets_per_core", type=float, default=130, help="from input_pipeline")
     add("--only", type=int, help="this many devices, in this process")
     return parser.parse_args(arguments)
@@ -157,7 +157,7 @@ class Step(NamedTuple):
 
 def model(pod: Pod, options: argparse.Namespace) -> Step:
     """The formulae of the module's docstring."""
-    batch = options.device_batch
+    batch = options.batch_per_device
     compute = batch * options.flops / (pod.peak * 1e12 * options.utilisation)
     ring = 2 * (pod.devices - 1) / pod.devices
     all_reduce = ring * options.parameters * 4 / (pod.link * 1e9)
@@ -172,9 +172,11 @@ def table(options: argparse.Namespace) -> None:
     )
     for name, pod in PODS.items():
         step = model(pod, options)
-        rate = options.device_batch * pod.devices / step.total
+        rate = options.batch_per_device * pod.devices / step.total
         busy = step.compute + max(0.0, step.all_reduce - options.overlap * step.compute)
-        cores = options.device_batch * pod.per_host / busy / options.snippets_per_core
+        cores = (
+            options.batch_per_device * pod.per_host / busy / options.snippets_per_core
+        )
         times = [1e3 * seconds for seconds in step]
         print(
             f"{name}\n{'':15s}{times[0]:9.1f}{times[1]:12.2f}{times[2]:9.1f}"

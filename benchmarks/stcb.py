@@ -36,7 +36,7 @@ class Problem(NamedTuple):
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=1568, help="32 maps of 7x7")
+    parser.add_argument("--locations", type=int, default=1568, help="32 maps of 7x7")
     parser.add_argument("--channels", type=int, default=1024)
     parser.add_argument("--width", type=int, default=4096)
     parser.add_argument("--pathways", type=int, nargs="+", default=[2, 3])
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--forms", action="store_true", help="all forms of a sketch")
     parser.add_argument("--no_compile", action="store_true", help="no torch.compile")
     options = parser.parse_args(arguments)
-    print(measure.told())
+    print(measure.environment())
     forms = FORMS if options.forms or jax.devices()[0].platform != "cpu" else {}
     device = [
         options.bandwidth or measure.bandwidth() / 1e9,
@@ -54,26 +54,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ]
     print("{:.0f} GB/s, {:.0f} GFLOP/s".format(*device))
     for count in options.pathways:
-        problem = draw(count, options.rows, options.channels, options.width)
+        problem = sample(count, options.locations, options.channels, options.width)
         floors(problem, *device)
         compare(problem, forms, options.repeats, not options.no_compile)
 
 
-def draw(count: int, rows: int, channels: int, width: int) -> Problem:
+def sample(count: int, locations: int, channels: int, width: int) -> Problem:
     rng = np.random.default_rng(0)
     normal = lambda *shape: rng.normal(size=shape).astype(np.float32)  # noqa: E731
     return Problem(
-        [normal(rows, channels) for _ in range(count)],
-        [count_sketch.draw((0, i), channels, width) for i in range(count)],
-        normal(rows, width),
+        [normal(locations, channels) for _ in range(count)],
+        [count_sketch.sample((0, i), channels, width) for i in range(count)],
+        normal(locations, width),
     )
 
 
 def floors(problem: Problem, bandwidth: float, peak: float) -> None:
     """Prints what the device needs at least, in ms."""
-    m, (rows, width) = len(problem.pathways), problem.slope.shape
+    m, (locations, width) = len(problem.pathways), problem.slope.shape
     inputs = 4 * sum(x.size for x in problem.pathways)
-    result, transform = 4 * rows * width, 2.5 * rows * width * math.log2(width)
+    result, transform = (
+        4 * locations * width,
+        2.5 * locations * width * math.log2(width),
+    )
     for name, outside, transforms in (
         ("forward", inputs + result, m + 1),
         ("with gradients", 2 * (inputs + result), 2 * (m + 1)),

@@ -25,7 +25,7 @@ trace      modules of stpn_jax/ that a flow stack passes from a video file to lo
 
            Arrays that JAX traces count after the first image of a command that NumPy or
            bytes hold: before it only shapes are estimated. Iterators, files and local
-           variables are not looked into. RGB frames go along: the pyramid needs them.
+           variables are not searched. RGB frames go along: the pyramid needs them.
            Each module is printed with the first such function and its image.
 """
 
@@ -66,7 +66,7 @@ def get_config():
     for stage in config.stages.values():
         stage.update(steps=1, batch={BATCH})
     config.data.update(size={RECORD[::-1]}, data_dir="data", validation_fraction=0.0)
-    config.evaluation.update(snippets=1, views=1, frames=1, batch={BATCH})
+    config.evaluation.update(snippets=1, crops=1, frames=1, batch={BATCH})
     return config
 """
 
@@ -194,14 +194,14 @@ class Watch:
 
     def __enter__(self) -> None:
         self._begun = False
-        threading.setprofile(self._look)
-        sys.setprofile(self._look)
+        threading.setprofile(self._inspect)
+        sys.setprofile(self._inspect)
 
     def __exit__(self, *_: object) -> None:
         sys.setprofile(None)
         threading.setprofile(None)
 
-    def _look(self, frame: FrameType, event: str, value: Any) -> None:
+    def _inspect(self, frame: FrameType, event: str, value: Any) -> None:
         name = frame.f_code.co_filename
         if event not in ("call", "return") or not name.startswith(self._package):
             return

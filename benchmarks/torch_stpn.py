@@ -17,7 +17,7 @@ class Pyramid:
 
     Attributes:
         row: of the table of backbones, for its preprocessing.
-        streams: name -> from images [n c y x] to their last maps.
+        streams: name -> from images [n c y x] to their feature maps.
         variables: of our network.
     """
 

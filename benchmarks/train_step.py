@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         case = _cases(options)[0]
         print(f"{alone(case, options.only, options.repeats):.3f} clips/s")
         return
-    print(measure.told())
+    print(measure.environment())
     bandwidth = (options.bandwidth or measure.bandwidth() / 1e9) * 1e9
     for case in _cases(options):
         peak = options.peak * 1e12 if options.peak else measure.peak_flops(case.dtype)
@@ -72,8 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if options.deterministic:
             flags = "--xla_gpu_deterministic_ops=true"
             rate = _elsewhere(case, "ours", options.repeats, flags)
-            told = "fails" if rate is None else f"{rate:.2f} clips/s"
-            print(f"  ours with {flags}: {told}", flush=True)
+            result = "fails" if rate is None else f"{rate:.2f} clips/s"
+            print(f"  ours with {flags}: {result}", flush=True)
         for name in names if options.largest > case.batch else []:
             best, rate = search(case, name, options.repeats, options.largest)
             print(f"  {name}: best at {best}, {rate:.2f} clips/s", flush=True)
@@ -250,7 +250,7 @@ def _stage(case: Case) -> configs.StageConfig:
         dropout=0.5,
         batch_norm="trained",
         lr_multipliers=(),
-        cached_views=0,
+        cached_crops=0,
         trained_on="train",
         select="last",
     )

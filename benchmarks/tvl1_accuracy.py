@@ -61,12 +61,12 @@ def main() -> None:
         least = min(other.codes for other in others)
         enough.append(own.codes >= min(0.9, least))
         print(
-            f"{path.stem[:40]:40s} {told(rows[-1])}   fewest {100 * least:5.1f} %",
+            f"{path.stem[:40]:40s} {describe(rows[-1])}   fewest {100 * least:5.1f} %",
             flush=True,
         )
     table = np.array(rows)
-    print(f"{'mean of ' + str(len(rows)):40s} {told(table.mean(axis=0))}")
-    print(f"{'median':40s} {told(np.median(table, axis=0))}")
+    print(f"{'mean of ' + str(len(rows)):40s} {describe(table.mean(axis=0))}")
+    print(f"{'median':40s} {describe(np.median(table, axis=0))}")
     print(f"codes equal on 90 % or as often as OpenCV's own: {sum(enough)} clips")
 
 
@@ -109,7 +109,7 @@ def difference(found: np.ndarray, expected: np.ndarray) -> Difference:
     return Difference(distance, np.mean(apart == 0), np.mean(apart <= 1))
 
 
-def told(row: Sequence[Difference] | np.ndarray) -> str:
+def describe(row: Sequence[Difference] | np.ndarray) -> str:
     ours, itself = (Difference(*part) for part in row)
     return "   ".join(
         f"{d.distance:.4f} px {100 * d.codes:5.1f} % {100 * d.within_one:5.1f} %"

@@ -1,4 +1,4 @@
-"""Trial: several TV-L1 iterations on a tile in on-chip memory, against plain XLA.
+"""Several TV-L1 iterations on a tile in on-chip memory, against plain XLA.
 
     python -m benchmarks.tvl1_tiles --bandwidth=3350
 
@@ -536,10 +536,10 @@ def floors(shape: tuple[int, int], bandwidth: float) -> None:
         words += tiling.iterations * tiling.groups * _WARPGROUP
         floor = 4 * words * tiles / tiling.iterations / bandwidth / 1e3
         computed = np.prod(tiling.outer) * tiles / pixels
-        print(f"  {told(tiling)}: {floor:.2f} us, {computed:.2f} times the pixels")
+        print(f"  {describe(tiling)}: {floor:.2f} us, {computed:.2f} times the pixels")
 
 
-def told(tiling: Tiling) -> str:
+def describe(tiling: Tiling) -> str:
     rows, columns = tiling.outer
     return f"T={tiling.iterations}, {rows}x{columns}, {tiling.groups} warpgroups"
 
@@ -564,7 +564,7 @@ def compare(images: np.ndarray, tiling: Tiling, interpret: bool, repeats: int) -
     found = {key: jax.tree.leaves(call()) for key, call in calls.items()}
     pairs = zip(found["plain", short], found["tiled", short], strict=True)
     u, *dual = (float(jnp.abs(a - b).max()) for a, b in pairs)
-    line = f"{told(tiling)}: apart u {u:.1e} px, dual {max(dual):.1e}"
+    line = f"{describe(tiling)}: apart u {u:.1e} px, dual {max(dual):.1e}"
     if interpret:
         print(line, flush=True)
         return 0.0
@@ -607,7 +607,7 @@ def end_to_end(images: np.ndarray, tiling: Tiling, repeats: int) -> None:
     distance = np.linalg.norm(found["plain"] - found["tiled"], axis=-1).mean()
     rates = {name: len(first) / time for name, time in clock(calls, repeats).items()}
     line = ", ".join(f"{name} {rate:.1f} pairs/s" for name, rate in rates.items())
-    print(f"tvl1.flow, {told(tiling)}: {line}, apart {distance:.4f} px")
+    print(f"tvl1.flow, {describe(tiling)}: {line}, apart {distance:.4f} px")
 
 
 def flow_with(

@@ -40,6 +40,6 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
             batch_norm="trained",
             lr_multipliers=(),
         )
-    config.evaluation.update(snippets=2, views=1, frames=1, centres="even", batch=32)
+    config.evaluation.update(snippets=2, crops=1, frames=1, centres="even", batch=32)
     config.run.update(log_every=20, validate_every=100, checkpoint_every=50)
     return tables.apply(config, row)

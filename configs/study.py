@@ -1,12 +1,12 @@
-"""The study of RESULTS.md: what each part of the pyramid is worth, on small machines.
+"""The study of RESULTS.md: what each component is worth, on small machines.
 
 configs/study.py               that of HMDB51
 configs/study.py:hmdb51        21 classes of HMDB51: levels over frozen streams
 configs/study.py:ucf101        9 classes of UCF101, the same way: an easier set
 configs/study.py:made          synthetic videos, all trained together
 
-each alone and with a row of studies/tables.py: configs/study.py:made,whole_one_path,
-configs/study.py:hmdb51,table6_b.
+each alone and with a variant of studies/tables.py:
+configs/study.py:made,whole_one_path, configs/study.py:hmdb51,table6_b.
 """
 
 import ml_collections
@@ -17,8 +17,8 @@ from studies import tables
 Config = ml_collections.ConfigDict
 SETS = ("hmdb51", "ucf101", "made")
 # Of levels over frozen streams, by stage and its own level's operator: the best mean in
-# validation over the rows that have it, of 0.0003, 0.001, 0.003 and 0.01. No row of the
-# study has the last of the first two lines: these are as STCB's.
+# validation over the variants that have it, of 0.0003, 0.001, 0.003 and 0.01. No
+# variant of the study has the last of the first two lines: these are as STCB's.
 OWN_LEVEL = {"pyramid": "pyramid", "paths": "temporal", "attended": "attention"}
 RATES = {
     "pyramid": {"concatenation": 3e-4, "sum": 3e-3, "stcb": 1e-3, "bilinear": 1e-3},
@@ -28,12 +28,12 @@ RATES = {
 
 
 def get_config(variant: str = "") -> Config:
-    """The config of a data set, with a row behind a comma."""
+    """The config of a data set, with a variant of the tables behind a comma."""
     name, row = tables.split(variant, SETS)
-    config = made() if name == "made" else real(name or "hmdb51")
+    config = synthetic() if name == "made" else real(name or "hmdb51")
     tables.apply(config, row)
     for key, stage in config.stages.items():
-        if stage.cached_views:
+        if stage.cached_crops:
             kind = config.model[OWN_LEVEL[key]].kind
             stage.learning_rate = RATES[key][kind]
     return config
@@ -42,8 +42,8 @@ def get_config(variant: str = "") -> Config:
 def real(name: str) -> Config:
     """Streams as in configs/hmdb51.py:lite0; then the levels alone.
 
-    Nothing is held out: rates were chosen before, on a validation part of the training
-    groups and on another seed (`python -m studies hmdb51 --choose`).
+    Nothing is held out: rates come from a hyperparameter search on a quarter of the
+    training groups with another seed (`python -m studies hmdb51 --choose`).
     """
     config = variants.get_config(name, f"data/{name}_170x128")
     config.data.validation_fraction = 0.0
@@ -52,13 +52,13 @@ def real(name: str) -> Config:
     names = ("spatial", "temporal")
     variants.shrink(config, dict(zip(names, steps, strict=True)) | {"pyramid": 400})
     config.stages.pyramid.update(
-        batch=32, learning_rate=0.01, lr_milestones=(240, 340), cached_views=8
+        batch=32, learning_rate=0.01, lr_milestones=(240, 340), cached_crops=8
     )
     config.run.update(validate_every=0, checkpoint_every=200, checkpoints=1)
     return config
 
 
-def made() -> Config:
+def synthetic() -> Config:
     """configs/demo.py; on five training videos a class no group is saturated."""
     config = demo.get_config()
     config.data.update(data_dir="data/study_made", validation_fraction=0.0)

@@ -60,7 +60,7 @@ def shrink(config: config_flag.ConfigDict, steps: dict[str, int]) -> None:
             lr_multipliers=(("^classifier", 5.0),),
         )
     config.stages.pyramid.batch_norm = "frozen"
-    config.evaluation.update(snippets=3, views=2, frames=3, centres="even", batch=8)
+    config.evaluation.update(snippets=3, crops=2, frames=3, centres="even", batch=8)
     config.run.update(log_every=10, validate_every=100, checkpoint_every=50)
 
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# The whole path on made videos: draw, prepare, train, test, report, export, predict.
+# The whole path on synthetic videos: draw, prepare, train, test, report, export, predict.
 #
 #   bash launch/demo.sh [--seed N] [--workdir DIR]
 #
 # A seed redraws data and network. The workdir is runs/demo-seedN unless it is given.
-# Started again, it goes on where it stopped.
+# Resumable: rerun the same command.
 set -euo pipefail
 # shellcheck source=launch/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -26,7 +26,7 @@ workdir=${workdir:-runs/demo-seed$seed}
 SECONDS=0
 step() { say "[$((SECONDS / 60)) min $((SECONDS % 60)) s] $*"; }
 
-say "demo with seed $seed in $workdir: draws 702 videos of 13 classes, computes their
+say "demo with seed $seed in $workdir: makes 702 videos of 13 classes, computes their
    flow, trains the three stages, tests them, writes a report, exports the network and
    asks it about held-out clips. On two cores 8 to 14 minutes, 2 GB of memory, 190 MB of disk
    and 2.9 GB for $VENV."

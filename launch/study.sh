@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# The study of RESULTS.md, end to end: data, streams, every row with its seeds, tables,
-# into runs/study, or DIR of --workdir: DIR/RESULTS.md, and every answer in DIR/results.
+# The study of RESULTS.md, end to end: data, streams, every variant with its seeds, tables,
+# into runs/study, or DIR of --workdir: DIR/RESULTS.md, and all predictions in DIR/results.
 #
 #   bash launch/study.sh [--quick] [--clips DIR --splits DIR] [--workdir DIR]
 #
 # DIR of --clips has hmdb51/ and ucf101/, each with a folder a class (all classes or
 # some), DIR of --splits the official lists in folders of the same names; without them
-# the made videos and the operator alone are studied. --quick is a trial of it, cut down.
-# Started again, it goes on where it stopped.
+# the synthetic videos and the operator alone are studied. --quick is a short version.
+# Resumable: rerun the same command.
 set -euo pipefail
 # shellcheck source=launch/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -47,7 +47,7 @@ classes() {
 }
 
 if [ -n "$quick" ]; then
-  say "a cut-down study in $workdir: of every row one seed and a few updates on a small
+  say "a cut-down study in $workdir: of every variant one seed and a few updates on a small
    backbone, of the real videos $CLASSES classes. On two cores 13 minutes."
   made=(--train=2 --test=1) cut=(--brief)
   # So few updates take less time than making their programs fast does.
@@ -64,7 +64,7 @@ mkdir -p "$workdir"
 step 'the operator'
 python -m studies operator "${results[@]}" "${cut[@]}"
 
-step 'made videos'
+step 'synthetic videos'
 if [ ! -e "$workdir/made/dataset.json" ]; then
   python -m stpn_jax.synthetic "$workdir/videos" --seed=7 "${made[@]}"
   python -m stpn_jax.prepare --dataset=folder --videos="$workdir/videos" \

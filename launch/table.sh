@@ -3,8 +3,8 @@
 #
 #   bash launch/table.sh 6 --config=configs/ucf101.py [--workdir=DIR] [--config.X=VALUE]
 #
-# N is 2 to 7, or extra; arguments go to studies. Rows share their streams;
-# started again, it goes on where it stopped.
+# N is 2 to 7, or extra; arguments go to studies. Rows share their streams.
+# Resumable: rerun the same command.
 set -euo pipefail
 # shellcheck source=launch/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"

@@ -44,7 +44,7 @@ class Classifier:
         Args:
             path: folder of the artifact.
             dtype: of the activations: float32 or bfloat16.
-            fast: a faster optical flow, one view and at most three snippets a video.
+            fast: a faster optical flow, one crop and at most three snippets a video.
 
         Raises:
             UsageError: the artifact is incomplete or does not run here, and why.
@@ -113,7 +113,7 @@ class Classifier:
     ) -> Features | list[Features]:
         """Vectors by name (spatial, temporal, attended, fused) of a video or of each.
 
-        They are averages over snippets and views; arguments are those of `classify`.
+        They are averages over snippets and crops; arguments are those of `classify`.
         """
         found = self.classify(videos, **options)
         if isinstance(found, Prediction):

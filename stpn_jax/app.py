@@ -247,7 +247,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--port", type=int, default=7860, help="[7860]")
     add("--limit_seconds", type=float, default=180.0, help="of a video [180]")
     add("--limit_megabytes", type=int, default=100, help="of an upload [100]")
-    add("--fast", action="store_true", help="fast flow, 1 view, at most 3 snippets")
+    add("--fast", action="store_true", help="fast flow, 1 crop, at most 3 snippets")
     add("--dtype", default="float32", choices=("float32", "bfloat16"))
     return parser.parse_args(arguments)
 

@@ -162,7 +162,7 @@ class StageConfig:
         batch_norm: frozen, first (TSN's partial BN) or trained.
         lr_multipliers: (regular expression over parameter paths, rate multiplier);
             0 freezes; the first match counts.
-        cached_views: 0, or how many views of every training video it sees: its streams
+        cached_crops: 0, or how many crops of every training video it sees: its streams
             are frozen, and their feature maps are computed once for all updates.
         trained_on: clips of the training list that it sees: the training part, or the
             validation part, which its streams have not seen.
@@ -187,7 +187,9 @@ class StageConfig:
     lr_multipliers: Rules = dataclasses.field(
         default=BIASES, metadata={"was": "multipliers"}
     )
-    cached_views: Natural = 0
+    cached_crops: Natural = dataclasses.field(
+        default=0, metadata={"was": "cached_views"}
+    )
     trained_on: Literal["train", "validation"] = "train"
     select: Literal["last", "best"] = "last"
 
@@ -199,8 +201,8 @@ class StageConfig:
 
     @property
     def rate_rules(self) -> Rules:
-        """The multipliers, behind one that freezes the streams where it is cached."""
-        return (*(FROZEN_STREAMS if self.cached_views else ()), *self.lr_multipliers)
+        """lr_multipliers, behind one that freezes the streams where it is cached."""
+        return (*(FROZEN_STREAMS if self.cached_crops else ()), *self.lr_multipliers)
 
 
 # Fine-tuning of the image stream as TSN does it; the paper refers to it.
@@ -246,19 +248,19 @@ PYRAMID_STAGE = StageConfig(
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationConfig:
-    """The test protocol of section 4.7; the ten views are the two-stream method's.
+    """The test protocol of section 4.7; the ten crops are the two-stream method's.
 
     Attributes:
         snippets: snippets a video.
-        views: 10 (corners and centre, mirrored), 2 (centre, mirrored) or 1 (centre).
+        crops: 10 (corners and centre, mirrored), 2 (centre, mirrored) or 1 (centre).
         frames: RGB frames a snippet.
         centres: random (from the seed) or even.
         seed: samples centres and tau.
-        batch: snippets a batch, over all devices; each has `views` samples.
+        batch: snippets a batch, over all devices; each has `crops` samples.
     """
 
     snippets: Count = 10
-    views: Literal[1, 2, 10] = 10
+    crops: Literal[1, 2, 10] = dataclasses.field(default=10, metadata={"was": "views"})
     frames: Count = 3
     centres: Literal["random", "even"] = "random"
     seed: Natural = 0
@@ -366,9 +368,9 @@ def _check_stage(stage: StageConfig, earlier: set[str]) -> None:
     for name in stage.init:
         if name not in earlier:
             raise UsageError(f"{path}.init: {name!r} is not the name of a stage before")
-    if stage.cached_views and stage.is_single_stream:
+    if stage.cached_crops and stage.is_single_stream:
         raise UsageError(
-            f"{path}.cached_views = {stage.cached_views} freezes the only thing that "
+            f"{path}.cached_crops = {stage.cached_crops} freezes the only thing that "
             f"the {stage.network} stage trains but its classifier; set it to 0"
         )
     for pattern, _ in stage.lr_multipliers:
@@ -420,16 +422,17 @@ def digest(config: Config) -> str:
     Fields go by their first names, and one that was added later counts where its value
     changes what the code did before.
     """
-    return manifest.digest(_first_form(config), FREE_FIELDS)
+    return manifest.digest(first_form(config), FREE_FIELDS)
 
 
-def _first_form(value: Any) -> Any:
+def first_form(value: Any) -> Any:
+    """A value as the first version wrote it: for digests that stay."""
     if isinstance(value, tuple):
-        return [_first_form(item) for item in value]
+        return [first_form(item) for item in value]
     if not dataclasses.is_dataclass(value):
         return value
     return {
-        field.metadata.get("was", field.name): _first_form(getattr(value, field.name))
+        field.metadata.get("was", field.name): first_form(getattr(value, field.name))
         for field in dataclasses.fields(value)
         if not (
             "absent" in field.metadata

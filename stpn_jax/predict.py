@@ -22,7 +22,7 @@ from stpn_jax.api import Classifier
 from stpn_jax.export import artifact
 from stpn_jax.inference import predictions as reporting
 from stpn_jax.inference.predictions import Failure, Prediction
-from stpn_jax.utils import compilation_cache, errors
+from stpn_jax.utils import compilation_cache, errors, wording
 from stpn_jax.utils.errors import Parser
 from stpn_jax.video import decoding, discovery
 
@@ -81,7 +81,8 @@ def run(classifier: Classifier, options: argparse.Namespace) -> int:
             failed += "error" in report
             bar.update()
     if failed:
-        _log(f"{failed} of {len(videos) + len(empty)} videos could not be read")
+        count = wording.counted(len(videos) + len(empty), "video")
+        _log(f"{failed} of {count} could not be read")
     return int(failed > 0)
 
 
@@ -134,10 +135,13 @@ def save(path: epath.Path, write: Callable[[epath.Path], object]) -> None:
 
 
 def _plan(classifier: Classifier, count: int) -> str:
+    counted = wording.counted
     settings: artifact.Preprocessing = classifier.model.preprocessing
     return (
-        f"{count} videos on {jax.default_backend()}, {len(classifier.labels)} classes, "
-        f"{settings.snippets} snippets in {settings.views} views each; on a CPU "
+        f"{counted(count, 'video')} on {jax.default_backend()}, "
+        f"{counted(len(classifier.labels), 'class')}, "
+        f"{counted(settings.snippets, 'snippet')} in "
+        f"{counted(settings.crops, 'crop')} each; on a CPU "
         "compiling takes up to half a minute, once a machine, and the flow about 0.2 s "
         "for each pair of frames of 340x256"
     )
@@ -181,7 +185,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add(
         "--limit_minutes", type=_positive(float), default=240.0, help="of a video [240]"
     )
-    add("--fast", action="store_true", help="fast flow, 1 view, at most 3 snippets")
+    add("--fast", action="store_true", help="fast flow, 1 crop, at most 3 snippets")
     add("--dtype", choices=artifact.DTYPES, default="float32", help="of activations")
     options = parser.parse_args(arguments)
     if options.pictures or options.overlay:

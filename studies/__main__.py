@@ -1,6 +1,6 @@
 """The paper's tables and the studies of RESULTS.md: `python -m studies NAME ...`.
 
-Trains the rows that NAME compares, over streams that they share, and writes their
+Trains the variants that NAME compares, over streams that they share, and writes their
 tables. It is resumable: rerun the same command.
 """
 
@@ -14,7 +14,14 @@ from etils import epath
 
 from stpn_jax.utils import errors
 from stpn_jax.utils.errors import UsageError
-from studies import accuracy_tables, exact_products, report, runs, sketch_approximation
+from studies import (
+    accuracy_tables,
+    exact_products,
+    report,
+    runs,
+    sketch_approximation,
+    summary,
+)
 from studies.result_store import ResultStore
 from studies.tables import PAPER, STUDIES
 
@@ -38,7 +45,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def paper_table(options: argparse.Namespace, overrides: list[str]) -> None:
-    """Runs the rows of a table that are not finished yet, then writes tableN.md."""
+    """Runs what is missing of a table of the paper, then writes tableN.md."""
     number, table = options.number, PAPER[options.number]
     root = epath.Path(options.workdir or f"runs/table{number}")
     where = (options.config, options.splits, overrides, root)
@@ -57,8 +64,7 @@ def study(options: argparse.Namespace, overrides: list[str]) -> None:
     if options.tables and (options.only or overrides):
         raise UsageError("--tables writes all results: drop --only and --config.X")
     only = _some("--only", options.only, compared)
-    markers = [SEARCH] if options.choose else [*compared, SEARCH]
-    output = report.prepare(options, options.name, markers, make=not options.tables)
+    output = report.prepare(options, options.name, [*compared, SEARCH])
     searched = output.folder / SEARCH
     store = ResultStore(searched / options.choose if options.choose else output.folder)
     if not options.tables:
@@ -70,10 +76,10 @@ def study(options: argparse.Namespace, overrides: list[str]) -> None:
             print(f"\n{table.title}\n\n{tables[key]}")
     if searched.exists():
         tables[SEARCH] = accuracy_tables.of_search(STUDIES[options.name], searched)
-        print(f"\nChoices, on a validation part\n\n{tables[SEARCH]}")
+        print(f"\nHyperparameter search, on validation videos\n\n{tables[SEARCH]}")
     if not tables:
         raise UsageError(f"{output.folder}: no results are there yet")
-    output.write(tables)
+    output.write(tables, summary.of_comparisons(output.folder.parent))
     print(f"written to {output.report}")
 
 
@@ -86,7 +92,7 @@ def _train(
     compared = STUDIES[options.name]
     for one in overrides:
         if one.startswith(SEEDS):
-            raise UsageError(f"{one}: the study gives each row its own; see --seeds")
+            raise UsageError(f"{one}: each variant has its own; see --seeds")
     if compared.devices and jax.device_count() != compared.devices:
         raise UsageError(
             f"{options.name} runs on {compared.devices} devices; found "
@@ -132,14 +138,12 @@ def _parser() -> argparse.ArgumentParser:
         one = add(name, study, f"the study {name} of RESULTS.md")
         one.add_argument("--only", type=_names, default=[], help="these, with commas")
         text = (
-            "of every row, also of tables with fewer seeds of their own, unless --only "
-            "names tables [each table's own]"
+            "of every variant, also of tables with fewer seeds of their own, unless "
+            "--only names tables [each table's own]"
         )
         modes = _add_run_options(one, text)
-        text = "score the --config.X=VALUE given on a validation part, as this trial"
-        modes.add_argument("--choose", type=_trial, metavar="TRIAL", help=text)
-        text = "train nothing, write the tables of the results that are there"
-        modes.add_argument("--tables", action="store_true", help=text)
+        text = "hyperparameter search: score --config.X=VALUE on validation videos"
+        modes.add_argument("--choose", type=_run_name, metavar="RUN", help=text)
     _add_run_options(add("products", exact_products.run, exact_products.TITLE))
     sketches = add("operator", sketch_approximation.run, sketch_approximation.TITLE)
     _add_result_options(sketches)
@@ -147,7 +151,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_run_options(
-    parser: argparse.ArgumentParser, seeds: str = "of each row [its own]"
+    parser: argparse.ArgumentParser, seeds: str = "of each variant [its own]"
 ) -> argparse._ActionsContainer:
     parser.add_argument("--data", default="", help="records [the config's]")
     parser.add_argument("--workdir", default="runs/study", help="folder of the runs")
@@ -155,7 +159,7 @@ def _add_run_options(
 
 
 def _add_result_options(
-    parser: argparse.ArgumentParser, seeds: str = "of each row [its own]"
+    parser: argparse.ArgumentParser, seeds: str = "of each variant [its own]"
 ) -> argparse._ActionsContainer:
     """Where results and tables go, and how much is run; returns the latter's group."""
     parser.add_argument("--results", default="results", help="folder of the results")
@@ -165,6 +169,8 @@ def _add_result_options(
     modes.add_argument("--seeds", type=_count, default=0, help=seeds)
     text = "a quick check: one seed, cut down"
     modes.add_argument("--brief", action="store_true", help=text)
+    text = "train nothing, write the tables of the results that are there"
+    modes.add_argument("--tables", action="store_true", help=text)
     return modes
 
 
@@ -176,7 +182,7 @@ def _numbers(text: str) -> list[int]:
     return [_count(name) for name in text.split(",")]
 
 
-def _trial(text: str) -> str:
+def _run_name(text: str) -> str:
     if not re.fullmatch(r"\w[\w.-]*", text):
         raise argparse.ArgumentTypeError("expected letters, digits, '.', '-' and '_'")
     return text

@@ -1,5 +1,6 @@
 """Tables of mean class accuracy in markdown: the paper's, a study's, a search's."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -29,7 +30,7 @@ def of_paper(table: Table, results: Sequence[Result]) -> str:
     """A table of the paper with measured and printed numbers side by side, in percent.
 
     A cell is the mean class accuracy, averaged over the splits that were run; groups of
-    classes follow where the data have them and the table has one column. A row that was
+    classes follow where the data have them and the table has one column. What was
     not run, or is not in the paper, has dashes.
     """
     found: defaultdict[tuple[str, str, str], list[Metrics]] = defaultdict(list)
@@ -58,8 +59,8 @@ def of_paper(table: Table, results: Sequence[Result]) -> str:
             mean = _mean(one.mean_class_accuracy for one in of_cell)
             cells += [mean, _number(number)]
         for group in groups:
-            parts = (one.per_group for one in of_cell)
-            cells.append(_mean(part[group] for part in parts if group in part))
+            shares = (one.per_group for one in of_cell)
+            cells.append(_mean(one[group] for one in shares if group in one))
         lines.append(cells)
     return markdown.table([*header, *groups], lines)
 
@@ -74,41 +75,51 @@ def _number(number: float | None) -> str:
 
 
 def of_study(table: Table, predictions: Predictions) -> str:
-    """Each row's accuracy, its difference to the reference, its groups, in percent.
+    """Accuracy of each variant, difference to the reference, groups, in percent.
 
-    Columns of the paper's numbers are left out where it has none. A row without runs
-    has dashes.
+    Columns of the paper's numbers are left out where it has none. A variant without
+    runs has dashes.
     """
     groups = sorted(set(predictions.groups) - {""})
     has_numbers = any(any(row.numbers) for row in table.rows)
-    header = ["row"]
+    header = ["variant"]
     for name in table.columns:
         header += [name, "seeds", *(["paper"] if has_numbers else [])]
     if len(table.rows) > 1:
         header += ["difference", "better in"]
-    labels = np.unique(predictions.labels, return_inverse=True)[1]
+    labels = labels_of(predictions)
     reference = table.rows[table.reference]
-    base = _correct(table, predictions, reference, 0)
+    base = correct(table, predictions, reference)
     lines = []
     for row in table.rows:
-        found = [_correct(table, predictions, row, i) for i in range(len(row.results))]
+        found = [correct(table, predictions, row, i) for i in range(len(row.results))]
         cells = [row.label]
         for by_repeat, number in zip(found, row.numbers, strict=True):
-            cells += _accuracy(by_repeat, labels)
+            cells += accuracy(by_repeat, labels)
             cells += [_number(number)] if has_numbers else []
         if len(table.rows) > 1:
             same = row is reference
-            cells += ["", ""] if same else _difference(found[0], base, labels)
+            cells += ["", ""] if same else difference(found[0], base, labels)
         for group in groups:
             inside = np.array(predictions.groups) == group
-            correct = (one[inside] for one in found[0].values())
-            cells.append(_mean((_class_mean(x, labels[inside]) for x in correct), 0))
+            right = (one[inside] for one in found[0].values())
+            cells.append(_mean((_class_mean(x, labels[inside]) for x in right), 0))
         lines.append(cells)
-    return markdown.table([*header, *groups], lines)
+    return markdown.table([*header, *map(_short, groups)], lines)
 
 
-def _correct(table: Table, predictions: Predictions, row: Row, i: int) -> Correct:
-    """What the runs of a row that are there classify correctly, in column i."""
+def _short(group: str) -> str:
+    """A group without the letter before it: `c_long_range` is long range."""
+    return re.sub(r"^[a-z]_", "", group).replace("_", " ")
+
+
+def labels_of(predictions: Predictions) -> Labels:
+    """The videos' classes as numbers."""
+    return np.unique(predictions.labels, return_inverse=True)[1]
+
+
+def correct(table: Table, predictions: Predictions, row: Row, i: int = 0) -> Correct:
+    """What the runs of a variant that are there classify correctly, in column i."""
     result = row.result_names[i]
     repeats = table.repeats(MOST_REPEATS)
     names = {repeat: column(row.variant, result, repeat) for repeat in repeats}
@@ -123,21 +134,21 @@ def _class_mean(correct: Bool[np.ndarray, "n"], labels: Labels) -> float:
     return float(intervals.class_means(correct[None].astype(float), labels)[0])
 
 
-def _accuracy(correct: Correct, labels: Labels) -> list[str]:
+def accuracy(right: Correct, labels: Labels) -> list[str]:
     """The mean with its interval, and the accuracy of each training."""
-    if not correct:
+    if not right:
         return ["-", "-"]
-    means = [_class_mean(one, labels) for one in correct.values()]
-    value = interval(np.array(list(correct.values()), float), labels)
+    means = [_class_mean(one, labels) for one in right.values()]
+    value = interval(np.array(list(right.values()), float), labels)
     return [_percent(value), ", ".join(f"{100 * one:.1f}" for one in means)]
 
 
-def _difference(correct: Correct, base: Correct, labels: Labels) -> list[str]:
+def difference(right: Correct, base: Correct, labels: Labels) -> list[str]:
     """The mean difference over trainings that both have; in how many it is above 0."""
-    common = [repeat for repeat in correct if repeat in base]
+    common = [repeat for repeat in right if repeat in base]
     if not common:
         return ["-", "-"]
-    values = np.array([correct[one].astype(float) - base[one] for one in common])
+    values = np.array([right[one].astype(float) - base[one] for one in common])
     better = int((intervals.class_means(values, labels) > 0).sum())
     return [_percent(interval(values, labels), "+"), f"{better} of {len(common)}"]
 
@@ -150,17 +161,17 @@ def _percent(value: Interval, sign: str = "") -> str:
 def interval(values: Float64[np.ndarray, "trainings n"], labels: Labels) -> Interval:
     """The mean class accuracy over trainings, and its interval over them and videos.
 
-    A resample draws as many trainings as there are, with replacement, and then videos
+    A resample has as many trainings as there are, with replacement, and then videos
     of each class as evaluation.intervals does. Values are 1 where a video is correct,
-    or the differences of two such for two rows over the same streams.
+    or the differences of two such for two variants over the same streams.
     """
     trainings = len(values)
-    # Of a resample, how often each training was drawn, as shares.
-    drawn = np.random.default_rng(SEED).multinomial(
+    # Of a resample, how often each training was sampled, as shares.
+    sampled = np.random.default_rng(SEED).multinomial(
         trainings, np.full(trainings, 1 / trainings), RESAMPLES
     )
     by_training = intervals.resample(values, labels, SEED, RESAMPLES)
-    means = (drawn / trainings * by_training).sum(axis=1)
+    means = (sampled / trainings * by_training).sum(axis=1)
     tail = 100 * (1 - intervals.LEVEL) / 2
     low, high = np.percentile(means, (tail, 100 - tail))
     value = intervals.class_means(values, labels).mean()
@@ -168,9 +179,9 @@ def interval(values: Float64[np.ndarray, "trainings n"], labels: Labels) -> Inte
 
 
 def of_search(study: Study, folder: epath.Path) -> str:
-    """Mean class accuracy on the validation part: a line a row, a column a trial.
+    """Mean class accuracy on validation videos: a line a variant, a column a run.
 
-    Raises UsageError if trials, whose predictions are in `folder`, have other videos.
+    Raises UsageError if runs, whose predictions are in `folder`, have other videos.
     """
     names = sorted(path.name for path in folder.iterdir())
     lines = []
@@ -187,11 +198,10 @@ def of_search(study: Study, folder: epath.Path) -> str:
                 scores = [_score(one, name) for one in found]
                 if any(scores):
                     lines.append([f"{key}: {row.label}", result, *scores])
-    return markdown.table(["row", "result", *names], lines)
+    return markdown.table(["variant", "result", *names], lines)
 
 
 def _score(found: Predictions | None, name: str) -> str:
     if found is None or name not in found.predicted:
         return ""
-    labels = np.unique(found.labels, return_inverse=True)[1]
-    return f"{100 * _class_mean(found.correct(name), labels):.1f}"
+    return f"{100 * _class_mean(found.correct(name), labels_of(found)):.1f}"

@@ -37,7 +37,7 @@ TITLE = "what a product of flow paths costs by itself"
 HEADER = ["paths", "features", "accuracy", "seeds", "same class", "other class"]
 PATHS = {1: [2], 3: [1, 2, 3], 5: [0, 1, 2, 3, 4]}
 WIDTHS = (4096, 16384)
-VIEWS = 2  # of a training video
+SNIPPETS = 2  # of a training video
 RIDGES = (0.01, 0.1, 1.0, 10.0, 100.0)  # one is chosen on folds of training videos
 FOLDS = 4
 BLOCK = 64  # snippets
@@ -62,19 +62,26 @@ class Kernels(NamedTuple):
 
 
 def run(options: argparse.Namespace, overrides: list[str]) -> None:
-    """Reads the feature maps that Table 4's last row has cached; writes a table."""
+    """Writes a table, measured on the feature maps that STCB of 5 paths has cached."""
     output = report.prepare(options, STUDY, [NAME])
+    measure = (
+        None if options.tables else functools.partial(_measure, options, overrides)
+    )
+    output.write_measured(NAME, measure)
+
+
+def _measure(options: argparse.Namespace, overrides: list[str]) -> Iterator[list[str]]:
     compilation_cache.enable()
     table = dataclasses.replace(STUDIES[STUDY].tables[TABLE], rows=(STCB_5,))
     study = Study(STUDY, {TABLE: table})
     place = epath.Path(options.workdir) / STUDY
     seeds, brief = options.seeds, options.brief
     planned = runs.plan_study(study, place, overrides, seeds, brief=brief)
-    lines = rows(map(runs.open_run, planned))
-    output.write_measured(NAME, HEADER, list(lines))
+    yield HEADER
+    yield from lines(map(runs.open_run, planned))
 
 
-def rows(experiments: Iterable[Experiment]) -> Iterator[list[str]]:
+def lines(experiments: Iterable[Experiment]) -> Iterator[list[str]]:
     """A line for every number of paths and kind of features, over the experiments.
 
     The last two columns are mean inner products of unit feature vectors, over pairs of
@@ -107,13 +114,13 @@ def _kinds(train: Paths, test: Paths, seed: int) -> Iterator[tuple[str, Kernels]
 
 
 def snippets(experiment: Experiment) -> tuple[Snippets, Snippets]:
-    """Maps of the first views of the training videos, and of all test views."""
+    """Maps of the first snippets of the training videos, and of all test crops."""
     stage = experiment.config.stages[-1]
     variables = initialize.initial_variables(experiment, stage)
     settings, videos = experiment.config.evaluation, experiment.split.test
     train = stage_batches.train_batches(experiment, stage, variables, 0)
     test = stage_batches.test_batches(experiment, stage, variables, videos, settings)
-    return _collect(train, VIEWS), _collect(test, settings.snippets * settings.views)
+    return _collect(train, SNIPPETS), _collect(test, settings.snippets * settings.crops)
 
 
 def _collect(batches: Iterable[Any], most: int) -> Snippets:
@@ -156,7 +163,7 @@ def sketched(
     With `root`, square root and L2 follow at every location, as in the network.
     """
     m, channels = train.shape[1], train.shape[-1]
-    sketches = [count_sketch.draw((seed, k), channels, width) for k in range(m)]
+    sketches = [count_sketch.sample((seed, k), channels, width) for k in range(m)]
 
     @jax.jit
     def of_block(paths: jax.Array) -> jax.Array:
@@ -167,8 +174,8 @@ def sketched(
         return jnp.mean(x, axis=1)
 
     def features(paths: Paths) -> Float[np.ndarray, "n d"]:
-        parts = np.split(paths, range(BLOCK, len(paths), BLOCK))
-        return np.concatenate([np.asarray(of_block(part)) for part in parts])
+        blocks = np.split(paths, range(BLOCK, len(paths), BLOCK))
+        return np.concatenate([np.asarray(of_block(block)) for block in blocks])
 
     a, b = features(train), features(test)
     return _normalised(a @ a.T, b @ a.T, (b * b).sum(axis=1))
@@ -191,8 +198,8 @@ def accuracy(kernels: Kernels, train: Snippets, test: Snippets) -> float:
         scores = np.zeros(targets.shape)
         for out in (fold == i for i in range(FOLDS)):
             inside, across = np.ix_(~out, ~out), np.ix_(out, ~out)
-            part = Kernels(kernels.train[inside], kernels.train[across])
-            scores[out] = _scores(part, targets[~out], ridge)
+            fold_kernels = Kernels(kernels.train[inside], kernels.train[across])
+            scores[out] = _scores(fold_kernels, targets[~out], ridge)
         return _accuracy(scores, train)
 
     ridge = max(RIDGES, key=on_folds)

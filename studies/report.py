@@ -1,12 +1,15 @@
-"""RESULTS.md: text by hand, and tables between markers.
+"""RESULTS.md, and TABLES.md beside the results: text by hand, tables between markers.
 
-A table stands between `<!-- STUDY/TABLE -->` and `<!-- end -->`; all else in the file
-is left as it is. Markers that a file lacks are added at its end.
+A table stands between `<!-- STUDY/TABLE -->` and `<!-- end -->`; all else in the files
+is left as it is. A table whose marker is in TABLES.md is written there, every other one
+into RESULTS.md: at its end where its marker is missing, the summary at its start.
 """
 
 import argparse
+import csv
+import io
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from etils import epath
@@ -16,7 +19,10 @@ from stpn_jax.utils import files, locks, markdown
 from stpn_jax.utils.errors import UsageError
 
 END = "<!-- end -->"
-REPORT = "RESULTS.md"
+REPORT, MORE = "RESULTS.md", "TABLES.md"
+SUMMARY = "summary"  # marker of the table over all studies
+Lines = Sequence[Sequence[str]]
+"""Of a table; the first is the header."""
 
 
 def path_of(options: argparse.Namespace) -> epath.Path:
@@ -34,34 +40,50 @@ class Output(NamedTuple):
     folder: epath.Path
     report: epath.Path
 
-    def write(self, tables: Mapping[str, str]) -> None:
-        """Writes tables by their names into the report, which is made if absent."""
-        marked = {f"{self.study}/{name}": text for name, text in tables.items()}
+    def write(self, tables: Mapping[str, str], summary: str = "") -> None:
+        """Writes tables by their names, and the summary unless it is empty."""
+        marked = {SUMMARY: summary} if summary else {}
+        marked |= {f"{self.study}/{name}": text for name, text in tables.items()}
+        more = self.folder.parent / MORE
         with locks.turn(self.report.parent):
-            files.write_whole(self.report, _insert_all(self.report, marked))
+            content = more.read_text() if more.exists() else ""
+            beside = {name for name in marked if f"<!-- {name} -->" in content}
+            for path, names in (more, beside), (self.report, marked.keys() - beside):
+                if names:
+                    chosen = {name: marked[name] for name in marked if name in names}
+                    files.write_whole(path, _insert_all(path, chosen))
 
     def write_measured(
-        self, name: str, header: Sequence[str], lines: Sequence[Sequence[str]]
+        self,
+        name: str,
+        measure: Callable[[], Iterable[list[str]]] | None,
+        shown: Callable[[Lines], Lines] = lambda lines: lines,
     ) -> None:
-        """Writes a table as a CSV file and into the report, and prints it."""
-        csv = page.as_csv(page.Numbers(header, lines))
-        (self.folder / f"{name}.csv").write_bytes(csv)
-        text = markdown.table(header, lines)
+        """Measures a table into NAME.csv; writes and prints the lines to be shown.
+
+        Without `measure` it is the table that NAME.csv has.
+        """
+        path = self.folder / f"{name}.csv"
+        if measure:
+            header, *lines = measure()
+            path.write_bytes(page.as_csv(page.Numbers(header, lines)))
+        elif not path.exists():
+            raise UsageError(f"{path}: no results are there yet")
+        kept = shown(list(csv.reader(io.StringIO(path.read_text()))))
+        text = markdown.table(kept[0], kept[1:])
         self.write({name: text})
         print(text)
 
 
-def prepare(
-    options: argparse.Namespace, study: str, tables: Iterable[str], make: bool = True
-) -> Output:
+def prepare(options: argparse.Namespace, study: str, tables: Iterable[str]) -> Output:
     """Raises UsageError, before hours of training, if the output cannot be written.
 
-    The folder of the results is made, or, without `make`, must be there.
+    The folder of the results is made; for --tables it must be there.
     """
     if not options.results:
         raise UsageError("--results=: expected the name of a folder")
     folder = epath.Path(options.results) / study
-    if make:
+    if not options.tables:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -70,7 +92,9 @@ def prepare(
             raise UsageError(f"--results={options.results}: it cannot be written to")
     elif not folder.exists():
         raise UsageError(f"{folder}: no results are there yet")
-    path = check(path_of(options), [f"{study}/{name}" for name in tables])
+    markers = [SUMMARY, *(f"{study}/{name}" for name in tables)]
+    check(folder.parent / MORE, markers)
+    path = check(path_of(options), markers)
     return Output(study, folder, path)
 
 
@@ -101,7 +125,7 @@ def _insert_all(path: epath.Path, tables: Mapping[str, str]) -> str:
         for marker, table in tables.items():
             text = insert(text, marker, table)
     except (UnicodeDecodeError, UsageError) as error:
-        raise UsageError(f"--report={path}: {error}") from error
+        raise UsageError(f"{path}: {error}") from error
     return text
 
 
@@ -115,7 +139,8 @@ def insert(text: str, marker: str, table: str) -> str:
     block = f"{start}\n{table}{END}"
     before, found, rest = text.partition(start)
     if not found:
-        return f"{text.rstrip()}\n\n{block}\n".lstrip()
+        blocks = (block, text) if marker == SUMMARY else (text.rstrip(), block)
+        return "\n\n".join(blocks).strip() + "\n"
     inside, ended, after = rest.partition(END)
     if not ended or "<!--" in inside:
         raise UsageError(f"it lacks the {END} of {start}")

@@ -25,7 +25,7 @@ from stpn_jax.utils.errors import UsageError
 from studies.rows import Repeat
 
 RUNS = "runs.json"
-_KINDS = {"answers": list, "runs": dict}  # of the values of each part of RUNS
+_KINDS = {"answers": list, "runs": dict}  # of the values of each field of RUNS
 _FIXED = ("video", "group", "label")
 _DIGITS = 16  # of a digest
 
@@ -149,12 +149,12 @@ class ResultStore(NamedTuple):
         remedy = "restore it, or delete it with the .csv files and run the study again"
         notes = manifest.read(path, remedy)
         for name, kind in _KINDS.items():
-            part = notes.get(name)
-            if not isinstance(part, dict) or not all(
-                isinstance(value, kind) for value in part.values()
+            field = notes.get(name)
+            if not isinstance(field, dict) or not all(
+                isinstance(value, kind) for value in field.values()
             ):
-                told = f"{path}: not the JSON that was written there ({name})"
-                raise UsageError(f"{told}; {remedy}")
+                problem = f"{path}: not the JSON that was written there ({name})"
+                raise UsageError(f"{problem}; {remedy}")
         return notes
 
 

@@ -1,4 +1,4 @@
-"""What a row of a table, a table and a study are."""
+"""A variant as a row of a table, a table, and a study."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -12,14 +12,14 @@ Config: TypeAlias = ml_collections.ConfigDict
 Change = Callable[[Config], None]
 Stages = tuple[str, ...]
 Repeat = tuple[int, int]
-"""Seed of a training and of its sketches."""
+"""Seed of a training and seed of its sketches."""
 # The hyperparameter search has a seed that no study uses.
 SEARCH_REPEAT: Repeat = (1000, 1000)
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """A row of a table.
+    """A variant of the network as a row of a table.
 
     Attributes:
         label: its first cell.
@@ -36,7 +36,7 @@ class Row:
     numbers: tuple[float | None, ...]
 
     def labelled(self, label: str, *numbers: float) -> "Row":
-        """The same row in another table."""
+        """The same variant in another table."""
         without = (None,) * len(self.results)
         return dataclasses.replace(self, label=label, numbers=numbers or without)
 
@@ -48,7 +48,7 @@ class Row:
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """Rows that are compared with each other.
+    """Variants that are compared with each other.
 
     Attributes:
         title: what is compared.
@@ -56,9 +56,9 @@ class Table:
         columns: of one run; a table over data sets has one for each of them.
         splits: official splits whose mean a cell is; empty for the config's own.
         datasets: whose numbers the columns are, where a table has several.
-        seeds: trainings of every row in a study.
+        seeds: trainings of every variant in a study.
         sketches: sketch seeds of one training, where these are compared.
-        reference: index of the row that a study compares the others with.
+        reference: index of the variant that a study compares the others with.
     """
 
     title: str
@@ -71,11 +71,11 @@ class Table:
     reference: int = 0
 
     def repeated(self, seeds: int) -> "Table":
-        """The same table with so many trainings of every row."""
+        """The same table with so many trainings of every variant."""
         return dataclasses.replace(self, seeds=seeds)
 
     def repeats(self, count: int = 0) -> list[Repeat]:
-        """Seeds of the trainings of every row: so many, or 0 for the table's own.
+        """Seeds of the trainings of every variant: so many, or 0 for the table's own.
 
         Sketches have their training's seed, so that other trainings have other
         sketches; where sketches are compared, one training is repeated with several.
@@ -101,10 +101,10 @@ def row(
     number: float | None = None,
     stages: Stages = ("pyramid",),
 ) -> Row:
-    """A row of a table with one column."""
+    """A variant in a table with one column."""
     return Row(label, variant, change, (stages,), (number,))
 
 
 def table(title: str, *rows: Row, **settings: Any) -> Table:
-    """A table of these rows; settings are the other fields of Table."""
+    """A table of these variants; settings are the other fields of Table."""
     return Table(title, rows, **settings)

@@ -1,4 +1,4 @@
-"""The runs of a table: config file x row x split or seed, over shared streams.
+"""The runs of a table: config file x variant x split or seed, over shared streams.
 
 They are planned first, all of them; what is not there yet is then trained and tested.
 """
@@ -33,12 +33,12 @@ from studies.rows import SEARCH_REPEAT, Row, Study, Table
 SEARCH_OVERRIDES = ("--config.data.validation_fraction=0.25",)
 JOINT = "joint"  # the table whose streams go on learning in a brief study too
 BRIEF_SIDE = 32  # pixels: the feature maps of the smallest backbone then are 4 x 4
-KEPT_PROGRAMS = 8  # rows whose compiled programs are kept: they share the small ones
+KEPT_PROGRAMS = 8  # runs whose compiled programs are kept: they share the small ones
 
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """One training of one row of a table, over streams that other rows share."""
+    """One training of one variant of a table, over streams that others share."""
 
     table: str
     row: Row
@@ -64,7 +64,7 @@ def plan_table(
 ) -> Iterator[Run]:
     """The runs of a table of the paper, for each config FILE[:VARIANT] and each split.
 
-    Without splits they are the table's; overrides are for rows that have their stage.
+    Without splits they are the table's; overrides are for variants with their stage.
     """
     for row in table.rows:
         for file in config_files:
@@ -81,7 +81,7 @@ def plan_table(
 
 
 def check_table(runs: Sequence[Run], overrides: Sequence[str]) -> None:
-    """Raises UsageError for what would make a table wrong, before its first row."""
+    """Raises UsageError for what would make a table wrong, before its first run."""
     check_stages(overrides, (run.config for run in runs))
     seen: dict[object, Run] = {}
     for run in runs:
@@ -96,7 +96,7 @@ def check_table(runs: Sequence[Run], overrides: Sequence[str]) -> None:
             if key in seen:
                 raise UsageError(
                     f"{name} and {seen[key].row.variant} are the same run: by an "
-                    "override of what rows set, a config file that ignores its "
+                    "override of what variants set, a config file that ignores its "
                     "variant, or two config files of one data set and one --workdir"
                 )
             seen[key] = run
@@ -107,19 +107,19 @@ def plan_study(
     folder: epath.Path,
     overrides: Sequence[str],
     seeds: int = 0,
-    choice: str = "",
+    search: str = "",
     brief: bool = False,
 ) -> list[Run]:
-    """The runs of a study, seed by seed, so that an early end leaves whole rows.
+    """The runs of a study, seed by seed, so that an early end leaves whole seeds.
 
-    Rows whose configs are equal share one workdir, so that they are trained once.
+    Variants whose configs are equal share one workdir, so that they are trained once.
 
     Args:
         study: which.
         folder: of its runs.
-        overrides: --config.A.B=VALUE, for the rows that have that field's stage.
-        seeds: of each row, or 0 for the tables' own.
-        choice: name of a trial of the hyperparameter search.
+        overrides: --config.A.B=VALUE, for the variants with that field's stage.
+        seeds: of each variant, or 0 for the tables' own.
+        search: name of a run of the hyperparameter search.
         brief: whether all is cut down to one seed and a few updates.
     """
     seen: dict[Config, epath.Path] = {}
@@ -128,9 +128,9 @@ def plan_study(
     repeats = [
         (repeat, name, table)
         for name, table in study.tables.items()
-        for repeat in ([SEARCH_REPEAT] if choice else table.repeats(count))
+        for repeat in ([SEARCH_REPEAT] if search else table.repeats(count))
     ]
-    if choice:
+    if search:
         overrides = (*SEARCH_OVERRIDES, *overrides)
     for (seed, sketch), name, table in sorted(repeats, key=lambda one: one[0]):
         fields = (f"--config.seed={seed}", f"--config.model.sketch_seed={sketch}")
@@ -139,7 +139,7 @@ def plan_study(
             file = f"configs/study.py:{study.variant},{row.variant}"
             config = load_fitting(file, (*fields, *overrides))
             config = shorten(config, name != JOINT) if brief else config
-            own = place / f"{row.variant}-{choice or f'sketch{sketch}'}"
+            own = place / f"{row.variant}-{search or f'sketch{sketch}'}"
             directory = seen.setdefault(config, own)
             streams = place / f"streams-{_streams_key(config, overrides)}"
             planned.append(Run(name, row, config, directory, streams))
@@ -160,15 +160,15 @@ def shorten(config: Config, frozen: bool) -> Config:
         data=replace(config.data, input_size=BRIEF_SIDE),
         model=replace(config.model, backbone="tiny", weights="none", flow_weights=""),
         stages=tuple(
-            replace(one, cached_views=int(frozen and bool(one.init)), **short)
+            replace(one, cached_crops=int(frozen and bool(one.init)), **short)
             for one in config.stages
         ),
-        evaluation=replace(config.evaluation, snippets=1, views=1),
+        evaluation=replace(config.evaluation, snippets=1, crops=1),
     )
 
 
 def _streams_key(config: Config, overrides: Sequence[str]) -> str:
-    """Tells streams from others of the same seed; a row may have one stream only."""
+    """Tells streams from others of a seed; a variant may have one stream only."""
     own = [one for one in overrides if stage_of(one) in initialize.STREAMS]
     facts = configs.facts(dataclasses.replace(config, stages=()))
     free = (*configs.FREE_FIELDS, *run_dir.FUSION_FIELDS)
@@ -195,7 +195,7 @@ def check_stages(overrides: Sequence[str], loaded: Iterable[Config]) -> None:
     for override in overrides:
         if stage_of(override) not in ("", *stages):
             known = ", ".join(sorted(stages))
-            raise UsageError(f"{override}: no row has that stage; they have {known}")
+            raise UsageError(f"{override}: no variant has that stage; known: {known}")
 
 
 def stage_of(override: str) -> str:
@@ -212,7 +212,7 @@ def run_table(
     text = ""
     for index, run in enumerate(chosen, 1):
         _announce(index, chosen, "table ")
-        kept = "finished rows and checkpoints are kept"
+        kept = "finished runs and checkpoints are kept"
         with errors.disk_errors(path.parent, kept):
             train.train(open_run(run))
             text = accuracy_tables.of_paper(table, _finished(runs))
@@ -243,13 +243,13 @@ def run_study(runs: Sequence[Run], store: ResultStore, validates: bool = False) 
 
 
 def open_run(run: Run, validates: bool = False) -> Experiment:
-    """The experiment of a run; with the validation part as its test videos, or not."""
+    """The experiment of a run; on validation videos in place of test videos, or not."""
     opened = setup.open_experiment(run.config, run.directory, "", run.streams)
     if not validates:
         return opened
     split = opened.split
     if not len(split.validation):
-        raise UsageError("there are no validation videos to choose by")
+        raise UsageError("there are no validation videos for the hyperparameter search")
     none = np.array([], split.test.dtype)
     hidden = official_splits.Split(split.train, none, split.validation)
     return dataclasses.replace(opened, split=hidden)

@@ -3,7 +3,7 @@
 The inner product of two sketches estimates the product of the pathways' inner products,
 with a relative variance of at most (3^m - 1) / d (Pham and Pagh 2013; Avron, Nguyen and
 Woodruff 2014, Lemma 4). Measured is how far off it is, what that costs a linear
-classifier whose classes are bilinear forms, and what sketches in bfloat16 add. Drawn
+classifier whose classes are bilinear forms, and what sketches in bfloat16 add. Random
 vectors, float32 operator, float64 reference; no training, no video.
 """
 
@@ -30,11 +30,13 @@ CHANNELS, PAIRS = 1024, 400
 SMALL = {2: 32, 3: 12}
 CLASSES, TRAIN, TEST, RIDGE = 10, 10_000, 2000, 1.0
 WIDEST_OF_BRIEF = 1024
+# Of the report; NAME.csv has all.
+SHOWN_WIDTHS, SHOWN_COLUMNS = ("1024", "4096", "16384"), (0, 1, 2, 4)
 NAME = "operator"
 TITLE = "how well STCB approximates the outer product"
 
-Rows = Sequence[Float64[np.ndarray, "n c"]]
-Features = Callable[[Rows], np.ndarray]
+Vectors = Sequence[Float64[np.ndarray, "n c"]]
+Features = Callable[[Vectors], np.ndarray]
 
 
 def run(options: argparse.Namespace, overrides: list[str]) -> None:
@@ -45,18 +47,29 @@ def run(options: argparse.Namespace, overrides: list[str]) -> None:
     widest = WIDEST_OF_BRIEF if options.brief else WIDTHS[-1]
     measures = {"inner_product": inner_products, "classifier": classifiers}
     output = report.prepare(options, NAME, measures)
-    for name, measure in measures.items():
-        header, *lines = measure(seeds, widest)
-        output.write_measured(name, header, lines)
+    for name, function in measures.items():
+        measure = functools.partial(function, seeds, widest)
+        output.write_measured(name, None if options.tables else measure, shown)
+
+
+def shown(lines: report.Lines) -> report.Lines:
+    """The lines and columns of the report, the outer product among them."""
+    header, *others = lines
+    kept = [
+        line
+        for line in others
+        if line[1].startswith("outer") or line[1].split()[-1] in SHOWN_WIDTHS
+    ]
+    return [[line[i] for i in SHOWN_COLUMNS] for line in (header, *kept)]
 
 
 def inner_products(seeds: int, widest: int) -> Iterator[list[str]]:
     """A line for each m and d: error of the estimated product of cosines.
 
-    Root mean squares over pairs of vectors, whose mean and standard deviation over
-    draws of the sketches are given; the vectors have unit length.
+    Root mean squares over pairs of unit vectors, whose mean and standard deviation over
+    sketch seeds are given.
     """
-    yield ["m", "d", "error", "over draws", "bound", "bfloat16 sketches"]
+    yield ["m", "d", "error", "std over seeds", "bound", "bfloat16 sketches"]
     widths = [width for width in WIDTHS if width <= widest]
     for m, width in itertools.product(PATHWAYS, widths):
         plain, rounded = (
@@ -69,7 +82,7 @@ def inner_products(seeds: int, widest: int) -> Iterator[list[str]]:
 
 
 def error(m: int, width: int, seed: int, dtype: type) -> float:
-    """Root mean square over the pairs, of one draw of the sketches."""
+    """Root mean square over the pairs, of one sketch seed."""
     x, y = related(m, PAIRS)
     exact = np.prod([(a * b).sum(1) for a, b in zip(x, y, strict=True)], axis=0)
     features = sketched(m, CHANNELS, width, seed, dtype)
@@ -80,10 +93,10 @@ def error(m: int, width: int, seed: int, dtype: type) -> float:
 def classifiers(seeds: int, widest: int) -> Iterator[list[str]]:
     """A line for each m and d: accuracy of a ridge classifier, mean and deviation.
 
-    Every class is a multilinear form of the pathways, drawn at random; the classifier
-    sees the sketch, or, in a line of its own, the outer product itself.
+    Every class is a random multilinear form of the pathways; the classifier sees the
+    sketch, or, in a line of its own, the outer product itself.
     """
-    yield ["m", "features", "accuracy", "over draws", "after square root and L2"]
+    yield ["m", "features", "accuracy", "std over seeds", "after square root and L2"]
     for m in PATHWAYS:
         x = independent(m, TRAIN + TEST)
         exact = outer(x)
@@ -104,22 +117,22 @@ def classifiers(seeds: int, widest: int) -> Iterator[list[str]]:
             yield [str(m), f"sketch, {width}", *(f"{one:.1f}" for one in numbers)]
 
 
-def related(m: int, pairs: int) -> tuple[Rows, Rows]:
+def related(m: int, pairs: int) -> tuple[Vectors, Vectors]:
     """Pairs of unit vectors at an angle, none negative, as maps behind a ReLU are."""
     rng = np.random.default_rng(0)
-    drawn = rng.standard_normal((2, m, pairs, CHANNELS)).clip(0)
-    x, y = drawn[0], (drawn[0] + drawn[1]) / 2
+    sampled = rng.standard_normal((2, m, pairs, CHANNELS)).clip(0)
+    x, y = sampled[0], (sampled[0] + sampled[1]) / 2
     x, y = (one / np.linalg.norm(one, axis=-1, keepdims=True) for one in (x, y))
     return list(x), list(y)
 
 
-def independent(m: int, count: int) -> Rows:
+def independent(m: int, count: int) -> Vectors:
     """Gaussian vectors of the classifier's pathways."""
     rng = np.random.default_rng(1)
     return list(rng.standard_normal((m, count, SMALL[m])))
 
 
-def outer(x: Rows) -> Float64[np.ndarray, "n entries"]:
+def outer(x: Vectors) -> Float64[np.ndarray, "n entries"]:
     """The outer product of the pathways, flattened."""
 
     def pair(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -130,24 +143,23 @@ def outer(x: Rows) -> Float64[np.ndarray, "n entries"]:
 
 def sketched(m: int, channels: int, width: int, seed: int, dtype: type) -> Features:
     """STCB, whose sketches are rounded to a dtype before the Fourier transform."""
-    drawn = [count_sketch.draw((seed, i), channels, width) for i in range(m)]
+    sketches = [count_sketch.sample((seed, i), channels, width) for i in range(m)]
 
     @jax.jit
-    def rounded(rows: list[jax.Array]) -> jax.Array:
-        made = [
+    def rounded(vectors: list[jax.Array]) -> jax.Array:
+        projected = [
             count_sketch.project(x, s, width).astype(dtype).astype(jnp.float32)
-            for x, s in zip(rows, drawn, strict=True)
+            for x, s in zip(vectors, sketches, strict=True)
         ]
-        spectra = [jnp.fft.rfft(one) for one in made]
+        spectra = [jnp.fft.rfft(one) for one in projected]
         return jnp.fft.irfft(functools.reduce(jnp.multiply, spectra), width)
 
-    def features(x: Rows) -> np.ndarray:
-        rows = [jnp.asarray(one, jnp.float32) for one in x]
+    def features(x: Vectors) -> np.ndarray:
+        vectors = [jnp.asarray(one, jnp.float32) for one in x]
         if dtype == jnp.float32:
-            return np.asarray(
-                compact_bilinear.compact_bilinear(rows, drawn, width), np.float64
-            )
-        return np.asarray(rounded(rows), np.float64)
+            fused = compact_bilinear.compact_bilinear(vectors, sketches, width)
+            return np.asarray(fused, np.float64)
+        return np.asarray(rounded(vectors), np.float64)
 
     return features
 
@@ -159,7 +171,7 @@ def normalised(x: np.ndarray) -> np.ndarray:
 
 
 def accuracy(x: np.ndarray, labels: np.ndarray) -> float:
-    """Of a ridge classifier on the last part of the samples, in percent."""
+    """Of a ridge classifier on the last samples, in percent."""
     scaled = x / x[:TRAIN].std()
     model = RidgeClassifier(alpha=RIDGE).fit(scaled[:TRAIN], labels[:TRAIN])
     return 100 * float(model.score(scaled[TRAIN:], labels[TRAIN:]))

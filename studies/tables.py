@@ -1,7 +1,7 @@
-"""The tables of the paper and of RESULTS.md: which rows, with the paper's numbers.
+"""The tables of the paper and of RESULTS.md: variants, with the paper's numbers.
 
 Every row is a variant of each config: `configs/ucf101.py:table3_sum`, and after one of
-the file's own variants `configs/ucf101.py:lite0,table3_sum`. Where rows compare
+the file's own variants `configs/ucf101.py:lite0,table3_sum`. Where variants compare
 operators, only the operator changes: the normalisation after it, the schedule and the
 streams stay.
 
@@ -49,9 +49,9 @@ def keep(config: Config, *names: str) -> None:
 
 
 @_change
-def values(config: Config, part: str, **fields: Any) -> None:
-    """Sets fields of a part of the config, which has a dotted name."""
-    config.update_from_flattened_dict({f"{part}.{k}": x for k, x in fields.items()})
+def values(config: Config, section: str, **fields: Any) -> None:
+    """Sets fields of a section of the config, which has a dotted name."""
+    config.update_from_flattened_dict({f"{section}.{k}": x for k, x in fields.items()})
 
 
 def fusion(*levels: str, **fields: Any) -> Change:
@@ -97,25 +97,25 @@ def attention_level(config: Config, source: str, kind: str = "stcb") -> None:
 
 
 def joint(of: Row) -> Change:
-    """A row whose streams are trained with it, at the streams' batch.
+    """A variant whose streams are trained with it, at the streams' batch.
 
     400 updates leave D with a quarter of the training clips wrong.
     """
     steps = {"steps": 1200, "lr_milestones": (720, 1020)}
-    schedule = pyramid(cached_views=0, batch=16, learning_rate=0.001, **steps)
+    schedule = pyramid(cached_crops=0, batch=16, learning_rate=0.001, **steps)
     return in_turn(schedule, of.change)
 
 
 @_change
 def wide(config: Config, of: Row) -> None:
-    """A row whose sketches are four times as long."""
+    """A variant whose sketches are four times as long."""
     for level in LEVELS:
         config.model[level].width *= 4
     of.change(config)
 
 
 def half(of: Row, trained_on: str = "train") -> Change:
-    """A row over streams of one half of the training groups, trained on it or not."""
+    """A variant over streams of half of the training groups, trained on either half."""
     streams = values("data", validation_fraction=0.5)
     return in_turn(streams, pyramid(trained_on=trained_on), of.change)
 
@@ -152,11 +152,11 @@ def _normalised(label: str, name: str, *levels: str, **fields: Any) -> Row:
     return row(label, f"norm_{name}", fusion(*(levels or LEVELS), **fields))
 
 
-def _halves(label: str, name: str, of: Row) -> tuple[Row, Row]:
-    return (
-        row(f"{label}, seen", f"half_seen_{name}", half(of)),
-        row(f"{label}, not seen", f"half_unseen_{name}", half(of, "validation")),
+def _held_out(label: str, name: str, of: Row) -> tuple[Row, Row]:
+    other = row(
+        f"{label}, held-out streams", f"half_unseen_{name}", half(of, "validation")
     )
+    return row(label, f"half_seen_{name}", half(of)), other
 
 
 CONCATENATED = row(CONCAT, "table3_concatenation", last_level(CONCAT), 92.4)
@@ -198,7 +198,7 @@ TABLE_4 = table(
     STCB_5,
 )
 TABLE_5 = table(
-    "Pooling of the image map",
+    "Pooling of the spatial feature map",
     row("average pooling", "table5_average", keep(*SPATIAL), 84.5, SPATIAL),
     _attention("attention, temporal map only", "temporal", 84.3, "temporal", "stcb"),
     _attention("attention, concatenation", CONCAT, 83.9, "both", CONCAT),
@@ -215,7 +215,7 @@ TABLE_7 = table(
     datasets=("ucf101", "hmdb51"),
 )
 # The whole outer product, which STCB approximates; three paths by element-wise product
-# (Diba et al. 2017); attention from the image map alone.
+# (Diba et al. 2017); attention from the spatial feature map alone.
 PRODUCT, IMAGE_ALONE = first_level("product", 3), attention_level("spatial")
 EXTRA = table(
     "Beyond the paper",
@@ -224,7 +224,7 @@ EXTRA = table(
     STCB_3.labelled("STCB of 3 paths", 89.3),
     row("element-wise product of 3 paths", "extra_product3", PRODUCT, stages=PATHS),
     STCB_ATTENTION,
-    row("attention, image map only", "extra_spatial", IMAGE_ALONE, stages=ATTENDED),
+    row("attention, spatial map only", "extra_spatial", IMAGE_ALONE, stages=ATTENDED),
 )
 _OF_PAPER = (TABLE_2, TABLE_3, TABLE_4, TABLE_5, TABLE_6, TABLE_7)
 PAPER: Mapping[str, Table] = {
@@ -242,11 +242,11 @@ BOTH_STREAMS = table(
     Row("EfficientNet-Lite0", "table6_a", A.change, STREAMS, (84.5, 87.0, 91.7)),
     columns=STREAM_COLUMNS,
 )
-HALVES = table(
-    "Levels on clips that the streams have seen, or have not; half of the clips each",
+HELD_OUT = table(
+    "Levels trained on the streams' half of the clips, or on the other half",
     row("two streams, averaged", "half_a", half(A), stages=AVERAGE),
-    *_halves("concatenation", CONCAT, CONCATENATED),
-    *_halves("STCB", "b", B),
+    *_held_out("concatenation", CONCAT, CONCATENATED),
+    *_held_out("STCB", "b", B),
     seeds=3,
 )
 WIDE_PATHS = table(
@@ -292,7 +292,7 @@ COMPONENTS = table(
     seeds=3,
 )
 SKETCHES = table(
-    "Attention from both maps or from motion alone, over draws of the sketches",
+    "Attention from both maps or from motion alone, over sketch seeds",
     *(WHOLE, MOTION_ALONE),
     sketches=5,
 )
@@ -338,7 +338,7 @@ _HMDB51 = {
     "table4": TABLE_4.repeated(3),
     "table5": TABLE_5.repeated(3),
     "table6": TABLE_6.repeated(5),
-    "halves": HALVES,
+    "halves": HELD_OUT,
     "wide_paths": WIDE_PATHS,
     "wide": WIDE,
     "joint": JOINT,

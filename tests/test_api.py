@@ -48,7 +48,7 @@ def test_many_videos_have_as_many_predictions(classifier, tmp_path):
     right = toy.pictures(step=4)
     for videos in ([red, right], (red, right), iter([red, right])):
         found = classifier.classify(videos, snippets=1)
-        assert [answer.labels[0] for answer in found] == ["red", "to the right"]
+        assert [one.labels[0] for one in found] == ["red", "to the right"]
     assert found[1].video == "frames 12x80x96x3"
     assert classifier.classify([]) == []
 

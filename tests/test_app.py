@@ -20,7 +20,7 @@ from stpn_jax import app
 from stpn_jax.inference.predictions import Failure
 
 LIMIT_SECONDS = 40
-WAIT = 60_000  # milliseconds that the browser waits for an answer
+WAIT = 60_000  # milliseconds that the browser waits for a prediction
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,7 @@ class Served:
         self.address, self.page, self.folder = address, page, folder
         self._errors = errors
 
-    def answer(self, path):
+    def predict(self, path):
         """What the page says about an upload."""
         self.page.set_input_files("#upload input[type=file]", path)
         return self._wait()
@@ -179,7 +179,7 @@ def served(model, tmp_path_factory):
 
 def test_a_dropped_video_is_answered_in_the_browser(served, tmp_path):
     clip = toy.write_three_parts(tmp_path / "three.avi", seconds=36, rate=5)
-    assert served.answer(clip).startswith("three.avi: 36.0 s of video")
+    assert served.predict(clip).startswith("three.avi: 36.0 s of video")
     page = served.page
     assert set(toy.LABELS) <= set(page.inner_text("#classes").split("\n"))
     page.wait_for_function(
@@ -222,7 +222,7 @@ def test_hostile_uploads_are_rejected_and_deleted(served, tmp_path):
         name = path.name.encode(errors="replace").decode()
         content = path.read_bytes()
         upload = {"name": name, "mimeType": "video/mp4", "buffer": content}
-        said = served.answer(upload)
+        said = served.predict(upload)
         assert said.startswith("no prediction for ") or str(path) in maybe, said
         assert hostile.SECRET not in said
         count += 1

@@ -16,12 +16,12 @@ from stpn_jax.train import logging
 def test_precision_of_a_run_without_validation(tmp_path):
     (tmp_path / logging.JSON_LINES).write_text('{"step": 2, "loss": 0.5}\n')
     first = precision.curve("float32", tmp_path, "loss")
-    told = precision.told("float32", "spatial", tmp_path, first)
-    assert "0.500" in told and "no validation score" in told
+    printed = precision.describe("float32", "spatial", tmp_path, first)
+    assert "0.500" in printed and "no validation score" in printed
 
 
 def test_stcb(capsys):
-    sizes = ["--rows=6", "--channels=8", "--width=16", "--pathways", "2", "3"]
+    sizes = ["--locations=6", "--channels=8", "--width=16", "--pathways", "2", "3"]
     device = ["--bandwidth=100", "--peak=100"]
     stcb.main([*sizes, *device, "--repeats=1", "--forms", "--no_compile"])
     printed = capsys.readouterr().out
@@ -41,17 +41,17 @@ def test_train_step(capsys):
 
 
 def test_train_step_in_processes_of_their_own(capsys, monkeypatch):
-    """Each is told all of the case, and flags that XLA can read: no space ahead."""
-    told = []
+    """Each is given all of the case, and flags that XLA can read: no space ahead."""
+    given = []
 
     def run(command, env, **_):
         with contextlib.redirect_stdout(io.StringIO()) as printed:
             train_step.main(command[3:])
-        told[-1] += (env["XLA_FLAGS"],)
+        given[-1] += (env["XLA_FLAGS"],)
         return subprocess.CompletedProcess(command, 0, printed.getvalue(), "")
 
     def alone(case, name, repeats):
-        told.append((case, name, repeats))
+        given.append((case, name, repeats))
         return 10.0 * case.batch
 
     monkeypatch.delenv("XLA_FLAGS", raising=False)
@@ -62,7 +62,7 @@ def test_train_step_in_processes_of_their_own(capsys, monkeypatch):
     options += ["--batch=1", "--side=16", "--repeats=7", "--bandwidth=100", "--peak=1"]
     train_step.main([*options, "--libraries=ours", "--largest=2", "--deterministic"])
     case = train_step.Case("spatial", "tiny", "bfloat16", 1, 16)
-    assert told == [
+    assert given == [
         (case, "ours", 7, "--xla_gpu_deterministic_ops=true"),
         (case, "ours", 7, ""),
         (case._replace(batch=2), "ours", 7, ""),
@@ -118,7 +118,7 @@ def test_scaling(capsys):
 def test_the_model_of_a_pod():
     """By hand: 2 s of compute, 1.5 s of all-reduce of which 1 s is hidden."""
     pod = scaling.Pod(devices=4, per_host=2, cores=10, peak=1.0, link=1.0)
-    sizes = ["--flops=1e11", "--device_batch=10", "--parameters=2.5e8"]
+    sizes = ["--flops=1e11", "--batch_per_device=10", "--parameters=2.5e8"]
     shares = ["--utilisation=0.5", "--overlap=0.5", "--snippets_per_core=1"]
     options = scaling._parse([*sizes, *shares])
     assert scaling.model(pod, options) == pytest.approx((2.0, 1.5, 2.0, 2.5))
@@ -140,10 +140,10 @@ def test_recipe_time(capsys):
 
 def test_minutes_of_a_recipe():
     pod = recipe_time.MACHINES[recipe_time.TPU]
-    told = recipe_time.minutes(48_000, 10.0, pod, per_core=0.1)
-    assert told.compute == pytest.approx(48_000 / (8 * 10) / 60)
-    assert told.input == told.total == pytest.approx(48_000 / (224 * 0.1) / 60)
-    assert recipe_time.minutes(48_000, 10.0, pod, per_core=100.0).total == told.compute
+    spent = recipe_time.minutes(48_000, 10.0, pod, per_core=0.1)
+    assert spent.compute == pytest.approx(48_000 / (8 * 10) / 60)
+    assert spent.input == spent.total == pytest.approx(48_000 / (224 * 0.1) / 60)
+    assert recipe_time.minutes(48_000, 10.0, pod, per_core=100.0).total == spent.compute
 
 
 def test_structure(tmp_path, capsys):

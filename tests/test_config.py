@@ -79,10 +79,12 @@ def test_a_users_file_may_use_earlier_names():
 
 def test_flags_may_use_earlier_names():
     flags = ["--config.stages.pyramid.drops=(3,)", "--config.run.device_batch=4"]
+    flags += ["--config.stages.pyramid.cached_views=2", "--config.evaluation.views=1"]
     with pytest.warns(FutureWarning):
         parsed = config_flag.load("configs/demo.py", flags)
     assert parsed.stages[2].lr_milestones == (3,)
     assert parsed.run.microbatch_size == 4
+    assert (parsed.stages[2].cached_crops, parsed.evaluation.crops) == (2, 1)
 
 
 def test_what_an_earlier_version_wrote_is_upgraded():
@@ -90,7 +92,8 @@ def test_what_an_earlier_version_wrote_is_upgraded():
     written = configs.facts(config) | {"init_from": ""}
     for stage in written["stages"]:
         stage["multipliers"] = stage.pop("lr_multipliers")
-        del stage["cached_views"]
+        del stage["cached_crops"]
+    written["evaluation"]["views"] = written["evaluation"].pop("crops")
     with pytest.warns(FutureWarning, match="multipliers is now called lr_multipliers"):
         found = configs.upgraded(written, "run/config.json")
     assert found == configs.facts(config) | {"init_from": ""}
@@ -109,7 +112,7 @@ def test_what_an_earlier_version_wrote_is_upgraded():
         ("data", "threads", 0),
         ("evaluation", "batch", 0),
         ("run", "checkpoints", 0),
-        ("evaluation", "views", 3),
+        ("evaluation", "crops", 3),
         ("run", "log_every", True),
     ],
 )

@@ -141,7 +141,7 @@ def test_run_killed_in_each_stage_ends_with_the_same_parameters(finished, data):
     assert results[0] == results[1]
 
 
-def test_run_on_a_disk_that_fills_goes_on_when_there_is_room(
+def test_run_on_a_disk_that_fills_resumes_when_there_is_room(
     finished, data, small_disk
 ):
     reference, _ = finished
@@ -208,7 +208,7 @@ def assert_same_variables(one, other):
         np.testing.assert_array_equal(a, b)
 
 
-def test_another_config_in_the_same_workdir_is_refused(finished, data):
+def test_another_config_in_the_same_workdir_is_rejected(finished, data):
     workdir, _ = finished
     done = run(*train(data, workdir, "--config.seed=9"), check=False)
     assert done.returncode == 2
@@ -275,8 +275,8 @@ def test_exported_artifact_predicts(artifact, data, videos):
     clip = next(videos.glob("test/*/*.mp4"))
     out = data.parent / "predictions"
     run("predict", f"--model={artifact}", clip, f"--out={out}", "--pictures")
-    (answer,) = [json.loads(p.read_text()) for p in out.glob("*.json")]
-    assert len(answer["predictions"]) == 5
+    (report,) = [json.loads(p.read_text()) for p in out.glob("*.json")]
+    assert len(report["predictions"]) == 5
     assert list(out.glob("*.png"))
 
 
@@ -371,7 +371,7 @@ def test_a_tables_rows_share_their_streams(finished, data):
         (["table2", "--config.model.weights=missing.pth"], "missing.pth"),
     ],
 )
-def test_a_table_refuses_bad_input(tmp_path, arguments, message):
+def test_a_table_rejects_bad_input(tmp_path, arguments, message):
     table, *more = arguments
     done = run(
         "studies",
@@ -386,7 +386,7 @@ def test_a_table_refuses_bad_input(tmp_path, arguments, message):
     assert "Traceback" not in done.stderr
 
 
-def test_a_table_refuses_a_config_that_ignores_its_rows(tmp_path):
+def test_a_table_rejects_a_config_that_ignores_its_rows(tmp_path):
     (tmp_path / "mine.py").write_text(
         "from configs import demo\n\n\ndef get_config(variant):\n"
         "    return demo.get_config()\n"
@@ -439,8 +439,9 @@ def test_other_videos_of_the_same_names_are_not_the_same_data(finished, data):
     assert done.returncode == 2 and "videos was" in last_line(done)
 
 
-def test_the_readmes_backbone_trains_from_outside_the_package(data, tmp_path):
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+def test_the_backbone_of_the_docs_trains_from_outside_the_package(data, tmp_path):
+    page = (ROOT / "docs" / "weights.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", page, re.S)
     (code,) = (block for block in blocks if "BACKBONES[" in block)
     (tmp_path / "mine.py").write_text(code)
     done = run(
@@ -500,14 +501,14 @@ def test_study_trains_its_rows_once_and_writes_their_table(data, tmp_path):
         "studies", "made", f"--data={data}", "--only=sketches", "--seeds=1",
         f"--workdir={tmp_path / 'runs'}", f"--results={tmp_path / 'results'}",
         f"--report={tmp_path / 'RESULTS.md'}", *SHORT,
-        "--config.stages.pyramid.cached_views=2",
+        "--config.stages.pyramid.cached_crops=2",
     )  # fmt: skip
     first = run(*command).stdout
     assert first.count("[spatial] 6/6") == first.count("[temporal] 6/6") == 1
     assert first.count("[pyramid] 6/6") == 2
     assert first.count("maps of 80 training snippets of 39 videos") == 1
     text = (tmp_path / "RESULTS.md").read_text()
-    assert "<!-- made/sketches -->\n| row | accuracy | seeds | difference |" in text
+    assert "<!-- made/sketches -->\n| variant | accuracy | seeds | difference |" in text
     assert "| attention from motion alone |" in text and "0 of 1" in text
     with open(tmp_path / "results" / "made" / "sketches.csv") as file:
         rows = list(csv.DictReader(file))

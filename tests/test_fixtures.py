@@ -193,7 +193,7 @@ def test_another_config_is_still_another_run(place, config, monkeypatch):
         resume(other, "workdir")
 
 
-def test_artifact_answers_as_it_did(place):
+def test_artifact_predicts_as_it_did(place):
     loaded, expected = artifact.load(place / "artifact"), kept("answers.npz")
     given = {n: expected.pop(f"given/{n}") for n in ("rgb", "flow", "box", "flip")}
     probabilities, attention, features = loaded.predict(**given)
@@ -214,10 +214,10 @@ def test_videos_get_the_same_predictions(place, monkeypatch, quick_compiler):
             for where in (place, V1)
         )
         del found["seconds"], expected["seconds"]
-        assert_same_answer(found, expected)
+        assert_same_prediction(found, expected)
 
 
-def assert_same_answer(found, expected):
+def assert_same_prediction(found, expected):
     """Probabilities within 0.03, all else equal.
 
     Where TV-L1 stops depends on rounding: another compiler moved them by 0.011.
@@ -225,11 +225,11 @@ def assert_same_answer(found, expected):
     if isinstance(expected, dict):
         assert found.keys() == expected.keys()
         for name, value in expected.items():
-            assert_same_answer(found[name], value)
+            assert_same_prediction(found[name], value)
     elif isinstance(expected, list):
         assert len(found) == len(expected)
         for one, other in zip(found, expected, strict=True):
-            assert_same_answer(one, other)
+            assert_same_prediction(one, other)
     elif isinstance(expected, float):
         assert found == pytest.approx(expected, abs=0.03)
     else:
@@ -274,12 +274,13 @@ def test_results_give_the_same_tables(tmp_path, capsys):
     assert report.read_text() == expected
 
 
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("part", (*PARTS, "operator", "products"))
 def test_shipped_results_give_the_shipped_tables(part, tmp_path, capsys):
-    report = tmp_path / "RESULTS.md"
-    shutil.copy(ROOT / "RESULTS.md", report)
-    write_tables(part, ROOT / "results", report)
-    assert report.read_bytes() == (ROOT / "RESULTS.md").read_bytes()
+    shutil.copy(ROOT / "RESULTS.md", tmp_path)
+    shutil.copytree(ROOT / "results", tmp_path / "results")
+    write_tables(part, tmp_path / "results", tmp_path / "RESULTS.md")
+    for name in ("RESULTS.md", "results/TABLES.md"):
+        assert (tmp_path / name).read_bytes() == (ROOT / name).read_bytes()
 
 
 @pytest.mark.parametrize("name", CONFIGS)

@@ -70,7 +70,7 @@ def test_predict_has_one_line_for_each(inputs, model, tmp_path):
     assert kinds == {".json", ".png"} and not list(out.glob(".*"))
 
 
-def test_the_api_has_an_answer_or_a_reason_for_each(inputs, model):
+def test_the_api_has_a_prediction_or_a_reason_for_each(inputs, model):
     folder, bad, maybe = inputs
     before = everything_in(folder)
     classifier = stpn_jax.Classifier.load(model)

@@ -36,7 +36,7 @@ def test_shell_is_sound(script):
 
 
 def test_the_page_names_every_launcher():
-    page = (ROOT / "launch" / "README.md").read_text()
+    page = (ROOT / "docs" / "distributed.md").read_text()
     for script in SCRIPTS:
         assert script.name in page or script.name == "common.sh"
 
@@ -48,7 +48,7 @@ def test_memory_comes_in_large_pages_unless_said_otherwise(own, tmp_path):
     fake.parent.mkdir()
     fake.write_text("#!/bin/sh\n")
     fake.chmod(0o755)
-    told = subprocess.run(
+    printed = subprocess.run(
         ["bash", "-c", "source launch/common.sh && set_up && env"],
         cwd=ROOT,
         env=os.environ | {"VENV": str(tmp_path), "GLIBC_TUNABLES": own},
@@ -57,7 +57,7 @@ def test_memory_comes_in_large_pages_unless_said_otherwise(own, tmp_path):
         timeout=60,
         check=True,
     ).stdout.splitlines()
-    assert f"GLIBC_TUNABLES={own or 'glibc.malloc.hugetlb=1'}" in told
+    assert f"GLIBC_TUNABLES={own or 'glibc.malloc.hugetlb=1'}" in printed
 
 
 @pytest.mark.parametrize("arguments", [["-h"], ["--seed", "3", "--help"]])
@@ -198,14 +198,14 @@ def test_kubernetes(device):
     assert (names.get("JAX_NUM_PROCESSES") == "4") == (device == "gpu")
 
 
-def test_kubernetes_refuses_nonsense():
+def test_kubernetes_rejects_nonsense():
     assert dry("kubernetes.sh", "gpu", "image")[0] == 2
     assert "unknown device 'cpu'" in dry("kubernetes.sh", "cpu", "i", "2", "--x")[2]
     assert "number of hosts" in dry("kubernetes.sh", "gpu", "i", "two", "--x")[2]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["--nonsense"], "--nonsense: unknown argument; usage:"),
         (["--clips"], "--clips needs a value"),
@@ -216,10 +216,10 @@ def test_kubernetes_refuses_nonsense():
         (["--workdir", "--quick"], "--workdir=--quick: expected a folder"),
     ],
 )
-def test_the_study_says_what_it_cannot_use(arguments, told):
+def test_the_study_says_what_it_cannot_use(arguments, message):
     command = ["bash", "launch/study.sh", *arguments]
     done = subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 2 and done.stdout == ""
-    assert done.stderr.startswith("error: ") and told in done.stderr
+    assert done.stderr.startswith("error: ") and message in done.stderr

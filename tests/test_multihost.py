@@ -120,7 +120,7 @@ def test_one_that_is_signalled_ends_both_at_one_step(data, tmp_path):
     assert statuses == [143, 143]
     step = checkpoint.newest_step(tmp_path / "two" / "spatial" / "checkpoints")
     assert 4 <= step < 300
-    done = run("main", *given)  # One process goes on from what two have saved.
+    done = run("main", *given)  # One process resumes from what two have saved.
     assert f"[spatial] {step + 1}/300" in done.stdout
 
 

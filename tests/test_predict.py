@@ -175,7 +175,7 @@ def test_bad_arguments_are_one_line(model, tmp_path, capsys):
         assert culprit in errors
 
 
-def test_fast_is_another_flow_with_one_view_and_few_snippets(
+def test_fast_is_another_flow_with_one_crop_and_few_snippets(
     model, tmp_path, capsys, monkeypatch
 ):
     used = []
@@ -186,7 +186,7 @@ def test_fast_is_another_flow_with_one_view_and_few_snippets(
     clips = [write_clip(tmp_path / "clip.mp4")]
     status, (report,), errors = run(capsys, model, clips, "--fast", "--dtype=bfloat16")
     assert status == 0 and report["snippets"] == 2
-    assert "2 snippets in 1 views each" in errors
+    assert "2 snippets in 1 crop each" in errors
     assert set(used) == {tvl1.PRESETS["fast"]}
 
 

@@ -104,7 +104,7 @@ def ucf101_source(name: str) -> str:
 
 
 def hmdb51_source(name: str, label: str) -> str:
-    """The film of `RATRACE_wave_f_nm_np1_fr_goo_37.avi`: RATRACE."""
+    """The source of `RATRACE_wave_f_nm_np1_fr_goo_37.avi`: RATRACE."""
     source, found, _ = name.rpartition(f"_{label}_")
     return source if found else name
 

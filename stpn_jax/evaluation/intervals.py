@@ -97,12 +97,12 @@ def mcnemar(first: Bool[np.ndarray, "n"], second: Bool[np.ndarray, "n"]) -> Pair
 
 
 class Cell(NamedTuple):
-    """A row of the results in one of several runs.
+    """A network's result in one of several runs.
 
     Attributes:
         accuracy: mean class accuracy.
-        difference: to the same row of the first run; None without one.
-        test: the first run's row against this one; None without one.
+        difference: to that of the first run; None without one.
+        test: the first run's against this one; None without one.
     """
 
     accuracy: Interval

@@ -54,7 +54,7 @@ def collect(
     """
     config = experiment.config
     evaluation = dataclasses.replace(
-        config.evaluation, snippets=1, views=1, frames=1, centres="even"
+        config.evaluation, snippets=1, crops=1, frames=1, centres="even"
     )
     shape = setup.snippet_shape(config, stage, frames=1)
     plan = (experiment.dataset, videos, config.data, shape, evaluation)

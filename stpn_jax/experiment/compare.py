@@ -18,7 +18,7 @@ from stpn_jax.utils import markdown
 from stpn_jax.utils.errors import UsageError
 
 Rows = Mapping[str, Sequence[Cell | None]]
-"""Row of the results -> its cell in each run."""
+"""Network -> its cell in each run."""
 
 
 def write(folders: Sequence[str], out: epath.PathLike) -> str:

@@ -13,6 +13,7 @@ from stpn_jax.experiment import checkpoint_selection, run_dir, setup, stage_batc
 from stpn_jax.experiment.initialize import Variables
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.train import checkpoint, step
+from stpn_jax.utils import wording
 from stpn_jax.utils.errors import UsageError
 
 
@@ -53,7 +54,7 @@ def test(experiment: Experiment, stage: StageConfig, again: bool) -> np.ndarray:
     if known is not None:
         print(f"[{stage.name}] tested before", flush=True)
         return known
-    print(f"[{stage.name}] testing {len(videos)} videos", flush=True)
+    print(f"[{stage.name}] testing {wording.counted(len(videos), 'video')}", flush=True)
     score = make_scorer(experiment, stage, videos, experiment.config.evaluation)
     variables = checkpoint_selection.restore(experiment, stage)
     probabilities = score(parallel.replicate(variables))

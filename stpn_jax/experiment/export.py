@@ -83,7 +83,7 @@ def preprocessing(experiment: Experiment, stage: StageConfig) -> artifact.Prepro
         bound=meta.bound,
         flow=meta.flow,
         snippets=config.evaluation.snippets,
-        views=config.evaluation.views,
+        crops=config.evaluation.crops,
         seed=config.evaluation.seed,
         span=sampling.flows_needed(shape, shape.tau[1]) + 1,
     )

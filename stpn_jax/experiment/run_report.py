@@ -178,7 +178,7 @@ def _attention(
         reason = f"Left out: the network of the stage {last} has no attention."
         return [page.Section(attention_section.CLIPS, [reason])]
     dataset, side = experiment.dataset, experiment.config.data.input_size
-    (view,) = sampling.test_crops(dataset.meta.size, side, 1)
+    (crop,) = sampling.test_crops(dataset.meta.size, side, 1)
     found = list(zip(outputs.positions, outputs.attention, strict=True))
     clips = []
     for i in in_rounds(dataset.labels[[one.video for one in outputs.positions]]):
@@ -190,12 +190,12 @@ def _attention(
         flow = batching.displacement(dataset, video, centre)
         marked = boxes.get((name, centre), ())
         clips.append(
-            attention_figure.Clip(title, name, frame, weights, view[:4], flow, marked)
+            attention_figure.Clip(title, name, frame, weights, crop[:4], flow, marked)
         )
     lengths = [np.linalg.norm(clip.flow, axis=-1) for clip in clips]
     limit = max(float(np.percentile(lengths, 98)), 1.0)
     sections = [attention_section.clips(clips, limit)]
-    return [*sections, _inside(dataset, found, view[:4], boxes)] if boxes else sections
+    return [*sections, _inside(dataset, found, crop[:4], boxes)] if boxes else sections
 
 
 def in_rounds(labels: np.ndarray) -> list[int]:

@@ -81,7 +81,7 @@ def open_experiment(
     # Raise UsageError now, not after a stage, if a crop is larger than the frames.
     size = dataset.meta.size
     sampling.train_crop(np.random.default_rng(0), size, data)
-    sampling.test_crops(size, data.input_size, config.evaluation.views)
+    sampling.test_crops(size, data.input_size, config.evaluation.crops)
     split = official_splits.split_videos(
         dataset, data.split, data.validation_fraction, data.validation_seed
     )
@@ -98,12 +98,12 @@ def check_weights(config: Config) -> None:
 
 
 def prepare_command(data: DataConfig) -> str:
-    """The command that makes data_dir from the folders VIDEOS and SPLITS."""
+    """The command that makes records from the folders VIDEOS and SPLITS."""
     width, height = data.size
     splits = "" if data.dataset == "folder" else " --splits=SPLITS"
     return (
         f"python -m stpn_jax.prepare --dataset={data.dataset} --videos=VIDEOS{splits} "
-        f"--data_dir={data.data_dir} --size={width}x{height}"
+        f"--size={width}x{height}"
     )
 
 

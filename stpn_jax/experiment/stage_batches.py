@@ -1,6 +1,6 @@
 """Batches of a stage: of pixels or, over frozen streams, of cached feature maps.
 
-A stage with `cached_views = N` sees N views of every training video (with sampling
+A stage with `cached_crops = N` sees N crops of every training video (with sampling
 position, crop and flip as in training) and the crops of the test protocol. The feature
 maps of these never change, so they are kept beside the streams, for all runs that share
 the streams.
@@ -20,6 +20,7 @@ import numpy as np
 import tqdm
 from etils import epath
 
+from stpn_jax import config as configs
 from stpn_jax import parallel, preemption, weights
 from stpn_jax.arrays import AnyBatch, Batch, MapBatch
 from stpn_jax.config import EvaluationConfig, StageConfig
@@ -27,6 +28,7 @@ from stpn_jax.experiment import initialize, setup
 from stpn_jax.experiment.initialize import Variables
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.input_pipeline import batching, feature_store
+from stpn_jax.utils import wording
 from stpn_jax.utils.errors import UsageError
 
 
@@ -38,9 +40,9 @@ def folder(experiment: Experiment) -> epath.Path:
 def check(experiment: Experiment) -> None:
     """Raises UsageError if stages over cached maps are to run on several hosts."""
     for stage in experiment.config.stages:
-        if stage.cached_views and parallel.host()[1] > 1:
+        if stage.cached_crops and parallel.host()[1] > 1:
             raise UsageError(
-                f"config.stages.{stage.name}.cached_views = {stage.cached_views}: maps "
+                f"config.stages.{stage.name}.cached_crops = {stage.cached_crops}: maps "
                 "are cached by one process with all its devices; run one, or set it "
                 "to 0"
             )
@@ -70,8 +72,8 @@ def train_batches(
         )
 
     def cached() -> Iterator[MapBatch]:
-        """Each pass shuffles the views anew."""
-        steps = math.ceil(stage.cached_views * len(videos) / size)
+        """Each pass shuffles the crops anew."""
+        steps = math.ceil(stage.cached_crops * len(videos) / size)
         facts: dict[str, Any] = {"seed": seed, "steps": steps, "batch": size}
         facts["shape"] = dataclasses.asdict(shape)
         maps = _Maps(experiment, stage, variables, videos, facts, training=True)
@@ -81,7 +83,7 @@ def train_batches(
             places = step * size + np.arange(size)
             yield store.batch(batching.shuffled_walk(seed, places, len(store)))
 
-    return cached() if stage.cached_views else pixels(first, stage.steps)
+    return cached() if stage.cached_crops else pixels(first, stage.steps)
 
 
 def test_batches(
@@ -102,16 +104,16 @@ def test_batches(
         return itertools.islice(batches, start, None)
 
     def cached() -> Iterator[MapBatch]:
-        size = evaluation.batch * evaluation.views
+        size = evaluation.batch * evaluation.crops
         count = batching.test_batch_count(len(videos), evaluation) * size
         settings: dict[str, Any] = {"shape": shape, "evaluation": evaluation}
-        facts = {name: dataclasses.asdict(one) for name, one in settings.items()}
+        facts = {name: configs.first_form(one) for name, one in settings.items()}
         maps = _Maps(experiment, stage, variables, videos, facts, training=False)
         store = maps.open_or_make(count, size, pixels)
         for start in range(0, count, size):
             yield store.batch(slice(start, start + size))
 
-    return cached() if stage.cached_views else pixels(0)
+    return cached() if stage.cached_crops else pixels(0)
 
 
 def maps_of(experiment: Experiment, stage: StageConfig, batch: Any) -> MapBatch:
@@ -124,12 +126,12 @@ def maps_of(experiment: Experiment, stage: StageConfig, batch: Any) -> MapBatch:
 
 
 def bytes_of(experiment: Experiment, stage: StageConfig) -> int:
-    """Bytes on disk of the feature maps of a stage's training views; 0 for pixels."""
-    if not stage.cached_views:
+    """Bytes on disk of the feature maps of a stage's training crops; 0 for pixels."""
+    if not stage.cached_crops:
         return 0
     maps = maps_of(experiment, stage, setup.example_batch(experiment, stage))
     values = maps.images.size + maps.paths.size
-    snippets = stage.cached_views * len(experiment.videos(stage))
+    snippets = stage.cached_crops * len(experiment.videos(stage))
     return snippets * values * feature_store.BYTES
 
 
@@ -152,8 +154,9 @@ class _Maps:
 
         def make(done: int) -> Iterator[MapBatch]:
             part = "training" if self.training else "held-out"
-            task = f"maps of {count} {part} snippets of {len(self.videos)} videos"
-            print(f"[{self.stage.name}] {task}", flush=True)
+            what = wording.counted(count, f"{part} snippet")
+            videos = wording.counted(len(self.videos), "video")
+            print(f"[{self.stage.name}] maps of {what} of {videos}", flush=True)
             network = setup.build_network(
                 self.experiment, self.stage, training=self.training
             )
@@ -165,7 +168,7 @@ class _Maps:
             for one in tqdm.tqdm(pixels(done // batch), unit="batch", **bar):
                 preemption.check()
                 found = jax.device_get(forward(variables, parallel.shard(one)))
-                # No -1 for the samples: without RGB frames, image maps have size 0.
+                # No -1 for the samples: without RGB frames, maps have size 0.
                 yield jax.tree.map(
                     lambda x: x.reshape(x.shape[0] * x.shape[1], *x.shape[2:]), found
                 )
@@ -198,8 +201,8 @@ class _Maps:
             "dtype": config.model.dtype,
             "training": self.training,
         }
-        text = json.dumps(facts, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        content = json.dumps(facts, sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
 def _digest(variables: Variables) -> str:

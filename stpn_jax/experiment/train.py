@@ -117,7 +117,7 @@ def make_validation(
 ) -> Callable[[step.TrainState], float | None]:
     """Mean class accuracy on the validation part, by one snippet and crop a video."""
     quick = dataclasses.replace(
-        experiment.config.evaluation, snippets=1, views=1, centres="even"
+        experiment.config.evaluation, snippets=1, crops=1, centres="even"
     )
     videos = np.setdiff1d(experiment.split.validation, experiment.videos(stage))
     score = evaluate.make_scorer(experiment, stage, videos, quick)
@@ -164,7 +164,7 @@ def forecast(experiment: Experiment) -> str:
         disk += stage_batches.bytes_of(experiment, stage)
         lines.append(_describe_stage(experiment, stage, parameters))
     lines.append(
-        f"{duration(seconds)} of training (the rate is printed as it runs), "
+        f"{duration(seconds)} of training without compiling (its rate follows), "
         f"{memory / 1e9 + RUNTIME_GIGABYTES:.1f} GB of memory, "
         f"{disk / 1e9:.2f} GB of disk"
     )
@@ -199,7 +199,7 @@ def _count(experiment: Experiment, stage: StageConfig) -> tuple[float, int, int]
         lambda x: jax.ShapeDtypeStruct((stage.batch, *x.shape[1:]), x.dtype),
         setup.example_batch(experiment, stage),
     )
-    if stage.cached_views:
+    if stage.cached_crops:
         batch = stage_batches.maps_of(experiment, stage, batch)
 
     def forward(variables: dict, batch: AnyBatch) -> tuple[Any, Any]:

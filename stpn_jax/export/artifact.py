@@ -60,7 +60,7 @@ class Preprocessing:
         flow: parameters of TV-L1 by name; empty where another program computed the
             flow of the training videos.
         snippets: snippets a video, averaged.
-        views: crops, mirrored ones included, of a snippet, averaged.
+        crops: crops, mirrored ones included, of a snippet, averaged.
         seed: of the random tau.
         span: t, consecutive frames that the program from frames takes.
     """
@@ -74,9 +74,15 @@ class Preprocessing:
     bound: float
     flow: Mapping[str, Any]
     snippets: int
-    views: Literal[1, 2, 10]
+    crops: Literal[1, 2, 10]
     seed: int
     span: int
+
+
+def facts(settings: Preprocessing) -> dict[str, Any]:
+    """For artifact.json, where `crops` has its first name, `views`."""
+    fields = dataclasses.asdict(settings)
+    return fields | {"views": fields.pop("crops")}
 
 
 def program_file(kind: str, dtype: str) -> str:
@@ -200,8 +206,9 @@ def _load(folder: epath.Path, description: Mapping[str, Any], dtype: str) -> Art
     }
     _check_runs_here(folder, description)
     labels = tuple(description["labels"])
-    fields = description["preprocessing"]
+    fields = dict(description["preprocessing"])
     tuples = {name: tuple(fields[name]) for name in ("size", "tau")}
+    fields["crops"] = fields.pop("views")
     preprocessing = Preprocessing(**{**fields, **tuples})
     programs = {}
     for kind, name in names.items():

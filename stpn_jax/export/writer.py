@@ -1,6 +1,5 @@
 """Writes an artifact: programs lowered for all platforms, checksums, a model card."""
 
-import dataclasses
 import functools
 import hashlib
 import io
@@ -64,7 +63,7 @@ def write(
             name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
             for name, content in contents.items()
         },
-        "preprocessing": dataclasses.asdict(preprocessing),
+        "preprocessing": artifact.facts(preprocessing),
         "card": dict(card or {}),
         "labels": list(labels),
     }

@@ -36,7 +36,7 @@ class Panel(NamedTuple):
 def curves(rows: Sequence[Sequence[Panel]]) -> Figure:
     """A grid of panels, each with at least one curve that is not empty.
 
-    Curves look the same in all panels where they have the same index.
+    Curves of the same index have the same style in all panels.
     """
     figure = style.new(1.9 * len(rows) + 0.3)
     grid = figure.subplots(len(rows), len(rows[0]), squeeze=False)
@@ -192,7 +192,7 @@ def confusion_matrix(counts: Int[np.ndarray, "n n"], names: Sequence[str]) -> Fi
     axes.set_xticks(range(len(names)), labels, rotation=90, parse_math=False)
     axes.set_yticks(range(len(names)), labels, parse_math=False)
     axes.tick_params(labelsize=style.SMALL, length=0)
-    axes.set_xlabel("answer", fontsize=style.MEDIUM)
+    axes.set_xlabel("prediction", fontsize=style.MEDIUM)
     axes.set_ylabel("truth", fontsize=style.MEDIUM)
     if len(names) <= _WITH_COUNTS:
         _write_counts(axes, counts, shares)

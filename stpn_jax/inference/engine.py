@@ -55,7 +55,7 @@ def fast(model: artifact.Artifact) -> artifact.Artifact:
         model.preprocessing,
         flow=dataclasses.asdict(tvl1.PRESETS["fast"]),
         snippets=min(FAST_SNIPPETS, model.preprocessing.snippets),
-        views=1,
+        crops=1,
     )
     return dataclasses.replace(model, preprocessing=settings)
 
@@ -96,7 +96,7 @@ def plan_snippets(
 
 def crops(settings: artifact.Preprocessing) -> list[sampling.Crop]:
     """The crops of the test protocol."""
-    return sampling.test_crops(settings.size, settings.input_size, settings.views)
+    return sampling.test_crops(settings.size, settings.input_size, settings.crops)
 
 
 def central_crop(settings: artifact.Preprocessing) -> int:
@@ -200,7 +200,7 @@ def predict(
     an accelerator.
     """
     settings = model.preprocessing
-    count = (options.snippets or settings.snippets) * settings.views
+    count = (options.snippets or settings.snippets) * settings.crops
     queue = Batches(model, batch_size(count, many))
     central = central_crop(settings)
     box = crops(settings)[central][:4]

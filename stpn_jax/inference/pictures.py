@@ -11,24 +11,24 @@ from stpn_jax.inference import video_sources
 from stpn_jax.inference.predictions import Prediction
 
 
-def draw(title: str, answer: Prediction) -> bytes:
+def draw(title: str, prediction: Prediction) -> bytes:
     """The most likely classes beside the frame with its attention, as a PNG file."""
-    seen = answer.attention
+    seen = prediction.attention
     image = images.overlay(seen.frame, seen.maps[seen.shown], seen.box)
-    probabilities = answer.probabilities.tolist()
-    return prediction_figure.draw(title, answer.labels, probabilities, image)
+    probabilities = prediction.probabilities.tolist()
+    return prediction_figure.draw(title, prediction.labels, probabilities, image)
 
 
-def flow(answer: Prediction, bound: float) -> UInt8[np.ndarray, "y x 3"] | None:
+def flow(prediction: Prediction, bound: float) -> UInt8[np.ndarray, "y x 3"] | None:
     """The flow from the shown frame to the next, as colours; None without flow.
 
     The fastest tenth of the pixels is fully saturated.
 
     Args:
-        answer: for a video.
+        prediction: for a video.
         bound: displacement in pixels of the largest code.
     """
-    codes = answer.attention.flow
+    codes = prediction.attention.flow
     if codes is None:
         return None
     motion = codes.transpose(1, 2, 0).astype(np.float32) * (2 * bound / 255) - bound
@@ -36,11 +36,11 @@ def flow(answer: Prediction, bound: float) -> UInt8[np.ndarray, "y x 3"] | None:
     return images.flow_colours(motion, max(1.0, float(np.quantile(lengths, 0.9))))
 
 
-def write_overlay(path: epath.PathLike, answer: Prediction, given: Any) -> None:
+def write_overlay(path: epath.PathLike, prediction: Prediction, given: Any) -> None:
     """Writes the given video, read again, with its attention as an .mp4 file."""
-    seen = answer.attention
+    seen = prediction.attention
     height, width = seen.frame.shape[:2]
-    source = video_sources.open_source(given, answer.rate)
+    source = video_sources.open_source(given, prediction.rate)
     frames = video_sources.read(source, (width, height), limit=float("inf"))
     order = np.argsort(seen.centres, kind="stable")
     centres, maps = seen.centres[order], seen.maps[order]
@@ -48,7 +48,7 @@ def write_overlay(path: epath.PathLike, answer: Prediction, given: Any) -> None:
         images.overlay(frame, attention_at(position, centres, maps), seen.box)
         for position, frame in enumerate(frames)
     )
-    images.write_video(path, tinted, answer.rate)
+    images.write_video(path, tinted, prediction.rate)
 
 
 def attention_at(

@@ -99,7 +99,7 @@ def test_plan(
         UsageError: the crop does not fit into the records' frames.
     """
     size = dataset.meta.size
-    crops = sampling.test_crops(size, settings.input_size, evaluation.views)
+    crops = sampling.test_crops(size, settings.input_size, evaluation.crops)
     return [
         Snippet(position, tuple(crops))
         for video in map(int, videos)
@@ -165,8 +165,8 @@ def test_batches(
     def load(index: int) -> arrays.Batch:
         first = index * evaluation.batch
         part = plan[first + share.start : first + share.stop]
-        views, side = evaluation.views, settings.input_size
-        return _assemble(dataset, part, count, views, shape, side)
+        crops, side = evaluation.crops, settings.input_size
+        return _assemble(dataset, part, count, crops, shape, side)
 
     batches = test_batch_count(len(videos), evaluation)
     return _read(load, range(batches), settings)
@@ -207,8 +207,8 @@ class Buffers:
     def empty(self, shape: tuple[int, ...]) -> UInt8[np.ndarray, "..."]:
         """An array of arbitrary bytes, like numpy.empty.
 
-        Its memory is reused when neither it nor a view of it is held: the base of all
-        views is the owner that is kept here.
+        Its memory is reused when neither it nor a slice of it is held: the base of all
+        slices is the owner that is kept here.
         """
         size = math.prod(shape)
         with self._lock:

@@ -69,7 +69,7 @@ def open_or_make(folder: epath.PathLike, count: int, make: Make) -> Store:
     if files.is_remote(folder):
         raise UsageError(
             f"{folder}: feature maps of frozen streams are kept on a local disk; give "
-            "a local --workdir (and --streams), or set cached_views to 0"
+            "a local --workdir (and --streams), or set cached_crops to 0"
         )
     folder = epath.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -158,7 +158,7 @@ def _as_stored(value: np.ndarray, name: str, folder: epath.Path) -> np.ndarray:
         if not most <= np.finfo(_ARRAYS[name]).max:
             raise UsageError(
                 f"{folder}: a feature map has values up to {most}, too large for the "
-                "float16 it is kept in; set cached_views to 0"
+                "float16 it is kept in; set cached_crops to 0"
             )
     return value.astype(_ARRAYS[name])
 

@@ -75,7 +75,7 @@ class CompactBilinear(nn.Module):
         variable = self.variable(
             "sketches",
             f"pathway{pathway}",
-            lambda: count_sketch.draw(seed, channels, self.width)._asdict(),
+            lambda: count_sketch.sample(seed, channels, self.width)._asdict(),
         )
         return count_sketch.Sketch(**variable.value)
 

@@ -104,7 +104,7 @@ class SpatiotemporalAttention(nn.Module):
     def __call__(
         self, images: Float[Array, "b f y x c"], motion: Float[Array, "b y x d"]
     ) -> tuple[Float[Array, "b f y x"], Float[Array, "b f c"]]:
-        """Attends each of the f spatial maps with the snippet's one motion map.
+        """Attends each of the f spatial maps with the snippet's motion feature map.
 
         Returns:
             the weights, which sum to 1 over each grid, and the attended vectors.

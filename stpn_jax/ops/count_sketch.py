@@ -23,7 +23,7 @@ class Sketch(NamedTuple):
     s: Int8[Array, "c"]
 
 
-def draw(seed: tuple[int, ...], channels: int, width: int) -> Sketch:
+def sample(seed: tuple[int, ...], channels: int, width: int) -> Sketch:
     """Samples h and s uniformly (Algorithm 1, lines 3 to 5).
 
     Args:

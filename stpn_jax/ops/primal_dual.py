@@ -19,7 +19,7 @@ from jax import lax
 from jaxtyping import Bool, Float, Float32, Int32
 
 _LEAST_GRADIENT = float(np.finfo(np.float32).eps)
-_LEAST_BATCH = 4  # Halves of a smaller batch are not worth the copying.
+_LEAST_BATCH = 4  # Splitting a smaller batch is not worth the copying.
 
 Planes = Float32[jax.Array, "*n 2 y x"]
 Rows = Float32[jax.Array, "*n 2 size"]

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from etils import epath
 
 from stpn_jax.datasets import listing
+from stpn_jax.utils import wording
 
 FILE = "report.json"
 _FULL_SNIPPET = 30  # flows: 3 paths of L = 10 at tau = 10 (section 3.2 of the paper)
@@ -73,8 +74,8 @@ class Report:
         skipped = [(clip.name, clip.error) for clip in self._clips if clip.error]
         warned = [(clip.name, "; ".join(clip.warnings)) for clip in used]
         lines = [
-            f"{totals['records']} clips, {totals['frames']} frames, {totals['flows']} "
-            f"flows, {gigabytes(totals['record_bytes'])}",
+            f"{wording.counted(totals['records'], 'clip')}, {totals['frames']} frames, "
+            f"{totals['flows']} flows, {gigabytes(totals['record_bytes'])}",
             *(f"  {count:6d} {place}" for place, count in self._membership.items()),
             *_named("skipped", skipped),
             *_named("read with a warning", [one for one in warned if one[1]]),
@@ -82,8 +83,8 @@ class Report:
         ]
         if totals[_SHORT]:
             lines.append(
-                f"{totals[_SHORT]} clips have fewer than {_FULL_SNIPPET} flows: they "
-                "are kept, and tau is cut to what fits"
+                f"{wording.counted(totals[_SHORT], 'clip')} of fewer than "
+                f"{_FULL_SNIPPET} flows: kept, and tau is cut to what fits"
             )
         return lines
 

@@ -134,7 +134,7 @@ def _parser() -> Parser:
     add("--flow_leads", choices=("from", "into"), default="", help=leads)
     ratio = "of a folder without train/ and test/"
     add("--test_fraction", metavar="F", type=_FRACTION, default=0.25, help=ratio)
-    add("--seed", metavar="N", type=int, default=0, help="of all random choices")
+    add("--seed", metavar="N", type=int, default=0, help="of all that is random")
     add("--inspect", metavar="DATA_DIR", default="", help="draw and count records")
     add("--out", metavar="PNG", default="", help="of --inspect; default: beside them")
     add("--clips", metavar="N", type=_COUNT, default=0, help="that --inspect draws")

@@ -13,7 +13,7 @@ from jaxtyping import UInt8
 from stpn_jax.datasets import official_splits
 from stpn_jax.prepare import flow_check
 from stpn_jax.records import records
-from stpn_jax.utils import errors
+from stpn_jax.utils import errors, wording
 from stpn_jax.utils.errors import UsageError
 from stpn_jax.video import decoding, flow_codec
 
@@ -57,7 +57,8 @@ def counts(dataset: records.Dataset) -> Iterator[str]:
     meta, frames = dataset.meta, dataset.num_frames
     width, height = meta.size
     yield (
-        f"{meta.dataset}: {len(dataset)} clips of {len(meta.classes)} classes, "
+        f"{meta.dataset}: {wording.counted(len(dataset), 'clip')} of "
+        f"{wording.counted(len(meta.classes), 'class')}, "
         f"{frames.sum()} frames and {frames.sum() - len(dataset)} flows of "
         f"{width}x{height}, bound {meta.bound:g} pixels"
     )

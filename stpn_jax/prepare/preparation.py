@@ -20,7 +20,7 @@ from stpn_jax.datasets import builders, listing
 from stpn_jax.prepare import clip_report, clips, flow_check, inspection, job, workers
 from stpn_jax.prepare.precomputed import image_series
 from stpn_jax.records import records
-from stpn_jax.utils import errors, files, locks
+from stpn_jax.utils import errors, files, locks, wording
 from stpn_jax.utils.errors import UsageError
 
 _LOG_SECONDS = 30.0  # between two lines of progress in a log file
@@ -72,13 +72,14 @@ def prepare(flags: Flags, say: Say) -> None:
 def _run_share(flags: Flags, tasks: Sequence[clips.Task], say: Say) -> None:
     """Encodes every hosts-th clip; packing is left to the command without hosts."""
     own = tasks[flags.host :: flags.hosts]
-    say(f"host {flags.host} of {flags.hosts}: {len(own)} clips of them")
+    count = wording.counted(len(own), "clip")
+    say(f"host {flags.host} of {flags.hosts}: {count} of them")
     failed = sum(bool(clip.error) for clip in _encode(flags, own, say))
     left = sum(not epath.Path(task.cache).exists() for task in tasks) - failed
-    say(f"host {flags.host} is done: {failed} of its {len(own)} clips unreadable")
+    say(f"host {flags.host} is done: {failed} of its {count} unreadable")
     say(
-        f"{max(left, 0)} clips are left to the other hosts; when all are done, the "
-        "same command without --hosts and --host writes the records"
+        f"left to the other hosts: {wording.counted(max(left, 0), 'clip')}; when all "
+        "are done, the same command without --hosts and --host writes the records"
     )
 
 
@@ -96,7 +97,7 @@ def _run(
             f"none of the {len(tasks)} clips can be read (the first, {done[0].name}: "
             f"{done[0].error}); {data_dir / clip_report.FILE} lists them all"
         )
-    say(f"packing {len(report.used)} clips into TFRecord files")
+    say(f"packing {wording.counted(len(report.used), 'clip')} into TFRecord files")
     examples = [
         builders.Example(clip, functools.partial(clips.load, task.cache))
         for clip, task in zip(chosen.clips, tasks, strict=True)
@@ -125,12 +126,14 @@ def _tasks(chosen: listing.Listing, flags: Flags) -> list[clips.Task]:
 
 def _announce(flags: Flags, chosen: listing.Listing, say: Say) -> None:
     width, height = flags.size
+    count = wording.counted(len(chosen.clips), "clip")
     say(
-        f"{flags.dataset}: {len(chosen.clips)} clips of {len(chosen.classes)} "
-        f"classes from {flags.videos or flags.frames}"
+        f"{flags.dataset}: {count} of {wording.counted(len(chosen.classes), 'class')} "
+        f"from {flags.videos or flags.frames}"
     )
     if absent := sum(chosen.absent.values()):
-        say(f"{absent} clips of these classes are in the lists and not in the folder")
+        count = wording.counted(absent, "clip")
+        say(f"in the lists and not in the folder: {count} of these classes")
     flow = f"the flow of {flags.flow}" if flags.flow else "TV-L1 flow"
     say(
         f"each becomes {width}x{height} frames and {flow} (JPEG quality "

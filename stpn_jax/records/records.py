@@ -5,7 +5,7 @@ A record is one video: a tf.train.Example of
     name        text    path below the folder of videos, unique
     label       int     class index
     group       text    group of its class, for scores by group; may be empty
-    source      text    clips cut from one film share it
+    source      text    clips of one recording share it
     num_frames  int     n
     frames      n     x JPEG, RGB
     flow_x      n - 1 x JPEG, grey: the flow from each frame to the next, quantised
@@ -77,7 +77,7 @@ class Dataset:
         names: path of each video below the folder it was prepared from.
         labels: class index.
         groups: group of the class, or empty.
-        sources: the film or recording that a clip was cut from.
+        sources: the recording that a clip was cut from.
         membership: train, test or none, for each official split.
         num_frames: frames of each video; it has one flow less.
         images: byte ranges of the JPEG files, by feature.
@@ -184,22 +184,24 @@ def read_description(data_dir: epath.PathLike) -> dict[str, Any] | None:
 def open_dataset(
     data_dir: epath.PathLike, size: Sequence[int] | None = None, prepare: str = ""
 ) -> Dataset:
-    """Opens the records that the command `prepare` wrote, which messages quote.
+    """Opens records; messages quote the command `prepare` with a --data_dir.
 
     Raises:
         UsageError: there are no records, they are of another size, or damaged.
     """
     data_dir = epath.Path(data_dir)
-    command = prepare or f"{PREPARE} --data_dir={data_dir}"
+    prepare = f"{prepare or PREPARE} --data_dir="
+    command = f"{prepare}{data_dir}"
     description = read_description(data_dir)
     if description is None:
         raise UsageError(f"{data_dir} holds no records; make them with: {command}")
     meta = _meta(description["meta"], data_dir)
     if size is not None and tuple(size) != meta.size:
+        found, expected = ("x".join(map(str, one)) for one in (meta.size, size))
         raise UsageError(
-            f"{data_dir} holds records of {'x'.join(map(str, meta.size))} pixels where "
-            f"{'x'.join(map(str, size))} is expected; prepare another data_dir with: "
-            f"{command}"
+            f"{data_dir} holds records of {found} pixels where {expected} is expected; "
+            "set config.data.data_dir to another folder, and make it with: "
+            f"{prepare}{data_dir}_{expected}"
         )
     index = _load_index(data_dir, command)
     shards = byte_ranges.Files([data_dir / str(shard) for shard in index["shards"]])

@@ -114,7 +114,7 @@ def confusions(
         for truth, predicted in zip(*np.unravel_index(order, wrong.shape), strict=True)
         if wrong[truth, predicted]
     ]
-    table = Numbers(("truth", "answer", "videos"), most)
+    table = Numbers(("truth", "prediction", "videos"), most)
     blocks = [
         Picture("confusion", figure, caption, numbers),
         table if most else "No test video is confused with another class.",
@@ -123,7 +123,7 @@ def confusions(
 
 
 Rows = Mapping[str, Float[np.ndarray, "n classes"]]
-"""Row of the results -> its probabilities; first the baseline, then the network."""
+"""Network -> its probabilities; first the baseline."""
 
 
 class Videos(NamedTuple):
@@ -207,7 +207,7 @@ def _numbers(found: Sequence[int], rows: Rows, videos: Videos) -> Numbers:
     """All videos of a kind, also those that are not shown."""
     header = ["video", "truth"]
     for row in rows:
-        header += [f"answer of {row}", "its probability", "that of the truth"]
+        header += [f"prediction of {row}", "its probability", "that of the truth"]
     lines = []
     for video in found:
         truth = videos.labels[video]

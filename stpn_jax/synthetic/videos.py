@@ -1,4 +1,4 @@
-"""The demo's synthetic videos, in groups that each need one part of the network.
+"""The demo's synthetic videos, in groups that each need one component.
 
     python -m stpn_jax.synthetic OUT --seed=N
 
@@ -21,7 +21,7 @@ Within the groups named, a single stream stays at chance:
 *   Every frame is intra-coded, so that no compression residue in it depends on the
     other frames, or on which of three sprites stands still (b, c, d, e).
 *   Both classes of c pause in the middle for as many flows as one stack is long, so a
-    single stack never holds both halves.
+    single stack never holds both directions.
 *   Whatever is not the class (colour, direction, order) cycles with the clip's number,
     alike in every class of the group; mirroring a clip does not change its class.
 """
@@ -49,7 +49,7 @@ from stpn_jax.synthetic.sprites import DOWN, LEFT, RIGHT, STILL, UP, Direction, 
 from stpn_jax.utils import errors
 
 PAUSE = 10
-"""Flows without motion between the halves of a clip of c: L of section 3.2."""
+"""Flows without motion in the middle of a clip of c: L of section 3.2."""
 
 FRAME_RATE = 25
 QUANTISER = 12
@@ -80,7 +80,7 @@ def _moving(colours: Iterable[str], *directions: Direction) -> Scenes:
 def _long_range(reverse: bool) -> Scenes:
     turns = ((DOWN, UP), (UP, DOWN)) if reverse else ((DOWN, DOWN), (UP, UP))
     pairs = itertools.product(turns, sprites.HUES)
-    return [[Sprite(colour, *halves, PAUSE)] for halves, colour in pairs]
+    return [[Sprite(colour, *directions, PAUSE)] for directions, colour in pairs]
 
 
 def _mover(mover: str) -> Scenes:

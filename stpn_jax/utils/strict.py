@@ -40,8 +40,8 @@ def parse(kind: Any, value: Any, path: str) -> Any:
         return _parse_number(number_kind, bounds, value, path)
     if origin is Literal:
         if value not in arguments:
-            choices = ", ".join(map(repr, arguments))
-            raise UsageError(f"{path} = {value!r}: expected one of {choices}")
+            allowed = ", ".join(map(repr, arguments))
+            raise UsageError(f"{path} = {value!r}: expected one of {allowed}")
         return value
     if origin is tuple:
         if hasattr(value, "items"):

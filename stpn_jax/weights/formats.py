@@ -169,11 +169,11 @@ _SAFETENSORS_DTYPES = {
 
 def _read_safetensors(data: bytes) -> dict[str, np.ndarray]:
     tensors = {}
-    for name, view in safetensors.deserialize(data):
-        dtype = _SAFETENSORS_DTYPES.get(view["dtype"])
+    for name, tensor in safetensors.deserialize(data):
+        dtype = _SAFETENSORS_DTYPES.get(tensor["dtype"])
         if dtype is None:
-            raise ValueError(f"{name} is of type {view['dtype']}")
-        tensors[name] = np.frombuffer(view["data"], dtype).reshape(view["shape"])
+            raise ValueError(f"{name} is of type {tensor['dtype']}")
+        tensors[name] = np.frombuffer(tensor["data"], dtype).reshape(tensor["shape"])
     return tensors
 
 

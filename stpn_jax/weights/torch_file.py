@@ -30,14 +30,14 @@ PARALLEL_PREFIX = "module."
 
 
 class Storage(NamedTuple):
-    """The flat buffer that tensors view: key in the file, dtype and length."""
+    """The flat buffer that tensors share: key in the file, dtype and length."""
 
     key: str
     dtype: np.dtype
     size: int
 
 
-class TensorView(NamedTuple):
+class StoredTensor(NamedTuple):
     """A tensor as the pickle describes it, before its bytes are read."""
 
     storage: Storage
@@ -63,8 +63,8 @@ def read(data: bytes) -> dict[str, np.ndarray]:
             anything but tensors and plain containers.
     """
     tree, buffers = _open_zip(data) if data[:2] == b"PK" else _open_legacy(data)
-    views = _state_dict(tree)
-    return {name: _array(name, v, buffers(v.storage)) for name, v in views.items()}
+    tensors = _state_dict(tree)
+    return {name: _array(name, v, buffers(v.storage)) for name, v in tensors.items()}
 
 
 def _open_zip(data: bytes) -> tuple[Any, Callable[[Storage], bytes]]:
@@ -115,8 +115,8 @@ class _Unpickler(pickle.Unpickler):
         raise pickle.UnpicklingError(f"it names {module}.{name}, which is no tensor")
 
     def persistent_load(self, identifier: Any) -> Storage:
-        kind, dtype, key, _, size, *view = identifier
-        if kind != "storage" or dtype not in DTYPES or any(view):
+        kind, dtype, key, _, size, *rest = identifier
+        if kind != "storage" or dtype not in DTYPES or any(rest):
             raise pickle.UnpicklingError("it refers to something that is no storage")
         storage = Storage(str(key), DTYPES[dtype], int(size))
         self.storages[storage.key] = storage
@@ -130,8 +130,8 @@ class _RebuildTensor:
 
     def __call__(
         self, storage: Storage, offset: int, shape: Any, strides: Any, *_: Any
-    ) -> TensorView:
-        return TensorView(storage, int(offset), tuple(shape), tuple(strides))
+    ) -> StoredTensor:
+        return StoredTensor(storage, int(offset), tuple(shape), tuple(strides))
 
 
 class _RebuildParameter:
@@ -139,7 +139,7 @@ class _RebuildParameter:
 
     __slots__ = ()
 
-    def __call__(self, data: TensorView, *_: Any) -> TensorView:
+    def __call__(self, data: StoredTensor, *_: Any) -> StoredTensor:
         return data
 
 
@@ -157,24 +157,24 @@ def _state_dict(tree: Any) -> Mapping[str, Any]:
             tree = tree[wrapper]
     if not isinstance(tree, dict) or not tree:
         raise ValueError("it holds no state_dict")
-    for name, view in tree.items():
-        if not isinstance(view, TensorView) or not isinstance(name, str):
-            raise ValueError(f"{name} is {type(view).__name__}, not a tensor by name")
+    for name, tensor in tree.items():
+        if not isinstance(tensor, StoredTensor) or not isinstance(name, str):
+            raise ValueError(f"{name} is {type(tensor).__name__}, not a tensor by name")
     if all(name.startswith(PARALLEL_PREFIX) for name in tree):
         return {name.removeprefix(PARALLEL_PREFIX): v for name, v in tree.items()}
     return tree
 
 
-def _array(name: str, view: TensorView, data: bytes) -> np.ndarray:
+def _array(name: str, tensor: StoredTensor, data: bytes) -> np.ndarray:
     """A tensor from the bytes of its storage; its extent is checked first."""
-    (_, dtype, size), offset, shape, strides = view
+    (_, dtype, size), offset, shape, strides = tensor
     if len(data) != size * dtype.itemsize:
         raise ValueError(f"{name} is cut short")
     reach = sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
     inside = min((offset, *shape, *strides), default=0) >= 0
     if not inside or offset + reach >= max(size, 1):
         raise ValueError(f"{name} reaches outside its storage")
-    # More elements than values would be an expanded view, which can fill the memory.
+    # More elements than values would be an expanded tensor, which can fill the memory.
     if math.prod(shape) > size:
         raise ValueError(f"{name} has more elements than its storage")
     if math.prod(shape) == 0:

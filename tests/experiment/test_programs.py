@@ -22,7 +22,7 @@ from stpn_jax.ops import tvl1
 from stpn_jax.train import step
 from stpn_jax.video import flow_codec
 
-README = pathlib.Path(__file__).parents[2] / "README.md"
+PAGE = pathlib.Path(__file__).parents[2] / "docs" / "deploy.md"
 CONFIG = configs.from_config_dict(demo.get_config())
 STAGE = CONFIG.stages[-1]
 SHAPE = sampling.SnippetShape(frames=1, paths=3, flow_length=4, tau=(2, 3))
@@ -36,7 +36,7 @@ PREPROCESSING = artifact.Preprocessing(
     bound=20.0,
     flow={"scales": 2, "warps": 2},
     snippets=2,
-    views=1,
+    crops=1,
     seed=0,
     span=sampling.flows_needed(SHAPE, SHAPE.tau[1]) + 1,
 )
@@ -55,7 +55,7 @@ for batch in (1, 5, 32):
         arguments[f"{batch}/{name}"] for name in ("rgb", "flow", "box", "flip")
     )
     exec(open("snippet.py").read())
-    distance = np.abs(np.asarray(probabilities) - arguments[f"{batch}/answer"]).max()
+    distance = np.abs(np.asarray(probabilities) - arguments[f"{batch}/expected"]).max()
     assert attention.shape == (batch, 4, 4) and distance < 1e-5, distance
     print(batch, distance)
 for name in ("stpn_jax", "flax", "tensorflow", "cv2", "etils"):
@@ -118,14 +118,14 @@ def training_code(variables, one):
     return jax.jit(step.make_predict_step(network()))(variables, one)
 
 
-def test_the_readmes_lines_give_the_same_with_jax_alone(folder, variables):
-    blocks = re.findall(r"```python\n(.*?)```", README.read_text(), re.S)
+def test_the_lines_of_the_docs_give_the_same_with_jax_alone(folder, variables):
+    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.S)
     (code,) = (block for block in blocks if "jax.export.deserialize" in block)
     assert len(code.strip().splitlines()) <= 6
     saved = {}
     for count in (1, 5, 32):
         one = batch(count)
-        saved[f"{count}/answer"] = training_code(variables, one)
+        saved[f"{count}/expected"] = training_code(variables, one)
         for name in ("rgb", "flow", "box", "flip"):
             saved[f"{count}/{name}"] = getattr(one, name)
     np.savez(folder.parent / "arguments.npz", **saved)

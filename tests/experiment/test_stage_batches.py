@@ -38,10 +38,10 @@ def config(**changes):
         level.width = 16
     made.stages = {"pyramid": made.stages.pyramid}
     made.stages.pyramid.update(
-        init=(), steps=6, batch=4, lr_milestones=(), batch_norm="frozen", cached_views=3
+        init=(), steps=6, batch=4, lr_milestones=(), batch_norm="frozen", cached_crops=3
     )
     made.stages.pyramid.update(changes)
-    made.evaluation.update(snippets=2, views=2, frames=3, batch=2)
+    made.evaluation.update(snippets=2, crops=2, frames=3, batch=2)
     made.run.update(checkpoint_every=3, validate_every=0)
     return configs.from_config_dict(made)
 
@@ -91,13 +91,13 @@ def test_maps_give_the_scores_of_pixels(experiment, network):
         evaluate.make_scorer(experiment, one, TEST, evaluation)(
             parallel.replicate(variables)
         )
-        for one in (stage, dataclasses.replace(stage, cached_views=0))
+        for one in (stage, dataclasses.replace(stage, cached_crops=0))
     ]
     assert scores[0].std(axis=0).max() > 1e-6  # The videos differ.
     np.testing.assert_allclose(scores[0], scores[1], atol=2e-5)
 
 
-def test_batches_resume_at_any_step_and_cover_all_views(experiment):
+def test_batches_resume_at_any_step_and_cover_all_crops(experiment):
     stage = stage_of(experiment, steps=10)
     variables = initialize.initial_variables(experiment, stage)
     whole = list(stage_batches.train_batches(experiment, stage, variables, 0))
@@ -105,7 +105,7 @@ def test_batches_resume_at_any_step_and_cover_all_views(experiment):
     assert (len(whole), len(rest)) == (10, 3)
     for one, other in zip(whole[7:], rest, strict=True):
         jax.tree.map(np.testing.assert_array_equal, one, other)
-    # 3 views of 6 videos are 18, in 5 batches of 4: two more are of the next round.
+    # 3 crops of 6 videos are 18, in 5 batches of 4: two more are of the next round.
     first = np.concatenate([batch.video for batch in whole[:5]])
     assert sorted(np.bincount(first)) in ([3, 3, 3, 3, 4, 4], [3, 3, 3, 3, 3, 5])
     second = np.concatenate([batch.video for batch in whole[5:]])
@@ -139,7 +139,7 @@ def test_levels_can_be_trained_on_the_validation_part(experiment):
         config=dataclasses.replace(experiment.config, stages=(stage,)),
     )
     variables = initialize.initial_variables(made, stage)
-    for one in (stage, dataclasses.replace(stage, cached_views=0)):
+    for one in (stage, dataclasses.replace(stage, cached_crops=0)):
         batches = stage_batches.train_batches(made, one, variables, 0)
         seen = np.concatenate([batch.video for batch in batches])
         assert set(seen.tolist()) == set(TRAIN[4:].tolist())
@@ -166,14 +166,14 @@ def test_the_forecast_counts_the_maps(experiment):
 
 def test_single_streams_are_not_cached():
     made = demo.get_config()
-    made.stages.spatial.cached_views = 2
-    with pytest.raises(UsageError, match=r"spatial.cached_views = 2 freezes"):
+    made.stages.spatial.cached_crops = 2
+    with pytest.raises(UsageError, match=r"spatial.cached_crops = 2 freezes"):
         configs.from_config_dict(made)
 
 
 def test_several_hosts_are_rejected(experiment, monkeypatch):
     monkeypatch.setattr(parallel, "host", lambda: (0, 2))
-    with pytest.raises(UsageError, match=r"pyramid.cached_views = 3.*one process"):
+    with pytest.raises(UsageError, match=r"pyramid.cached_crops = 3.*one process"):
         stage_batches.check(experiment)
 
 

@@ -23,7 +23,7 @@ PREPROCESSING = artifact.Preprocessing(
     bound=20.0,
     flow={"tau": 0.25},
     snippets=2,
-    views=2,
+    crops=2,
     seed=0,
     span=5,
 )
@@ -175,7 +175,7 @@ def test_a_missing_file_is_named(folder, name):
         ({"labels": ["draw"]}, "the program has 3 classes, not 1"),
         ({"preprocessing": {}}, "size"),
         (
-            {"preprocessing": dataclasses.asdict(PREPROCESSING) | {"input_size": 8}},
+            {"preprocessing": artifact.facts(PREPROCESSING) | {"input_size": 8}},
             "the program takes",
         ),
     ],

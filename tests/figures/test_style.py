@@ -47,7 +47,7 @@ def test_colours_are_distinct_for_colour_blind_readers():
         assert distance[~np.eye(len(lab), dtype=bool)].min() > 10
 
 
-def test_no_two_of_seventy_series_look_alike():
+def test_no_two_of_seventy_series_have_one_style():
     assert len({tuple(style.series(i).values()) for i in range(70)}) == 70
 
 

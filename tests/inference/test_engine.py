@@ -119,4 +119,4 @@ def test_a_long_video_is_classified_cell_by_cell(model, tmp_path):
 def test_fast_changes_flow_crops_and_snippets(model):
     settings = engine.fast(model).preprocessing
     assert tvl1.Parameters(**settings.flow) == tvl1.PRESETS["fast"]
-    assert (settings.views, settings.snippets) == (1, 2)
+    assert (settings.crops, settings.snippets) == (1, 2)

@@ -79,9 +79,9 @@ def test_a_single_frame_has_no_motion():
     assert first.flow.shape == (0, 8, 32, 32)
 
 
-@pytest.mark.parametrize(("views", "expected"), [(1, 0), (2, 0), (10, 4)])
-def test_the_central_crop_is_not_mirrored(views, expected):
-    settings = dataclasses.replace(SETTINGS, views=views)
+@pytest.mark.parametrize(("crops", "expected"), [(1, 0), (2, 0), (10, 4)])
+def test_the_central_crop_is_not_mirrored(crops, expected):
+    settings = dataclasses.replace(SETTINGS, crops=crops)
     assert engine.central_crop(settings) == expected
     assert engine.crops(settings)[expected][:4] == (4, 8, 36, 40)
 

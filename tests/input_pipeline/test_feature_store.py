@@ -141,7 +141,7 @@ def test_maps_without_frames_have_none(tmp_path):
 
 
 def test_values_beyond_float16_are_rejected(tmp_path):
-    with pytest.raises(UsageError, match=r"values up to .*cached_views to 0"):
+    with pytest.raises(UsageError, match=r"values up to .*cached_crops to 0"):
         feature_store.open_or_make(
             tmp_path / "maps", COUNT, lambda done: iter([batch(0, scale=1e6)])
         )

@@ -36,7 +36,7 @@ SETTINGS = config.DataConfig(
     prefetch=2,
 )
 EVALUATION = config.EvaluationConfig(
-    snippets=3, views=10, frames=1, centres="random", seed=0, batch=4
+    snippets=3, crops=10, frames=1, centres="random", seed=0, batch=4
 )
 META = records.Meta(
     dataset="folder",
@@ -222,7 +222,7 @@ def test_test_batches_hold_every_snippet_once_with_its_crops_side_by_side():
 
 
 def test_test_snippets_are_at_the_seeded_positions():
-    batch = test(evaluation=dataclasses.replace(EVALUATION, views=1, batch=15))[0]
+    batch = test(evaluation=dataclasses.replace(EVALUATION, crops=1, batch=15))[0]
     positions = [
         position
         for video in range(len(FRAMES))
@@ -278,14 +278,14 @@ def address(array):
     return array.__array_interface__["data"][0]
 
 
-def test_memory_is_used_again_once_all_views_are_gone():
+def test_memory_is_used_again_once_nothing_refers_to_it():
     made = batching.Buffers()
     first = made.empty((4, 5))
     place = address(first)
-    view = first[1:].reshape(-1)[2:]
+    part = first[1:].reshape(-1)[2:]
     del first
     assert address(made.empty((4, 5))) != place
-    del view
+    del part
     assert address(made.empty((5, 4))) == place
 
 

@@ -91,10 +91,10 @@ def test_compact_bilinear_is_bilinear_in_the_mean_over_seeds():
     )
     config = dataclasses.replace(PLAIN, width=64)
     exact = inner(dataclasses.replace(config, kind="bilinear"), x, y, seed=0)
-    draws = np.array([inner(config, x, y, seed) for seed in range(600)])
+    samples = np.array([inner(config, x, y, seed) for seed in range(600)])
     variance = predicted_variance(x, y, config.width)
-    assert abs(draws.mean() - exact) < 4 * (variance / len(draws)) ** 0.5
-    assert 0.75 < draws.var() / variance < 1.3
+    assert abs(samples.mean() - exact) < 4 * (variance / len(samples)) ** 0.5
+    assert 0.75 < samples.var() / variance < 1.3
 
 
 def inner(config, x, y, seed):

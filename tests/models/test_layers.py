@@ -187,11 +187,11 @@ def test_synchronised_statistics_are_those_of_the_whole_batch():
     module, variables, x = _norm(mode="trained")
     shared = layers.BatchNorm(mode="trained", axis_name="data")
     call = functools.partial(shared.apply, mutable=["batch_stats"])
-    halves, updates = jax.vmap(lambda x: call(variables, x, True), axis_name="data")(
+    shards, updates = jax.vmap(lambda x: call(variables, x, True), axis_name="data")(
         x.reshape(2, 2, *x.shape[1:])
     )
     whole, expected = module.apply(variables, x, True, mutable=["batch_stats"])
-    np.testing.assert_allclose(halves.reshape(x.shape), whole, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(shards.reshape(x.shape), whole, rtol=1e-4, atol=1e-5)
     for a, b in zip(jax.tree.leaves(updates), jax.tree.leaves(expected), strict=True):
         np.testing.assert_allclose(a[0], b, rtol=1e-5)
 

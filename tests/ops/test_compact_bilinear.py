@@ -11,7 +11,7 @@ from stpn_jax.ops import compact_bilinear, count_sketch
 
 
 def sample(m, channels, width, seed=0):
-    return [count_sketch.draw((seed, i), channels + i, width) for i in range(m)]
+    return [count_sketch.sample((seed, i), channels + i, width) for i in range(m)]
 
 
 def vectors(m, channels, locations=(), seed=0):
@@ -66,7 +66,7 @@ def test_shared_sketches_would_be_biased():
     x = vectors(1, 12)[0]
 
     def estimate(seed):
-        sketch = count_sketch.draw((seed,), 12, 256)
+        sketch = count_sketch.sample((seed,), 12, 256)
         z = np.asarray(compact_bilinear.compact_bilinear([x, x], [sketch, sketch], 256))
         return z @ z
 

@@ -13,21 +13,21 @@ from stpn_jax.ops import count_sketch
 )
 @pytest.mark.parametrize(("channels", "width"), [(7, 5), (16, 64), (33, 32)])
 def test_both_forms_equal_the_oracle(form, channels, width):
-    sketch = count_sketch.draw((0, 1), channels, width)
+    sketch = count_sketch.sample((0, 1), channels, width)
     vectors = np.random.default_rng(0).normal(size=(3, channels)).astype(np.float32)
     expected = [stcb.count_sketch(x, *sketch, width) for x in vectors]
     np.testing.assert_allclose(form(vectors, sketch, width), expected, atol=1e-5)
 
 
 def test_scatter_matrix_has_one_sign_per_input():
-    sketch = count_sketch.draw((3,), 50, 16)
+    sketch = count_sketch.sample((3,), 50, 16)
     matrix = np.asarray(count_sketch.scatter_matrix(sketch, 16))
     assert (np.abs(matrix).sum(axis=1) == 1).all()
     assert (matrix[np.arange(50), sketch.h] == sketch.s).all()
 
 
 def test_project_keeps_leading_axes_and_float32():
-    sketch = count_sketch.draw((0,), 8, 16)
+    sketch = count_sketch.sample((0,), 8, 16)
     x = np.ones((2, 3, 4, 8), np.float32)
     for dtype in ("float32", "bfloat16"):
         y = jax.jit(lambda x: count_sketch.project(x, sketch, 16))(x.astype(dtype))
@@ -36,7 +36,7 @@ def test_project_keeps_leading_axes_and_float32():
 
 def test_sketches_are_uniform_and_distinct():
     sketches = [
-        count_sketch.draw((0, level, path), 4096, 8)
+        count_sketch.sample((0, level, path), 4096, 8)
         for level in (0, 1)
         for path in (0, 1)
     ]
@@ -51,5 +51,5 @@ def test_sketches_are_uniform_and_distinct():
 
 
 def test_same_seed_gives_the_same_sketch():
-    one, two = (count_sketch.draw((5, 1), 100, 10) for _ in range(2))
+    one, two = (count_sketch.sample((5, 1), 100, 10) for _ in range(2))
     assert (one.h == two.h).all() and (one.s == two.s).all()

@@ -51,7 +51,7 @@ def test_a_pair_settles_within_a_visit():
     assert settled.any() and not settled.all()
 
 
-@pytest.mark.parametrize("tiling", tvl1_tiles.TILINGS, ids=tvl1_tiles.told)
+@pytest.mark.parametrize("tiling", tvl1_tiles.TILINGS, ids=tvl1_tiles.describe)
 def test_every_tiling_lowers_for_cuda(tiling):
     shape = 256, 340
     solver = tvl1._solver(tvl1.Parameters(), shape)

@@ -1,6 +1,6 @@
 """The networks as other people wrote them in torch.
 
-Each takes images `[n y x c]` as numpy arrays and gives its last map `[n y x c]`, the
+Each takes images `[n y x c]` as numpy arrays and gives its feature map `[n y x c]`, the
 logits that belong to it and, in training mode, its state after the step.
 """
 
@@ -24,12 +24,12 @@ BLOCKS = {50: [3, 4, 6, 3], 152: [3, 8, 36, 3]}
 
 @dataclasses.dataclass(frozen=True)
 class Oracle:
-    """A network with its two halves.
+    """A network as features and classifier.
 
     Attributes:
         module: whose state is what people's files hold.
-        features: from images to the last map.
-        classify: from the last map to logits.
+        features: from images to the feature map.
+        classify: from the feature map to logits.
         first_norm: name of its first batch norm; "" where it has none.
     """
 

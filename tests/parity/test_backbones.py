@@ -23,7 +23,7 @@ SEED = 3
 
 
 class Case(NamedTuple):
-    """A row of the table of backbones, its oracle and a file format."""
+    """A row of BACKBONES, its oracle and a file format."""
 
     row: str
     oracle: Callable[[int], oracles.Oracle]

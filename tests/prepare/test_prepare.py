@@ -225,7 +225,7 @@ def test_hosts_together_make_the_records_of_one(cheap_flow, folder, tmp_path, ca
     alone, shared = tmp_path / "alone", tmp_path / "shared"
     (folder / "run" / "broken.avi").write_bytes(b"no video")
     assert run(capsys, *command(folder, alone))[0] == 0
-    for host, left in ((2, "5 clips are left"), (0, "2 clips are left")):
+    for host, left in ((2, "hosts: 5 clips;"), (0, "hosts: 2 clips;")):
         share = [f"--host={host}", "--hosts=3"]
         code, out, _ = run(capsys, *command(folder, shared, *share))
         assert code == 0 and left in out
@@ -307,7 +307,7 @@ def test_official_lists(cheap_flow, tmp_path, capsys):
     arguments = command(root, tmp_path / "out", "--dataset=hmdb51", f"--splits={lists}")
     code, out, _ = run(capsys, *arguments)
     assert code == 0
-    assert "1 clips of these classes are in the lists" in out
+    assert "not in the folder: 1 clip of these classes" in out
     assert "1 left out:\n  wave/other_wave" in out
     dataset = records.open_dataset(tmp_path / "out")
     assert dataset.membership == (("train", "test", "none"), ("test", "train", "train"))
@@ -315,7 +315,7 @@ def test_official_lists(cheap_flow, tmp_path, capsys):
     assert read_report(tmp_path / "out")["totals"]["listed_but_absent"] == 1
 
 
-def test_an_interrupted_run_goes_on(cheap_flow, folder, tmp_path, capsys, monkeypatch):
+def test_an_interrupted_run_resumes(cheap_flow, folder, tmp_path, capsys, monkeypatch):
     out_dir, done = tmp_path / "out", []
     encode = clips.encode
 

@@ -161,13 +161,16 @@ def test_verify_finds_every_flipped_bit(data_dir, byte):
 def test_no_records(tmp_path):
     with pytest.raises(errors.UsageError, match=r"stpn_jax.prepare .*--data_dir=\S+x"):
         records.open_dataset(tmp_path / "x")
-    with pytest.raises(errors.UsageError, match="make them with: my command"):
+    with pytest.raises(
+        errors.UsageError, match="make them with: my command --data_dir"
+    ):
         records.open_dataset(tmp_path, prepare="my command")
 
 
 def test_records_of_another_size(data_dir):
-    with pytest.raises(errors.UsageError, match="8x6 pixels where 340x256"):
-        records.open_dataset(data_dir, (340, 256))
+    with pytest.raises(errors.UsageError, match="8x6 pixels where 340x256") as error:
+        records.open_dataset(data_dir, (340, 256), "my command")
+    assert str(error.value).endswith(f"my command --data_dir={data_dir}_340x256")
 
 
 def _shorten(data_dir):

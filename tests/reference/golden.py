@@ -38,7 +38,7 @@ CAFFE_NAMES: dict[str, Callable[[Tensors], list[caffe_files.Layer]]] = {
 
 
 class Draw(NamedTuple):
-    """What weights and images are drawn by."""
+    """What weights and images are sampled with."""
 
     seed: int
     number: int

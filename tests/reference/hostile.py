@@ -66,7 +66,7 @@ def make(folder: pathlib.Path) -> tuple[list[str], list[str]]:
     """Writes the inputs into an empty folder.
 
     Returns:
-        What cannot have an answer, and what may have one.
+        What cannot have a prediction, and what may have one.
     """
     (folder / "secret.txt").write_text(SECRET)
     whole = pathlib.Path(toy.write_clip(folder / "whole.mp4", count=16, step=1))

@@ -1,6 +1,6 @@
 """Random weights for a file's tensors, the same with torch and without it.
 
-Drawn by numpy's RandomState, whose streams are fixed for good, from a seed and each
+Sampled by numpy's RandomState, whose streams are fixed for good, from a seed and each
 tensor's own name, so that neither order nor number of the tensors matters.
 """
 
@@ -32,7 +32,7 @@ def state_dict(
 
     Args:
         shapes: by torch's names: kernels of 2 or 4 axes, the rest vectors.
-        seed: of the draw.
+        seed: of the random numbers.
     """
     return {name: _tensor(name, shape, seed) for name, shape in shapes.items()}
 
@@ -40,7 +40,7 @@ def state_dict(
 def images(shape: tuple[int, int, int, int], seed: int) -> np.ndarray:
     """Normalised images `[n y x c]` that differ in the large as in the small.
 
-    Of pixel noise alone all places look alike to deep layers, and the batch's variance
+    Of pixel noise alone all places are alike to deep layers, and the batch's variance
     there drowns in rounding.
     """
     number, rows, columns, channels = shape

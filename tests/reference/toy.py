@@ -23,14 +23,14 @@ PREPROCESSING = artifact.Preprocessing(
     bound=20.0,
     flow=PARAMETERS,
     snippets=2,
-    views=10,
+    crops=10,
     seed=0,
     span=11,
 )
 
 
 def program(variables, rgb, motion, box, flip):
-    """Knows colours from the frames and directions from the flow; looks at green."""
+    """Knows colours from the frames and directions from the flow; attends to green."""
     colours = rgb.astype(jnp.float32).mean((1, 3, 4)) / 16
     x = motion[:, :, ::2].astype(jnp.float32) - 128
     right = x.mean((1, 2, 3, 4)) * variables["gain"]

@@ -115,8 +115,8 @@ def test_every_kind_has_a_count_a_picture_and_numbers():
     header, rows = pictures[0].numbers
     assert [row[0] for row in rows] == ["clip 1", "clip 3", "clip 0"]
     first = dict(zip(header, rows[0], strict=True))
-    assert first["answer of average"] == CLASSES[1]
-    assert first["answer of pyramid"] == first["truth"] == CLASSES[0]
+    assert first["prediction of average"] == CLASSES[1]
+    assert first["prediction of pyramid"] == first["truth"] == CLASSES[0]
     (shown,) = pictures[1].figure.axes[0].images
     assert (np.asarray(shown.get_array())[:20, :30] == 20).all()
 

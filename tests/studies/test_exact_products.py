@@ -9,8 +9,9 @@ from studies import exact_products as products
 
 
 def paths(seed, n, m, locations=3, channels=6):
-    drawn = np.random.default_rng(seed).standard_normal((n, m, locations, channels))
-    return (drawn / np.linalg.norm(drawn, axis=-1, keepdims=True)).astype(np.float32)
+    sampled = np.random.default_rng(seed).standard_normal((n, m, locations, channels))
+    length = np.linalg.norm(sampled, axis=-1, keepdims=True)
+    return (sampled / length).astype(np.float32)
 
 
 def outer_features(of):

@@ -28,9 +28,9 @@ def of_test(videos=("1", "2", "3"), predicted=(0, 1, 1)):
 
 @pytest.fixture
 def store(tmp_path):
-    made = ResultStore(epath.Path(tmp_path) / "part")
-    made.add("table", {"net": "a net seed 0"}, FACTS, of_test(), 1.0)
-    return made
+    store = ResultStore(epath.Path(tmp_path) / "study")
+    store.add("table", {"net": "a net seed 0"}, FACTS, of_test(), 1.0)
+    return store
 
 
 def test_columns_are_added_to_those_that_are_there(store):
@@ -113,7 +113,7 @@ def test_an_end_between_the_two_files_loses_nothing(store, ends):
     }
 
 
-def test_a_row_that_is_read_again_keeps_the_time_it_took(store):
+def test_a_run_that_is_read_again_keeps_the_time_it_took(store):
     store.folder.joinpath("table.csv").unlink()
     store.add("table", {"net": "a net seed 0"}, FACTS, of_test(), 0.1)
     notes = json.loads((store.folder / "runs.json").read_text())["runs"]

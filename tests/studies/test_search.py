@@ -32,26 +32,26 @@ def add(folder, name, videos, predicted):
 
 @pytest.fixture
 def folder(tmp_path):
-    made = epath.Path(tmp_path) / "ucf101" / command.SEARCH
-    add(made, "first", "abc", (0, 1, 1))
-    return made
+    searched = epath.Path(tmp_path) / "ucf101" / command.SEARCH
+    add(searched, "first", "abc", (0, 1, 1))
+    return searched
 
 
-def test_a_choice_is_a_column_of_mean_class_accuracies(folder):
+def test_a_run_is_a_column_of_mean_class_accuracies(folder):
     add(folder, "second", "abc", (0, 0, 1))
     head, _, line = accuracy_tables.of_search(STUDY, folder).splitlines()
-    assert head == "| row | result | first | second |"
+    assert head == "| variant | result | first | second |"
     assert line.endswith("| pyramid | 75.0 | 100.0 |")
 
 
-def test_choices_are_written_with_the_other_tables(folder):
+def test_the_search_is_written_with_the_other_tables(folder):
     places = [f"--results={folder.parent.parent}", f"--report={folder.parent}/R.md"]
     command.main(["ucf101", "--tables", *places])
     text = (folder.parent / "R.md").read_text()
-    assert text.startswith("<!-- ucf101/choices -->\n| row | result | first |\n")
+    assert text.startswith("<!-- ucf101/choices -->\n| variant | result | first |\n")
 
 
-def test_choices_by_other_videos_are_not_compared(folder):
+def test_runs_on_other_videos_are_not_compared(folder):
     add(folder, "second", "abd", (0, 0, 1))
     with pytest.raises(UsageError, match="folders first, second are of different"):
         accuracy_tables.of_search(STUDY, folder)

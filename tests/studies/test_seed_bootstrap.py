@@ -8,14 +8,14 @@ from studies import accuracy_tables
 LABELS = np.repeat([0, 1, 2], [5, 9, 20])
 
 
-def drawn(trainings=4, seed=0):
+def sampled(trainings=4, seed=0):
     rng = np.random.default_rng(seed)
     levels = np.linspace(0.4, 0.8, trainings)
     return rng.random((trainings, len(LABELS))) < levels[:, None]
 
 
 def one_by_one(values, resamples=4000):
-    """Draws trainings, then videos of each class; the mean of class means of each."""
+    """Samples trainings, then videos of each class; the mean of class means of each."""
     rng = np.random.default_rng(5)
     means = []
     for _ in range(resamples):
@@ -34,8 +34,8 @@ def one_by_one(values, resamples=4000):
 
 
 @pytest.mark.parametrize("trainings", [1, 4])
-def test_interval_agrees_with_draws_one_by_one(trainings):
-    right = drawn(trainings).astype(float)
+def test_interval_agrees_with_resamples_one_by_one(trainings):
+    right = sampled(trainings).astype(float)
     found = accuracy_tables.interval(right, LABELS)
     by_class = [right[:, c == LABELS].mean(axis=1) for c in range(3)]
     assert found.value == pytest.approx(np.mean(by_class, axis=0).mean())
@@ -43,8 +43,8 @@ def test_interval_agrees_with_draws_one_by_one(trainings):
 
 
 def test_a_difference_is_paired_by_training():
-    """Trainings far apart, one row a little better in each: the interval is narrow."""
-    base = drawn()
+    """Trainings far apart, one variant a little better in each: a narrow interval."""
+    base = sampled()
     better = base.copy()
     better[:, [1, 8, 20, 30]] = True
     paired = accuracy_tables.interval(better.astype(float) - base, LABELS)

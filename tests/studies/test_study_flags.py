@@ -11,10 +11,10 @@ from studies import report
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
-        (["--config.seed=7"], "--config.seed=7: the study gives each row its own"),
-        (["--config.model.sketch_seed=3"], "sketch_seed=3: the study gives"),
+        (["--config.seed=7"], "--config.seed=7: each variant has its own"),
+        (["--config.model.sketch_seed=3"], "sketch_seed=3: each variant has"),
         (["--choose=../x"], "--choose: expected letters"),
         (["--only=a"], "--only: 'a': expected some of parts"),
         (["--choose=."], "--choose: expected letters"),
@@ -28,8 +28,8 @@ from studies import report
         (["--report=nowhere/R.md"], "--report=nowhere/R.md: its folder does not exist"),
     ],
 )
-def test_a_study_rejects(arguments, told, tmp_path):
-    with pytest.raises(UsageError, match=told.replace(".", r"\.")):
+def test_a_study_rejects(arguments, message, tmp_path):
+    with pytest.raises(UsageError, match=message.replace(".", r"\.")):
         command.main(["made", f"--results={tmp_path}", *arguments])
 
 
@@ -49,24 +49,24 @@ def test_a_folder_that_cannot_be_written_to_is_rejected(tmp_path, monkeypatch):
         command.main(["made", f"--results={tmp_path}"])
 
 
-def test_stages_that_no_row_has_are_rejected_by_the_products(tmp_path):
+def test_stages_that_no_variant_has_are_rejected_by_the_products(tmp_path):
     places = [f"--results={tmp_path}", f"--report={tmp_path}/R.md"]
-    with pytest.raises(UsageError, match="no row has that stage"):
+    with pytest.raises(UsageError, match="no variant has that stage"):
         command.main(["products", *places, "--config.stages.pyramid.steps=3"])
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("<!-- made/parts -->\n", r"R\.md: it lacks the <!-- end -->"),
         ("<!-- made/parts -->\n<!-- end -->\n" * 2, r"R\.md: it has .* twice"),
     ],
 )
 def test_a_report_that_cannot_be_written_is_rejected_before_training(
-    text, told, tmp_path
+    text, message, tmp_path
 ):
     (tmp_path / "R.md").write_text(text)
-    with pytest.raises(UsageError, match=told):
+    with pytest.raises(UsageError, match=message):
         command.main(["made", f"--results={tmp_path}", f"--report={tmp_path}/R.md"])
     assert (tmp_path / "R.md").read_text() == text
 
@@ -83,7 +83,7 @@ def test_splits_that_are_no_numbers_are_rejected():
         command.main(["table7", "--config=configs/ucf101.py", "--splits=1,x"])
 
 
-def test_the_help_of_a_papers_table_lists_its_rows(capsys):
+def test_the_help_of_a_papers_table_lists_its_variants(capsys):
     with pytest.raises(SystemExit):
         command.main(["table6", "--help"])
     assert "table6_a, table6_b" in capsys.readouterr().out
@@ -100,9 +100,10 @@ def test_other_results_have_a_report_of_their_own(tmp_path):
 
 
 @pytest.mark.parametrize("data", ([], ["--data=X"]))
-def test_tables_of_predictions_that_are_not_there_are_rejected(data, tmp_path):
+@pytest.mark.parametrize("name", ("made", "products"))
+def test_tables_of_results_that_are_not_there_are_rejected(name, data, tmp_path):
     with pytest.raises(UsageError, match="no results are there yet"):
-        command.main(["made", "--tables", *data, f"--results={tmp_path}/none"])
+        command.main([name, "--tables", *data, f"--results={tmp_path}/none"])
     assert not (tmp_path / "none").exists()
 
 
@@ -111,7 +112,7 @@ def test_a_report_behind_a_link_is_written_through_it(tmp_path):
     target.write_text("By hand.\n")
     link.symlink_to(target)
     found = report.check(epath.Path(link))
-    report.Output("part", found.parent, found).write({"table": "| a |\n"})
+    report.Output("study", found.parent / "study", found).write({"table": "| a |\n"})
     assert link.is_symlink() and "| a |" in target.read_text()
 
 

@@ -14,7 +14,7 @@ TINY = ("--config.model.backbone=tiny", "--config.model.weights=none")
 
 
 @pytest.mark.parametrize("name", STUDIES)
-def test_every_row_builds(name):
+def test_every_variant_builds(name):
     planned = runs.plan_study(STUDIES[name], epath.Path("runs"), TINY, seeds=1)
     distinct = {(one.config.model, one.config.stages[-1]) for one in planned}
     for model, stage in distinct:
@@ -29,7 +29,7 @@ def test_every_row_builds(name):
         assert shapes["params"]["classifier"]["dense"]["bias"].shape == (CLASSES,)
 
 
-def test_a_variant_is_one_row_whatever_its_label():
+def test_a_variant_is_one_whatever_its_label():
     every = [*PAPER.values(), *(t for s in STUDIES.values() for t in s.tables.values())]
     for table in every:
         variants = [row.variant for row in table.rows]

@@ -21,26 +21,27 @@ PREDICTED = {
 }
 
 
-def made(**changes):
-    groups = ["g", "g", "h", "h"]
+def predictions(**changes):
+    groups = ["a_g", "a_g", "b_long_h", "b_long_h"]
     videos = [f"v, {i}" for i in range(4)]  # With commas: it is a CSV file.
     return Predictions(videos, groups, LABELS, PREDICTED | changes)
 
 
 def test_predictions_come_back(tmp_path):
     path = epath.Path(tmp_path) / "a.csv"
-    path.write_text(made().to_csv())
+    path.write_text(predictions().to_csv())
     again = Predictions.from_csv(path)
-    assert [list(one) for one in again[:3]] == [list(one) for one in made()[:3]]
+    assert [list(one) for one in again[:3]] == [list(one) for one in predictions()[:3]]
     assert {name: list(one) for name, one in again.predicted.items()} == PREDICTED
     np.testing.assert_array_equal(again.correct("a net seed 0"), [1, 0, 1, 0])
 
 
 def test_a_table_has_means_differences_and_groups():
-    lines = accuracy_tables.of_study(TABLE, made()).splitlines()
+    lines = accuracy_tables.of_study(TABLE, predictions()).splitlines()
     cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
     assert cells[0] == [
-        "row", "accuracy", "seeds", "paper", "difference", "better in", "g", "h"
+        "variant", "accuracy", "seeds", "paper", "difference", "better in", "g",
+        "long h",
     ]  # fmt: skip
     first, second = cells[2:]
     assert first[0] == "first" and first[1].startswith("62.5 [")
@@ -50,18 +51,18 @@ def test_a_table_has_means_differences_and_groups():
     assert second[6:] == ["100", "75"]
 
 
-def test_only_runs_that_both_rows_have_are_compared():
-    part = made()
-    del part.predicted["b net seed 0"]
-    (_, _, _, second) = accuracy_tables.of_study(TABLE, part).splitlines()
+def test_only_runs_that_both_variants_have_are_compared():
+    some = predictions()
+    del some.predicted["b net seed 0"]
+    (_, _, _, second) = accuracy_tables.of_study(TABLE, some).splitlines()
     assert "| +0.0 [+0.0, +0.0] | 0 of 1 |" in second
 
 
-def test_a_row_without_runs_has_dashes():
-    part = made()
+def test_a_variant_without_runs_has_dashes():
+    some = predictions()
     for seed in (0, 1):
-        del part.predicted[f"b net seed {seed}"]
-    assert accuracy_tables.of_study(TABLE, part).endswith(
+        del some.predicted[f"b net seed {seed}"]
+    assert accuracy_tables.of_study(TABLE, some).endswith(
         "| second |" + " - |" * 7 + "\n"
     )
 
@@ -73,6 +74,18 @@ def test_only_what_is_between_the_markers_changes():
     again = report.insert(text, "a/b", "| two |\n")
     assert again == text.replace("| one |", "| two |")
     assert again.count("<!-- a/b -->") == 1 and "More words." in again
+
+
+def test_a_table_whose_marker_is_in_the_second_file_is_written_there(tmp_path):
+    folder = epath.Path(tmp_path)
+    more, first = folder / report.MORE, folder / "R.md"
+    more.write_text(report.insert("Side tables.\n", "study/side", "| old |\n"))
+    first.write_text("Words.\n")
+    tables = {"side": "| new |\n", "main": "| one |\n"}
+    report.Output("study", folder / "study", first).write(tables, "| all |\n")
+    assert "| new |" in more.read_text() and "| old |" not in more.read_text()
+    assert first.read_text().startswith("<!-- summary -->\n| all |\n")
+    assert "| one |" in first.read_text() and "| new |" not in first.read_text()
 
 
 def test_a_marker_that_is_there_twice_is_reported():
@@ -90,11 +103,13 @@ def test_text_behind_a_lost_end_is_not_overwritten():
 
 def test_seeds_beyond_the_tables_own_are_shown():
     more = {"a net seed 2": LABELS, "b net seed 2": LABELS}
-    *_, first, second = accuracy_tables.of_study(TABLE, made(**more)).splitlines()
+    *_, first, second = accuracy_tables.of_study(
+        TABLE, predictions(**more)
+    ).splitlines()
     assert "| 50.0, 75.0, 100.0 |" in first and "| 1 of 3 |" in second
 
 
-def test_sketches_are_drawn_again_for_one_training():
+def test_sketches_are_sampled_again_for_one_training():
     tables = STUDIES["made"].tables
     assert tables["sketches"].repeats() == [(0, 0), (0, 1), (0, 2), (0, 3), (0, 4)]
     assert tables["parts"].repeats(2) == [(0, 0), (1, 1)]

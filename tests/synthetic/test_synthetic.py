@@ -66,10 +66,10 @@ def test_writes_every_clip_and_the_groups_and_nothing_depends_on_the_run(tmp_pat
     assert frames.shape == (5, 32, 32, 3)
 
 
-def test_every_clip_and_seed_is_drawn_anew():
+def test_every_clip_and_seed_differ():
     clips = videos.clips_of(0, 2, 2, SHAPE) + videos.clips_of(1, 2, 2, SHAPE)
-    draws = {c.generator().integers(2**60) for c in clips}
-    assert len(draws) == len(clips) == 2 * 13 * 4
+    numbers = {c.generator().integers(2**60) for c in clips}
+    assert len(numbers) == len(clips) == 2 * 13 * 4
 
 
 def test_writing_twice_is_harmless_and_a_foreign_clip_is_named(tmp_path):
@@ -116,7 +116,7 @@ def test_colour_is_invisible_in_grey_but_plain_in_rgb(monkeypatch):
 
 
 def test_a_frame_is_coded_without_its_neighbours():
-    """No residue of motion: the other frames do not change how one looks."""
+    """No residue of motion: a frame does not depend on the others."""
     frames = drawn_frames(clip("b_up"))
     alone = decode(videos.encode(frames[7:8]))
     np.testing.assert_array_equal(decode(videos.encode(frames))[7:8], alone)
@@ -168,7 +168,7 @@ def test_b_is_its_direction():
         assert not moved[:, 1 - axis].any()
 
 
-def test_no_single_stack_of_c_holds_both_halves_and_three_paths_always_do():
+def test_no_single_stack_of_c_holds_both_directions_and_three_paths_always_do():
     for label, sign in (("c_straight_on", 1), ("c_there_and_back", -1)):
         firsts = collections.Counter()
         for number in range(12):

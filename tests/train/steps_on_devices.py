@@ -2,9 +2,9 @@
 
     python tests/train/steps_on_devices.py OUT VARIANT... [ADDRESS PROCESSES INDEX]
 
-A variant is NETWORK/BATCH_NORM/DEVICE_BATCH/STEPS, such as temporal/trained/0/20.
+A variant is NETWORK/BATCH_NORM/MICROBATCH/STEPS, such as temporal/trained/0/20.
 XLA_FLAGS says how many devices are simulated. With an address, several such processes
-are one run. Where CHECKPOINTS names a folder, a variant goes on from there.
+are one run. Where CHECKPOINTS names a folder, a variant resumes from there.
 
 The pyramid is `smooth` without its signed square roots: those are so steep at zero that
 rounding grows some three times with every update, on one device as on many.

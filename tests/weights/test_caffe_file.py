@@ -1,7 +1,7 @@
 """The reader of .caffemodel files, on files that a writer of ours makes byte by byte.
 
 Networks from this writer were once run by OpenCV 4.11 (cv2.dnn.readNetFromCaffe): its
-answers were numpy's within 2e-7, for both kinds of layers, packed and not.
+outputs were numpy's within 2e-7, for both kinds of layers, packed and not.
 """
 
 import caffemodel

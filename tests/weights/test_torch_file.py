@@ -121,7 +121,7 @@ def _read(path):
 
 
 @FORMATS
-def test_reads_views_with_their_strides(tmp_path, encode):
+def test_reads_tensors_with_their_strides(tmp_path, encode):
     found = _read(_write(tmp_path, encode(_state_dict())))
     np.testing.assert_array_equal(found["plain"], FIRST.reshape(2, 3, 4))
     expected = FIRST[2:].reshape(-1)[[[0, 8], [1, 9], [2, 10], [3, 11]]]
@@ -211,7 +211,7 @@ def test_a_pickle_cannot_alter_the_reader(tmp_path, encode):
         (0, (3,), (1, 1)),
     ),
 )
-def test_views_outside_their_storage_are_rejected(
+def test_tensors_outside_their_storage_are_rejected(
     tmp_path, encode, offset, shape, strides
 ):
     tree = {"bad": _tensor("FloatStorage", "0", 24, offset, shape, strides)}

@@ -11,7 +11,7 @@ from stpn_jax.models.preprocessing import Normalisation as Normalisation
 
 @dataclasses.dataclass(frozen=True)
 class Backbone:
-    """A row of the table.
+    """A row of BACKBONES.
 
     Attributes:
         module: Flax module class (or a partial of one) with a field `options`, of

@@ -1,8 +1,8 @@
 """ResNet with bottleneck blocks (He et al. 2016), up to res5c.
 
 Two networks go by this name, and weights of one are wrong in the other. The authors'
-Caffe model halves the feature map in a stage's first 1x1 convolution and pools without
-padding, rounding up; torchvision's halves it in the 3x3 convolution.
+Caffe model downsamples in a stage's first 1x1 convolution and pools without padding,
+rounding up; torchvision's downsamples in the 3x3 convolution.
 """
 
 import jax
