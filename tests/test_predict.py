@@ -239,7 +239,7 @@ def test_sigterm_and_a_closed_pipe_end_it_quietly(model, tmp_path):
     )
     process.stdout.readline()
     process.send_signal(signal.SIGTERM)
-    assert process.wait() == predict.TERMINATED
+    assert process.wait() == 128 + signal.SIGTERM
     process = subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )

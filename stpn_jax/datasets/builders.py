@@ -21,7 +21,6 @@ from etils import epath
 
 from stpn_jax.datasets import folder, listing, official_splits
 from stpn_jax.records import records
-from stpn_jax.utils.errors import UsageError
 
 
 class Example(NamedTuple):
@@ -149,15 +148,12 @@ def require_tensorflow() -> None:
     """Silences TensorFlow's log before it is loaded.
 
     Raises:
-        UsageError: it is not installed; better now than after hours of flow.
+        ModuleNotFoundError: it is not installed; better now than after hours of flow.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     if importlib.util.find_spec("tensorflow") is None:
-        raise UsageError(
-            "prepare packs its records with TensorFlow, which is not installed; get it "
-            "by `pip install tensorflow-cpu` (`tensorflow` where that does not exist)"
-        )
+        raise ModuleNotFoundError("No module named 'tensorflow'", name="tensorflow")
 
 
 def write(builder: VideoRecords) -> Mapping[str, list[epath.Path]]:

@@ -5,7 +5,7 @@ import types
 import numpy as np
 import pytest
 
-from stpn_jax.experiment import run_report
+from stpn_jax.experiment import report_attempt, run_report
 
 STAGES = {
     "spatial": ("spatial", ()),
@@ -55,7 +55,7 @@ def test_a_failing_report_is_printed_and_not_raised(monkeypatch, capsys):
         raise ValueError("no ink")
 
     monkeypatch.setattr(run_report, "write", fail)
-    run_report.attempt(experiment("spatial"), {})
+    report_attempt.attempt(experiment("spatial"), {})
     printed = capsys.readouterr()
     assert "the report failed (no ink); the results are written" in printed.out
     assert "ValueError" in printed.err
