@@ -23,13 +23,10 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib.image
 import numpy as np
 from jaxtyping import UInt8
 
 from stpn_jax.api import Classifier
-from stpn_jax.figures import prediction_figure
-from stpn_jax.inference import pictures
 from stpn_jax.inference import predictions as reporting
 from stpn_jax.inference.predictions import Failure, Prediction
 from stpn_jax.utils import compilation_cache, errors
@@ -77,6 +74,8 @@ class Service:
             return self._shown(found, path) if isinstance(found, Prediction) else found
 
     def _shown(self, prediction: Prediction, path: str) -> Shown:
+        from stpn_jax.inference import pictures  # Matplotlib, an extra, as below.
+
         handle, overlay = tempfile.mkstemp(".mp4", dir=self.folder)
         os.close(handle)
         try:
@@ -118,6 +117,10 @@ def summary(prediction: Prediction) -> str:
 def _timeline(prediction: Prediction) -> np.ndarray | None:
     if not prediction.parts:
         return None
+    import matplotlib.image
+
+    from stpn_jax.figures import prediction_figure
+
     png = prediction_figure.timeline(prediction.parts)
     pixels = matplotlib.image.imread(io.BytesIO(png))
     return np.round(255 * pixels[..., :3]).astype(np.uint8)

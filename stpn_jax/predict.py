@@ -183,6 +183,7 @@ def _parse(arguments: Sequence[str] | None, prog: str) -> argparse.Namespace:
     add("--dtype", choices=artifact.DTYPES, default="float32", help="of activations")
     options = parser.parse_args(arguments)
     if options.pictures or options.overlay:
+        errors.require("matplotlib")
         options.out = options.out or "predictions"
     return options
 

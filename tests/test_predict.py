@@ -210,7 +210,7 @@ import sys
 from stpn_jax import predict
 status = predict.main(sys.argv[1:])
 heavy = {"tensorflow", "tensorflow_datasets", "flax", "optax", "grain", "orbax"}
-heavy |= {"matplotlib", "PIL"}
+heavy |= {"matplotlib", "PIL", "cv2"}
 ours = ("models", "train", "evaluation", "weights", "experiment")
 ours += ("records", "datasets", "prepare", "report", "figures")
 heavy |= {f"stpn_jax.{name}" for name in ours}

@@ -7,7 +7,6 @@ import collections
 import contextlib
 import functools
 import importlib
-import importlib.util
 import io
 import os
 import tempfile
@@ -21,6 +20,7 @@ from etils import epath
 
 from stpn_jax.datasets import folder, listing, official_splits
 from stpn_jax.records import records
+from stpn_jax.utils import errors
 
 
 class Example(NamedTuple):
@@ -152,8 +152,7 @@ def require_tensorflow() -> None:
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
-    if importlib.util.find_spec("tensorflow") is None:
-        raise ModuleNotFoundError("No module named 'tensorflow'", name="tensorflow")
+    errors.require("tensorflow")
 
 
 def write(builder: VideoRecords) -> Mapping[str, list[epath.Path]]:

