@@ -255,7 +255,8 @@ def test_a_prediction_loads_neither_flax_nor_tensorflow_nor_matplotlib_nor_cv2()
 
 def test_training_can_do_without_matplotlib():
     loaded = loaded_with(f"{PACKAGE}.main")
-    assert "flax" in loaded and "matplotlib" not in loaded
+    assert "flax" in loaded
+    assert not [name for name in loaded if within(name, "matplotlib")]
 
 
 def test_a_module_is_short_and_says_what_it_is():

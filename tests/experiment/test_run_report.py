@@ -61,6 +61,17 @@ def test_a_failing_report_is_printed_and_not_raised(monkeypatch, capsys):
     assert "ValueError" in printed.err
 
 
+def test_without_matplotlib_the_page_is_left_out_in_one_line(monkeypatch, capsys):
+    def fail(*_):
+        raise ModuleNotFoundError("No module", name="matplotlib.figure")
+
+    monkeypatch.setattr(run_report, "write", fail)
+    report_attempt.attempt(experiment("spatial"), {})
+    printed = capsys.readouterr()
+    assert "matplotlib is not installed; pip install 'stpn-jax[report]'" in printed.out
+    assert printed.out.count("\n") == 1 and not printed.err
+
+
 def test_clips_are_shown_in_rounds_over_the_classes():
     labels = np.array([1, 1, 0, 2, 0, 1])
     assert run_report.in_rounds(labels) == [2, 0, 3, 4, 1, 5]
