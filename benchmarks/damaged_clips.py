@@ -27,7 +27,7 @@ import av
 import numpy as np
 import tqdm
 
-from stpn_jax.video import decoding
+from stpn_jax.video import decoding, imaging
 
 CODECS = {".avi": "", ".mp4": "libx264", ".mkv": "mpeg4", ".webm": "libvpx-vp9"}
 _LENGTH = 60  # frames of a clip that is encoded anew
@@ -248,7 +248,7 @@ def _judge(damaged: str, whole: str) -> Outcome:
 
 
 def _small(frame: decoding.Frame) -> np.ndarray:
-    return decoding.resize(frame, (170, 128)).astype(np.int16)
+    return imaging.resize(frame, (170, 128)).astype(np.int16)
 
 
 if __name__ == "__main__":

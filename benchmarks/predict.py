@@ -32,7 +32,7 @@ from stpn_jax.inference import engine as inference
 from stpn_jax.models import backbones
 from stpn_jax.models import build as networks
 from stpn_jax.ops import tvl1
-from stpn_jax.video import decoding
+from stpn_jax.video import decoding, imaging
 
 sys.path.insert(0, "tests")  # Where other people's networks are at home.
 from parity import oracles
@@ -173,7 +173,7 @@ def in_torch(
     peer(*stack([inference.Sample(*blank(used), False)]))  # Its first call is slower.
     clock = [time.perf_counter()]
     frames = np.stack(
-        [decoding.resize(frame, used.size) for frame in decoding.Video(path)]
+        [imaging.resize(frame, used.size) for frame in decoding.Video(path)]
     )
     plans = inference.plan_snippets(used, len(frames), used.snippets)
     clock.append(time.perf_counter())

@@ -5,6 +5,8 @@
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 VENV=${VENV:-.venv}
+# shellcheck disable=SC2034
+ALL=(prepare train report) # extras of what goes from videos to pages
 
 say() { printf '\n== %s\n' "$*"; }
 
@@ -13,9 +15,14 @@ die() {
   exit 2
 }
 
+# The comment at the head of this launcher.
+usage() { sed -n '2,/^[^#]/{s/^#$//p;s/^# //p}' "launch/${0##*/}"; }
+
 # Splits --dry_run from the arguments: DRY_RUN is empty or 1, ARGUMENTS are the others.
+# Prints the usage and ends where the first argument asks for it.
 take_dry_run() {
   local argument
+  case ${1-} in -h | --help) usage && exit ;; esac
   DRY_RUN='' ARGUMENTS=()
   for argument in "$@"; do
     if [ "$argument" = --dry_run ]; then DRY_RUN=1; else ARGUMENTS+=("$argument"); fi
@@ -25,6 +32,13 @@ take_dry_run() {
 # Runs a command, or prints it where it is only to be tried.
 run() {
   if [ -n "$DRY_RUN" ]; then printf '%q ' "$@" && echo; else "$@"; fi
+}
+
+# Becomes the command, in an environment with the extras NEEDED; a dry run prints it.
+become() {
+  if [ -n "$DRY_RUN" ]; then run "$@" && exit; fi
+  set_up "${NEEDED[@]}"
+  exec "$@"
 }
 
 # The first interpreter of a version that setup.cfg allows.
@@ -71,7 +85,7 @@ set_up() {
       die "$python -m venv failed; on Debian and Ubuntu: apt-get install python3-venv"
   fi
   if ! cksum setup.cfg pyproject.toml requirements.txt | cmp -s - "$stamp"; then
-    say "installing into $VENV, extras: ${extras:-none} (1 to 3 minutes, 3 GB of disk)"
+    say "installing into $VENV, extras: ${extras:-none} (1 to 3 minutes, up to 3 GB)"
     "$VENV/bin/python" -m pip install -qq --disable-pip-version-check \
       --editable ".${extras:+[$extras]}" || die "the installation failed, see above"
     cksum setup.cfg pyproject.toml requirements.txt >"$stamp"

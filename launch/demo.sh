@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The whole path on synthetic videos: draw, prepare, train, test, report, export, predict.
 #
-#   bash launch/demo.sh [--seed N] [--workdir DIR]
+#   bash launch/demo.sh [--seed N] [--workdir DIR] [--dry_run]
 #
 # A seed redraws data and network. The workdir is runs/demo-seedN unless it is given.
 # Resumable: rerun the same command.
@@ -9,10 +9,12 @@ set -euo pipefail
 # shellcheck source=launch/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
+take_dry_run "$@"
+set -- "${ARGUMENTS[@]}"
 seed=0 workdir=
 while [ $# -gt 0 ]; do
   case $1 in
-    -h | --help) sed -n '2,/^set/s/^# \{0,1\}//p' launch/demo.sh && exit ;;
+    -h | --help) usage && exit ;;
     --seed=* | --workdir=*) set -- "${1%%=*}" "${1#*=}" "${@:2}" ;;
     --seed | --workdir) [ $# -gt 1 ] || die "$1 needs a value" ;;&
     --seed) seed=$2 && shift 2 ;;
@@ -30,35 +32,35 @@ say "demo with seed $seed in $workdir: makes 702 videos of 13 classes, computes 
    flow, trains the three stages, tests them, writes a report, exports the network and
    asks it about held-out clips. On two cores 8 to 14 minutes, 2 GB of memory, 190 MB of disk
    and 2.9 GB for $VENV."
-set_up
+[ -n "$DRY_RUN" ] || set_up "${ALL[@]}"
 
 step 'videos'
 if [ -e "$workdir/videos" ]; then
   echo "already in $workdir/videos"
 else
-  python -m stpn_jax.synthetic "$workdir/videos.part" --seed="$seed"
-  mv "$workdir/videos.part" "$workdir/videos"
+  run python -m stpn_jax.synthetic "$workdir/videos.part" --seed="$seed"
+  run mv "$workdir/videos.part" "$workdir/videos"
 fi
 
 step 'frames and optical flow'
 if [ -e "$workdir/data/dataset.json" ]; then
   echo "already in $workdir/data"
 else
-  python -m stpn_jax.prepare --dataset=folder --videos="$workdir/videos" \
+  run python -m stpn_jax.prepare --dataset=folder --videos="$workdir/videos" \
     --data_dir="$workdir/data" --size=72x72
 fi
 
-run=(python -m stpn_jax.main --config=configs/demo.py --workdir="$workdir/run"
+main=(python -m stpn_jax.main --config=configs/demo.py --workdir="$workdir/run"
   --config.seed="$seed" --config.model.sketch_seed="$seed"
   --config.data.data_dir="$workdir/data" --boxes="$workdir/videos/boxes.csv")
 step 'training and test'
-"${run[@]}"
+run "${main[@]}"
 
 step 'export'
 if [ "$workdir/artifact/artifact.json" -nt "$workdir/run/results.json" ]; then
   echo "already in $workdir/artifact"
 else
-  "${run[@]}" --mode=export --out="$workdir/artifact"
+  run "${main[@]}" --mode=export --out="$workdir/artifact"
 fi
 
 step 'prediction for the first held-out clip of each class'
@@ -67,11 +69,11 @@ for folder in "$workdir"/videos/test/*/; do
   files=("$folder"*)
   clips+=("${files[0]}")
 done
-python -m stpn_jax.predict --model="$workdir/artifact" --out="$workdir/predictions" \
+run python -m stpn_jax.predict --model="$workdir/artifact" --out="$workdir/predictions" \
   --pictures "${clips[@]}"
 
 step 'done'
-cat "$workdir/run/results.md"
+run cat "$workdir/run/results.md"
 printf '\n%s\n' \
   "videos       $workdir/videos" \
   "records      $workdir/data" \

@@ -4,8 +4,8 @@
 #   bash launch/kubernetes.sh [--dry_run] gpu IMAGE HOSTS FLAG...
 #   bash launch/kubernetes.sh [--dry_run] tpu IMAGE HOSTS FLAG...
 #
-# IMAGE has this folder as its working directory and its requirements installed, with
-# the extra cuda12 or tpu. GPUS is how many each host has (8). For a TPU slice
+# IMAGE has this folder as its working directory and the package installed, with the
+# extras train, report and cuda12 or tpu. GPUS is how many each host has (8). For a TPU slice
 # TPU_TYPE, TPU_TOPOLOGY and TPUS name it as GKE does (tpu-v5-lite-podslice, 4x4, 4).
 # NAME names the job set (stpn). --dry_run prints the manifest.
 set -euo pipefail

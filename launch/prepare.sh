@@ -5,5 +5,6 @@
 set -euo pipefail
 # shellcheck source=launch/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
-set_up
-exec python -m stpn_jax.prepare "$@"
+take_dry_run "$@"
+NEEDED=(prepare)
+become python -m stpn_jax.prepare "${ARGUMENTS[@]}"

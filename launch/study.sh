@@ -2,7 +2,7 @@
 # The study of RESULTS.md, end to end: data, streams, every variant with its seeds, tables,
 # into runs/study, or DIR of --workdir: DIR/RESULTS.md, and all predictions in DIR/results.
 #
-#   bash launch/study.sh [--quick] [--clips DIR --splits DIR] [--workdir DIR]
+#   bash launch/study.sh [--quick] [--clips DIR --splits DIR] [--workdir DIR] [--dry_run]
 #
 # DIR of --clips has hmdb51/ and ucf101/, each with a folder a class (all classes or
 # some), DIR of --splits the official lists in folders of the same names; without them
@@ -13,6 +13,8 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 usage='usage: bash launch/study.sh [--quick] [--clips DIR --splits DIR] [--workdir DIR]'
+take_dry_run "$@"
+set -- "${ARGUMENTS[@]}"
 quick='' clips='' splits='' workdir=''
 while [ $# -gt 0 ]; do
   case $1 in
@@ -23,7 +25,7 @@ while [ $# -gt 0 ]; do
       [ $# -gt 1 ] || die "$1 needs a value; $usage"
       printf -v "${1#--}" '%s' "$2" && shift 2
       ;;
-    -h | --help) sed -n '2,/^set/s/^# \{0,1\}//p' launch/study.sh && exit ;;
+    -h | --help) usage && exit ;;
     *) die "$1: unknown argument; $usage" ;;
   esac
 done
@@ -58,20 +60,20 @@ else
   made=(--train=5 --test=30)
 fi
 results=("--results=$workdir/results" "--report=$workdir/RESULTS.md")
-set_up
-mkdir -p "$workdir"
+[ -n "$DRY_RUN" ] || set_up "${ALL[@]}"
+run mkdir -p "$workdir"
 
 step 'the operator'
-python -m studies operator "${results[@]}" "${cut[@]}"
+run python -m studies operator "${results[@]}" "${cut[@]}"
 
 step 'synthetic videos'
 if [ ! -e "$workdir/made/dataset.json" ]; then
-  python -m stpn_jax.synthetic "$workdir/videos" --seed=7 "${made[@]}"
-  python -m stpn_jax.prepare --dataset=folder --videos="$workdir/videos" \
+  run python -m stpn_jax.synthetic "$workdir/videos" --seed=7 "${made[@]}"
+  run python -m stpn_jax.prepare --dataset=folder --videos="$workdir/videos" \
     --data_dir="$workdir/made" --size=72x72
 fi
 study() {
-  XLA_FLAGS="${XLA_FLAGS:-} $xla" python -m studies "$@" \
+  XLA_FLAGS="${XLA_FLAGS:-} $xla" run python -m studies "$@" \
     --workdir="$workdir/runs" "${results[@]}" "${cut[@]}"
 }
 study made --data="$workdir/made"
@@ -82,7 +84,7 @@ XLA_FLAGS="${XLA_FLAGS:-} --xla_force_host_platform_device_count=8" \
 for dataset in ${clips:+hmdb51 ucf101}; do
   step "$dataset"
   if [ ! -e "$workdir/$dataset/dataset.json" ]; then
-    python -m stpn_jax.prepare --dataset="$dataset" --videos="$clips/$dataset" \
+    run python -m stpn_jax.prepare --dataset="$dataset" --videos="$clips/$dataset" \
       --splits="$splits/$dataset" --data_dir="$workdir/$dataset" --size=170x128 \
       ${quick:+--limit=$((5 * CLASSES)) --classes="$(classes "$dataset")"}
   fi
@@ -90,7 +92,7 @@ for dataset in ${clips:+hmdb51 ucf101}; do
 done
 if [ -n "$clips" ]; then
   step 'products of flow paths'
-  python -m studies products --data="$workdir/hmdb51" --workdir="$workdir/runs" \
+  run python -m studies products --data="$workdir/hmdb51" --workdir="$workdir/runs" \
     "${results[@]}" "${cut[@]}"
 fi
 step 'done'

@@ -8,6 +8,13 @@
 set -euo pipefail
 # shellcheck source=launch/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
-set_up
-[[ ${1-} != [2-7] ]] || set -- "table$1" "${@:2}"
-exec python -m studies "$@"
+take_dry_run "$@"
+set -- "${ARGUMENTS[@]}"
+table=${1-}
+case $table in
+  [2-7]) table=table$table ;;
+  table[2-7] | extra) ;;
+  *) die "expected a table, 2 to 7 or extra, found '$table'" ;;
+esac
+NEEDED=("${ALL[@]}")
+become python -m studies "$table" "${@:2}"

@@ -36,7 +36,7 @@ case $command in
     archive=$(mktemp -d)/stpn_jax.tar.gz
     run git archive --format=tar.gz --prefix=stpn_jax/ --output="$archive" HEAD
     run "${tpu[@]}" scp "$archive" "$name:" --zone="$zone" --worker=all
-    on_all 'tar xzf stpn_jax.tar.gz && source stpn_jax/launch/common.sh && set_up'
+    on_all 'tar xzf stpn_jax.tar.gz && source stpn_jax/launch/common.sh && set_up train report'
     ;;
   data)
     [ $# -eq 1 ] || die "data needs the records' place, such as gs://BUCKET/data/ucf101"

@@ -5,5 +5,6 @@
 set -euo pipefail
 # shellcheck source=launch/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
-set_up
-exec python -m stpn_jax.main "$@"
+take_dry_run "$@"
+NEEDED=(train report)
+become python -m stpn_jax.main "${ARGUMENTS[@]}"

@@ -13,7 +13,7 @@ set -- "${ARGUMENTS[@]}"
 count=${1:-}
 [[ $count =~ ^[1-9][0-9]*$ ]] || die "expected the number of processes first, found '$count'"
 shift
-[ -n "$DRY_RUN" ] || set_up
+[ -n "$DRY_RUN" ] || set_up train report
 port=$((20000 + RANDOM % 20000))
 
 start() {

@@ -7,26 +7,26 @@ are processed, also after an error; what the page shows is deleted after ten min
 with the program. It needs the extra `app`.
 """
 
+if __name__ == "__main__":  # Before the imports: a library may not be installed.
+    from stpn_jax import cli
+
+    cli.run_module("stpn_jax.app")
+
 import argparse
 import dataclasses
 import io
 import os
 import pathlib
-import signal
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib.image
 import numpy as np
 from jaxtyping import UInt8
 
 from stpn_jax.api import Classifier
-from stpn_jax.figures import prediction_figure
-from stpn_jax.inference import pictures
 from stpn_jax.inference import predictions as reporting
 from stpn_jax.inference.predictions import Failure, Prediction
 from stpn_jax.utils import compilation_cache, errors
@@ -74,6 +74,8 @@ class Service:
             return self._shown(found, path) if isinstance(found, Prediction) else found
 
     def _shown(self, prediction: Prediction, path: str) -> Shown:
+        from stpn_jax.inference import pictures  # Matplotlib, an extra, as below.
+
         handle, overlay = tempfile.mkstemp(".mp4", dir=self.folder)
         os.close(handle)
         try:
@@ -115,6 +117,10 @@ def summary(prediction: Prediction) -> str:
 def _timeline(prediction: Prediction) -> np.ndarray | None:
     if not prediction.parts:
         return None
+    import matplotlib.image
+
+    from stpn_jax.figures import prediction_figure
+
     png = prediction_figure.timeline(prediction.parts)
     pixels = matplotlib.image.imread(io.BytesIO(png))
     return np.round(255 * pixels[..., :3]).astype(np.uint8)
@@ -193,17 +199,16 @@ def _values(found: Shown | Failure) -> list[Any]:
     return [found.shares, found.overlay, found.flow, drawn, found.summary]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(
+    arguments: Sequence[str] | None = None, prog: str = "python -m stpn_jax.app"
+) -> int:
     """Serves the page until it is interrupted; returns the exit status."""
-    return errors.guard(lambda: _serve(_parse(arguments)))
+    return errors.guard(lambda: _serve(_parse(arguments, prog)))
 
 
 def _serve(options: argparse.Namespace) -> None:
-    try:
-        import gradio
-    except ImportError as error:
-        install = "pip install 'stpn-jax[app]'"
-        raise UsageError(f"gradio is not installed; run: {install}") from error
+    import gradio
+
     compilation_cache.enable()
     classifier = Classifier.load(options.model, options.dtype, options.fast)
     samples = find_samples(options.samples)
@@ -238,8 +243,8 @@ def find_samples(folder: str) -> dict[str, str]:
     return dict(zip(reporting.unique_names(videos), videos, strict=True))
 
 
-def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = Parser(prog="python -m stpn_jax.app", description=__doc__.splitlines()[0])
+def _parse(arguments: Sequence[str] | None, prog: str) -> argparse.Namespace:
+    parser = Parser(prog=prog, description=__doc__.splitlines()[0])
     add = parser.add_argument
     add("--model", required=True, help="folder of an exported network")
     add("--samples", default="", help="folder of videos to pick from")
@@ -250,9 +255,3 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--fast", action="store_true", help="fast flow, 1 crop, at most 3 snippets")
     add("--dtype", default="float32", choices=("float32", "bfloat16"))
     return parser.parse_args(arguments)
-
-
-if __name__ == "__main__":
-    # So that the folder of uploads is deleted with the program.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    errors.run(main)

@@ -3,8 +3,11 @@
 import contextlib
 import dataclasses
 import difflib
-import pathlib
-from collections.abc import Sequence
+import inspect
+import re
+import shlex
+import typing
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import ml_collections
@@ -12,8 +15,11 @@ from absl import flags
 from ml_collections import config_flags
 
 from stpn_jax import config as configs
-from stpn_jax.config import Config
+from stpn_jax.config import Config, StageConfig
 from stpn_jax.utils.errors import UsageError
+
+# A field in the Attributes of a docstring, and what it says about it.
+_MEANING = re.compile(r"^    (\w+): (.*(?:\n {8}.*)*)", re.MULTILINE)
 
 
 class ConfigDict(ml_collections.ConfigDict):
@@ -50,114 +56,93 @@ class ConfigDict(ml_collections.ConfigDict):
             super().update({self._current(k, True): v for k, v in other.items()})
 
 
-def config_dict(config: Config) -> ConfigDict:
+def config_dict(value: Any) -> Any:
     """A config as config files change it: nested, its stages by their names."""
-    fields = {
-        f.name: _nested(getattr(config, f.name)) for f in dataclasses.fields(config)
-    }
-    stages = {stage.name: _nested(stage) for stage in config.stages}
-    for stage in stages.values():
-        del stage["name"]  # Its key among the stages.
-    fields["stages"] = ConfigDict(stages, sort_keys=False)
-    return ConfigDict(fields, sort_keys=False)
-
-
-def _fields(value: Any) -> dict[str, Any]:
-    return {f.name: _nested(getattr(value, f.name)) for f in dataclasses.fields(value)}
-
-
-def _nested(value: Any) -> Any:
-    if not dataclasses.is_dataclass(value):
+    if dataclasses.is_dataclass(value):
+        found = {
+            f.name: config_dict(getattr(value, f.name))
+            for f in dataclasses.fields(value)
+        }
+    elif isinstance(value, tuple) and isinstance(next(iter(value), None), StageConfig):
+        found = {stage.name: config_dict(stage) for stage in value}
+        for stage in found.values():
+            del stage["name"]  # Its key among the stages.
+    else:
         return value
-    return ConfigDict(_fields(value), sort_keys=False)
+    return ConfigDict(found, sort_keys=False)
 
 
-def define(
-    values: flags.FlagValues = flags.FLAGS, arguments: list[str] | None = None
-) -> None:
-    """Adds the flag: once, before the arguments (sys.argv, or these) are parsed."""
-    config_flags.DEFINE_config_file(
-        "config",
-        None,
-        "Config file; variants as FILE:NAME.",
-        lock_config=True,
-        flag_values=values,
-        sys_argv=arguments,
-    )
+def split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """A command's arguments, and those that set fields, as --config.A.B=VALUE."""
+    rest: list[str] = []
+    overrides: list[str] = []
+    waiting = list(arguments)
+    while waiting:
+        one = waiting.pop(0)
+        if not one.startswith("--config."):
+            rest.append(one)
+        elif "=" not in one and waiting and not waiting[0].startswith("--"):
+            overrides.append(f"{one}={waiting.pop(0)}")
+        else:
+            overrides.append(one)
+    return rest, overrides
 
 
-def config(values: flags.FlagValues = flags.FLAGS) -> Config:
-    """The config of the parsed flags.
-
-    Raises:
-        UsageError: there is no --config, or a field of it is wrong.
-    """
-    if values["config"].value is None:
-        raise UsageError("--config=FILE is needed, for example configs/ucf101.py")
-    return configs.from_config_dict(values["config"].value)
-
-
-def name(values: flags.FlagValues = flags.FLAGS) -> str:
-    """The config file's name without its suffix, and the variant's."""
-    path, _, variant = config_flags.get_config_filename(values["config"]).partition(":")
-    stem = pathlib.Path(path).stem
-    return f"{stem}-{variant}" if variant else stem
-
-
-def load(file: str, overrides: Sequence[str]) -> Config:
+def load(file: str | None, overrides: Sequence[str]) -> Config:
     """The config of FILE or FILE:VARIANT with overrides --config.A.B=VALUE.
 
     Raises:
         UsageError: for every failure.
     """
+    if file is None:
+        raise UsageError("--config=FILE is needed, for example configs/ucf101.py")
     values = flags.FlagValues()
     arguments = ["", f"--config={file}", *overrides]
-    define(values, arguments)
-    parse(arguments, values)
-    return config(values)
-
-
-def join_values(arguments: Sequence[str], flag: str) -> list[str]:
-    """Arguments with `FLAG A B`, or FLAG given several times, as the one `FLAG=A,B`."""
-    rest: list[str] = []
-    values: list[str] = []
-    target = rest
-    for argument in arguments:
-        name, given, value = argument.partition("=")
-        if name == flag:
-            target = rest if given else values
-            values += [value] if given else []
-        else:
-            target = rest if argument.startswith("-") else target
-            target.append(argument)
-    return [*rest, f"{flag}={','.join(values)}"] if values else rest
-
-
-def parse(
-    arguments: Sequence[str], values: flags.FlagValues = flags.FLAGS
-) -> list[str]:
-    """Parses all flags and loads the config file: the flags_parser of absl.app.run.
-
-    Raises:
-        UsageError: for every failure.
-    """
+    config_flags.DEFINE_config_file(
+        "config", lock_config=True, flag_values=values, sys_argv=arguments
+    )
     try:
-        rest = values(arguments)
-        if values["config"].value is not None:
-            values["config"].value.items()  # A failed load shows on first use.
+        values(arguments)
+        found: Any = values["config"].value
+        found.items()  # A failed load shows on first use.
     except Exception as error:
-        raise UsageError(_explain(error, arguments, values)) from error
-    return list(rest)
+        raise UsageError(_explain(error, file, overrides, values)) from error
+    return configs.from_config_dict(found)
+
+
+def describe(config: Config) -> str:
+    """Every field as it is set on the command line, with its type and its meaning."""
+    return "\n".join(_describe(config, "--config"))
+
+
+def _describe(section: Any, path: str) -> Iterator[str]:
+    kinds = typing.get_type_hints(type(section))
+    meanings = dict(_MEANING.findall(inspect.getdoc(type(section)) or ""))
+    for name, kind in kinds.items():
+        value = getattr(section, name)
+        if dataclasses.is_dataclass(value):
+            yield from _describe(value, f"{path}.{name}")
+        elif isinstance(section, Config) and name == "stages":
+            for stage in value:
+                yield from _describe(stage, f"{path}.stages.{stage.name}")
+        elif not (isinstance(section, StageConfig) and name == "name"):
+            text = " ".join(meanings.get(name, "").split())
+            kind = kind.__name__ if isinstance(kind, type) else kind
+            facts = [str(kind).removeprefix("typing."), *filter(None, [text])]
+            yield f"{path}.{name}={shlex.quote(str(value))}\n    {'; '.join(facts)}"
 
 
 def _explain(
-    error: BaseException, arguments: Sequence[str], values: flags.FlagValues
+    error: BaseException,
+    file: str,
+    overrides: Sequence[str],
+    values: flags.FlagValues,
 ) -> str:
     """One line: the wrong argument and the innermost exception."""
     with contextlib.suppress(Exception):  # The file may not load at all.
-        if unknown := _unknown_field(arguments, values):
+        if unknown := _unknown_field(file, overrides, values):
             return unknown
-    culprit = _culprit(error, arguments)
+    culprit = _culprit(error, file, overrides)
     while (cause := error.__cause__ or error.__context__) and str(cause):
         error = cause
     if isinstance(error, OSError):
@@ -165,11 +150,13 @@ def _explain(
     return culprit + " ".join(str(error).split())
 
 
-def _unknown_field(arguments: Sequence[str], values: flags.FlagValues) -> str:
+def _unknown_field(
+    file: str, overrides: Sequence[str], values: flags.FlagValues
+) -> str:
     """A line on the first --config.A.B=VALUE without such a field, or nothing."""
-    keys = [argument.partition("=")[0].split(".") for argument in arguments]
-    for _, *names in (key for key in keys if key[0] == "--config"):
-        node: Any = values["config"].parser.parse(_file(arguments))
+    for argument in overrides:
+        _, *names = argument.partition("=")[0].split(".")
+        node: Any = values["config"].parser.parse(file)
         path = "config"
         for name in names:
             path = f"{path}.{name}"
@@ -180,16 +167,9 @@ def _unknown_field(arguments: Sequence[str], values: flags.FlagValues) -> str:
     return ""
 
 
-def _culprit(error: BaseException, arguments: Sequence[str]) -> str:
+def _culprit(error: BaseException, file: str, overrides: Sequence[str]) -> str:
     """The argument that an error is about, to begin its line."""
     if isinstance(error, flags.UnrecognizedFlagError):
         return ""  # It names the flag itself.
-    named = (a for a in arguments if str(error).startswith(f"flag {a}:"))
-    file = f"--config={_file(arguments)}"
-    return f"{next(named, file)}: "
-
-
-def _file(arguments: Sequence[str]) -> str:
-    """The value of the last --config."""
-    values = [a.removeprefix("--config=") for a in arguments if "--config=" in a]
-    return values[-1] if values else ""
+    named = (one for one in overrides if str(error).startswith(f"flag {one}:"))
+    return f"{next(named, f'--config={file}')}: "

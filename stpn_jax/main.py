@@ -1,135 +1,161 @@
 """The main command: `python -m stpn_jax.main --config=configs/ucf101.py`."""
 
-import functools
+if __name__ == "__main__":  # Before the imports: a library may not be installed.
+    from stpn_jax import cli
+
+    cli.run_module("stpn_jax.main")
+
+import argparse
 import os
+import pathlib
 import sys
 from collections.abc import Sequence
 
-from absl import app, flags, logging
+from absl import logging
 from etils import epath
 
 from stpn_jax import cluster, config_flag, parallel
-from stpn_jax.experiment import (
-    compare,
-    evaluate,
-    export,
-    run_dir,
-    run_report,
-    setup,
-    train,
-)
+from stpn_jax.evaluation import attention_share
+from stpn_jax.experiment import evaluate, export, report_attempt, run_dir, setup, train
 from stpn_jax.utils import compilation_cache, errors, files
-from stpn_jax.utils.errors import UsageError
 
-# What is not lost if the disk is full, by --mode.
+# Modes, and what is not lost if the disk is full.
 _KEPT = {
     "train": "the last whole checkpoint is kept",
     "evaluate": "the networks are kept",
     "export": "the run is kept",
     "report": "the results are kept",
+    "compare": "nothing is lost",
 }
 
-config_flag.define()
-_WORKDIR = flags.DEFINE_string(
-    "workdir", None, "Folder of the run [default: runs/ and the config's name]."
-)
-_MODE = flags.DEFINE_enum(
-    "mode",
-    "train",
-    ["train", "evaluate", "export", "report", "compare"],
-    "What to do with the run.",
-)
-_INIT_FROM = flags.DEFINE_string(
-    "init_from", "", "Checkpoint folder to start from in place of ImageNet weights."
-)
-_STREAMS = flags.DEFINE_string(
-    "streams", "", "Folder of the single streams, for runs that share them."
-)
-_PROFILE = flags.DEFINE_bool(
-    "profile", False, "Write a trace of some updates of each stage that is trained."
-)
-_OUT = flags.DEFINE_string(
-    "out",
-    None,
-    "Folder to write to [default: WORKDIR/artifact, WORKDIR/report or comparison].",
-)
-_BOXES = flags.DEFINE_string(
-    "boxes", "", "CSV file of boxes that the report compares the attention with."
-)
-_RUNS = flags.DEFINE_list(
-    "runs", [], "Workdirs to compare: the first one with each of the others."
-)
-_COORDINATOR = flags.DEFINE_string(
-    "coordinator", "", "host:port of process 0 [default: from the cluster]."
-)
-_NUM_PROCESSES = flags.DEFINE_integer(
-    "num_processes", 0, "Processes of this run [default: from the cluster, or 1]."
-)
-_PROCESS_ID = flags.DEFINE_integer(
-    "process_id", None, "Which of them this is, from 0 [default: from the cluster]."
-)
+
+def main(
+    arguments: Sequence[str] | None = None, prog: str = "python -m stpn_jax.main"
+) -> int:
+    """Runs the command line; returns the exit status."""
+    given = sys.argv[1:] if arguments is None else arguments
+    return errors.guard(lambda: _main(given, prog), parallel.who)
 
 
-def main(arguments: list[str]) -> None:
-    """Parses the flags and calls the experiment."""
-    if len(arguments) > 1:
-        raise UsageError(f"unexpected argument {arguments[1]!r}; flags begin with --")
-    logging.set_verbosity(logging.FATAL)  # What Orbax logs as errors, it raises.
-    if _MODE.value == "compare":
-        out = files.expand(_OUT.value or "comparison")
-        runs = [str(files.expand(run)) for run in _RUNS.value]
-        with errors.disk_errors(out, "nothing is lost"):
-            print(compare.write(runs, out) + f"\nwritten to {out}")
+def _main(arguments: Sequence[str], prog: str) -> None:
+    arguments, overrides = config_flag.split(arguments)
+    parser = _parser(prog)
+    options = parser.parse_args(arguments)
+    if options.help:
+        parser.print_help()
+        if options.config:
+            config = config_flag.load(options.config, overrides)
+            print("\nfields of the config:\n" + config_flag.describe(config))
         return
-    config = config_flag.config()
-    cluster.join(_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value)
+    logging.use_absl_handler()
+    logging.set_verbosity(logging.FATAL)  # What Orbax logs as errors, it raises.
+    if options.mode == "compare":
+        _compare(options)
+    else:
+        _run(options, overrides)
+
+
+def _compare(options: argparse.Namespace) -> None:
+    from stpn_jax.experiment import (
+        compare,  # Matplotlib, which training can do without.
+    )
+
+    out = files.expand(options.out or "comparison")
+    runs = [str(files.expand(run)) for run in options.runs]
+    with errors.disk_errors(out, _KEPT["compare"]):
+        print(compare.write(runs, out) + f"\nwritten to {out}")
+
+
+def _run(options: argparse.Namespace, overrides: Sequence[str]) -> None:
+    config = config_flag.load(options.config, overrides)
+    cluster.join(options.coordinator, options.num_processes, options.process_id)
     if not parallel.is_first_host():
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 to the end of the process
     compilation_cache.enable()
     experiment = setup.open_experiment(
         config,
-        _WORKDIR.value or f"runs/{config_flag.name()}",
-        _INIT_FROM.value if _MODE.value == "train" else None,
-        _STREAMS.value,
+        options.workdir or f"runs/{_name(options.config)}",
+        options.init_from if options.mode == "train" else None,
+        options.streams,
     )
-    with errors.disk_errors(_written_to(experiment), _KEPT[_MODE.value]):
-        _act(experiment)
+    with errors.disk_errors(_written_to(options, experiment), _KEPT[options.mode]):
+        _act(options, experiment)
 
 
-def _act(experiment: setup.Experiment) -> None:
+def _act(options: argparse.Namespace, experiment: setup.Experiment) -> None:
     """Does what --mode says."""
-    boxes = run_report.read_boxes(files.expand(_BOXES.value)) if _BOXES.value else {}
-    if _MODE.value == "train":
-        train.train(experiment, _PROFILE.value, boxes)
-    elif _MODE.value == "evaluate":
+    given = options.boxes
+    boxes = attention_share.read(files.expand(given)) if given else {}
+    if options.mode == "train":
+        train.train(experiment, options.profile, boxes)
+    elif options.mode == "evaluate":
         evaluate.evaluate(experiment)
-        run_report.attempt(experiment, boxes)
+        report_attempt.attempt(experiment, boxes)
         run_dir.print_files(experiment.directory)
-    elif _MODE.value == "report":
-        page = run_report.write(experiment, boxes, _written_to(experiment))
+    elif options.mode == "report":
+        from stpn_jax.experiment import run_report  # Matplotlib, as above.
+
+        page = run_report.write(experiment, boxes, _written_to(options, experiment))
         print(f"written {page}")
     else:
-        for path in export.export(experiment, _written_to(experiment)):
+        for path in export.export(experiment, _written_to(options, experiment)):
             print(f"written {path}")
 
 
-def _written_to(experiment: setup.Experiment) -> epath.Path:
+def _written_to(
+    options: argparse.Namespace, experiment: setup.Experiment
+) -> epath.Path:
     """The folder that --mode writes to."""
-    if _MODE.value in ("train", "evaluate"):
+    if options.mode in ("train", "evaluate"):
         return experiment.directory
-    default = run_dir.REPORT if _MODE.value == "report" else "artifact"
-    return files.expand(_OUT.value or experiment.directory / default)
+    default = run_dir.REPORT if options.mode == "report" else "artifact"
+    return files.expand(options.out or experiment.directory / default)
 
 
-def parse(arguments: Sequence[str]) -> list[str]:
-    """Parses all flags; --runs takes its values in any form."""
-    return config_flag.parse(config_flag.join_values(arguments, "--runs"))
+def _name(config: str) -> str:
+    """A config file's name without its suffix, and the variant's."""
+    path, _, variant = config.partition(":")
+    stem = pathlib.Path(path).stem
+    return f"{stem}-{variant}" if variant else stem
 
 
-def run() -> None:
-    """Runs main with errors in one line."""
-    errors.run(functools.partial(app.run, main, flags_parser=parse), parallel.who)
+class _Join(argparse.Action):
+    """Values with spaces, with commas or by the flag again, as one list."""
+
+    def __call__(self, parser, namespace, values, option_string=None):  # type: ignore[no-untyped-def]
+        names = [name for value in values for name in value.split(",") if name]
+        setattr(namespace, self.dest, [*getattr(namespace, self.dest), *names])
 
 
-if __name__ == "__main__":
-    run()
+def _parser(prog: str) -> errors.Parser:
+    parser = errors.Parser(
+        prog=prog,
+        add_help=False,
+        description="Trains, tests and exports the networks of a config.",
+        epilog="--config.A.B=VALUE sets a field of the config; "
+        "--config=FILE --help lists all fields with their values.",
+    )
+    add = parser.add_argument
+    add("-h", "--help", action="store_true", help="show this, and with --config fields")
+    add("--config", metavar="FILE[:VARIANT]", help="such as configs/ucf101.py")
+    add("--mode", choices=_KEPT, default="train", help="what to do with the run")
+    add("--workdir", metavar="DIR", help="of the run [runs/ and the config's name]")
+    start = "checkpoint to start from in place of ImageNet weights"
+    add("--init_from", metavar="DIR", default="", help=start)
+    streams = "of the single streams, for runs that share them"
+    add("--streams", metavar="DIR", default="", help=streams)
+    trace = "write a trace of some updates of each stage that is trained"
+    add("--profile", action="store_true", help=trace)
+    out = "to write to [WORKDIR/artifact, WORKDIR/report or comparison]"
+    add("--out", metavar="DIR", help=out)
+    boxes = "boxes that the report compares the attention with"
+    add("--boxes", metavar="CSV", default="", help=boxes)
+    runs = "workdirs to compare: the first one with each of the others"
+    add("--runs", metavar="DIR", nargs="*", action=_Join, default=[], help=runs)
+    host = "host:port of process 0 [from the cluster]"
+    add("--coordinator", metavar="ADDRESS", default="", help=host)
+    count = "processes of this run [from the cluster, or 1]"
+    add("--num_processes", metavar="N", type=int, default=0, help=count)
+    index = "which of them this is, from 0 [from the cluster]"
+    add("--process_id", metavar="I", type=int, help=index)
+    return parser

@@ -6,10 +6,14 @@ VIDEO is a file, a folder or a glob. For each video a line of JSON is printed; -
 writes them to files, --pictures and --overlay draw the attention.
 """
 
+if __name__ == "__main__":  # Before the imports: a library may not be installed.
+    from stpn_jax import cli
+
+    cli.run_module("stpn_jax.predict")
+
 import argparse
 import json
 import math
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -26,23 +30,19 @@ from stpn_jax.utils import compilation_cache, errors, wording
 from stpn_jax.utils.errors import Parser
 from stpn_jax.video import decoding, discovery
 
-TERMINATED = 128 + signal.SIGTERM  # Exit status, as shells have it.
 _DONE = "the videos before this one are done"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(
+    arguments: Sequence[str] | None = None, prog: str = "python -m stpn_jax.predict"
+) -> int:
     """Runs the command line; returns the exit status."""
-    return errors.guard(lambda: _main(arguments), str, _log)
+    return errors.guard(lambda: _main(_parse(arguments, prog)), interrupted=_DONE)
 
 
-def _main(arguments: Sequence[str] | None) -> int:
-    options = _parse(arguments)
-    try:
-        with errors.disk_errors(options.out or ".", _DONE):
-            return _predict(options)
-    except KeyboardInterrupt:
-        _log(f"error: interrupted; {_DONE}")
-        return 130
+def _main(options: argparse.Namespace) -> int:
+    with errors.disk_errors(options.out or ".", _DONE):
+        return _predict(options)
 
 
 def _predict(options: argparse.Namespace) -> int:
@@ -160,10 +160,8 @@ def _log(message: str) -> None:
     tqdm.tqdm.write(message, file=sys.stderr)
 
 
-def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = Parser(
-        prog="python -m stpn_jax.predict", description=__doc__.splitlines()[0]
-    )
+def _parse(arguments: Sequence[str] | None, prog: str) -> argparse.Namespace:
+    parser = Parser(prog=prog, description=__doc__.splitlines()[0])
     add = parser.add_argument
     add("--model", required=True, help="folder of an exported network")
     add(
@@ -189,6 +187,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--dtype", choices=artifact.DTYPES, default="float32", help="of activations")
     options = parser.parse_args(arguments)
     if options.pictures or options.overlay:
+        errors.require("matplotlib")
         options.out = options.out or "predictions"
     return options
 
@@ -206,9 +205,3 @@ def _positive(convert: Callable[[str], Any]) -> Callable[[str], Any]:
         return value
 
     return parse
-
-
-if __name__ == "__main__":
-    # So that drafts are deleted.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
-    errors.run(main)

@@ -4,9 +4,13 @@ Trains the variants that NAME compares, over streams that they share, and writes
 tables. It is resumable: rerun the same command.
 """
 
+if __name__ == "__main__":  # Before the imports: a library may not be installed.
+    from stpn_jax import cli
+
+    cli.run_module("studies.__main__")
+
 import argparse
 import re
-import sys
 from collections.abc import Callable, Collection, Sequence
 
 import jax
@@ -30,7 +34,7 @@ SEARCH = "choices"  # folder and marker of the hyperparameter search
 SEEDS = ("--config.seed=", "--config.model.sketch_seed=")
 
 
-def main(arguments: Sequence[str]) -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Runs a table of the paper, or a study."""
     options, overrides = _parser().parse_known_args(arguments)
     for one in overrides:
@@ -192,7 +196,3 @@ def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected 1 or more, found {text!r}")
     return int(text)
-
-
-if __name__ == "__main__":
-    errors.run(lambda: main(sys.argv[1:]))

@@ -17,6 +17,7 @@ from reference import hostile, toy
 
 import stpn_jax
 from stpn_jax import app
+from stpn_jax.inference import pictures
 from stpn_jax.inference.predictions import Failure
 
 LIMIT_SECONDS = 40
@@ -56,7 +57,7 @@ def test_an_unreadable_upload_is_deleted_too(service, monkeypatch):
     def fail(*_):
         raise RuntimeError("disk full")
 
-    monkeypatch.setattr(app.pictures, "write_overlay", fail)
+    monkeypatch.setattr(pictures, "write_overlay", fail)
     with pytest.raises(RuntimeError):
         service.upload(toy.write_clip(service.folder / "good.mp4"))
     assert not list(service.folder.iterdir())

@@ -17,6 +17,7 @@ EVERYBODY = {"utils"}
 ARROWS: dict[str, set[str]] = {
     PACKAGE: {"api"},
     "arrays": set(),
+    "cli": set(),
     "cluster": set(),
     "config": set(),
     "utils": set(),
@@ -26,14 +27,14 @@ ARROWS: dict[str, set[str]] = {
     "figures": {"arrays"},
     "export": {"arrays"},
     "weights": {"arrays"},
-    "weights.__main__": {"weights", "models.backbones"},
+    "weights.__main__": {"cli", "weights", "models.backbones"},
     "models": {"ops", "arrays", "config"},
     "video": {"ops", "arrays"},
     "records": {"arrays"},
     "datasets": {"records", "video"},
     "input_pipeline": {"records", "video", "arrays", "config"},
-    "prepare": {"datasets", "figures", "ops", "records", "video"},
-    "synthetic": {"evaluation.attention_share"},
+    "prepare": {"cli", "datasets", "figures", "ops", "records", "video"},
+    "synthetic": {"cli", "evaluation.attention_share"},
     "train": {"parallel", "preemption", "arrays", "config"},
     "evaluation": {"parallel", "arrays", "config"},
     "report": {"figures", "evaluation", "arrays"},
@@ -46,10 +47,17 @@ ARROWS: dict[str, set[str]] = {
     },
     "api": {"export", "inference", "video"},
     "inference.pictures": {"figures", "inference"},
-    "app": {"api", "figures", "inference", "video"},
-    "predict": {"api", "export", "inference", "video"},
+    "app": {"api", "cli", "figures", "inference", "video"},
+    "predict": {"api", "cli", "export", "inference", "video"},
     "config_flag": {"config"},
-    "main": {"cluster", "config_flag", "experiment", "parallel"},
+    "main": {
+        "cli",
+        "cluster",
+        "config_flag",
+        "evaluation.attention_share",
+        "experiment",
+        "parallel",
+    },
     "experiment": {
         "arrays",
         "config",
@@ -86,9 +94,13 @@ LAZY = {"tensorflow", "gradio"}
 NOT_FOR_PREDICT = {
     "tensorflow",
     "tensorflow_datasets",
+    "absl",
+    "cv2",
     "flax",
-    "optax",
     "grain",
+    "matplotlib",
+    "ml_collections",
+    "optax",
     "orbax",
     "stpn_jax.models",
     "stpn_jax.train",
@@ -231,14 +243,20 @@ def test_prediction_commands_stand_alone():
     assert not offenders
 
 
-def test_the_classifier_loads_neither_flax_nor_tensorflow_nor_matplotlib():
+def test_a_prediction_loads_neither_flax_nor_tensorflow_nor_matplotlib_nor_cv2():
     program = (
-        "import sys, stpn_jax; stpn_jax.Classifier; "
-        "print(*{'flax', 'tensorflow', 'matplotlib'} & set(sys.modules))"
+        "import sys, stpn_jax; from stpn_jax import cli, predict; stpn_jax.Classifier; "
+        "print(*{'flax', 'tensorflow', 'matplotlib', 'cv2'} & set(sys.modules))"
     )
     command = [sys.executable, "-c", program]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert ran.stdout.split() == []
+
+
+def test_training_can_do_without_matplotlib():
+    loaded = loaded_with(f"{PACKAGE}.main")
+    assert "flax" in loaded
+    assert not [name for name in loaded if within(name, "matplotlib")]
 
 
 def test_a_module_is_short_and_says_what_it_is():

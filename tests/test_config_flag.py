@@ -1,8 +1,8 @@
-"""Flags of several values, in every form that people give them."""
+"""Arguments that set fields of a config, in every form that people give them."""
 
 import pytest
 
-from stpn_jax import config_flag
+from stpn_jax import config_flag, main
 from stpn_jax.utils.errors import UsageError
 
 
@@ -10,31 +10,43 @@ from stpn_jax.utils.errors import UsageError
     "given",
     [
         ["--runs", "a", "b", "c", "--out=x"],
-        ["--runs=a,b,c", "--out=x"],
+        ["--runs=a,b,c", "--out", "x"],
         ["--out=x", "--runs=a", "--runs=b", "--runs=c"],
         ["--runs", "a", "--out=x", "--runs", "b", "c"],
         ["--runs=a", "--runs", "b", "c", "--out=x"],
     ],
 )
-def test_all_forms_mean_the_same(given):
-    found = config_flag.join_values(["main", *given], "--runs")
-    assert found == ["main", "--out=x", "--runs=a,b,c"]
+def test_all_forms_of_runs_mean_the_same(given):
+    options = main._parser("main").parse_args(given)
+    assert (options.runs, options.out) == (["a", "b", "c"], "x")
+
+
+def test_fields_are_split_from_the_other_arguments():
+    given = ["--config=f.py", "--config.a.b", "-1", "--workdir", "w", "--config.c=2"]
+    rest, overrides = config_flag.split([*given, "stray", "--config.d"])
+    assert rest == ["--config=f.py", "--workdir", "w", "stray"]
+    assert overrides == ["--config.a.b=-1", "--config.c=2", "--config.d"]
+
+
+@pytest.mark.parametrize("form", ["=false", "=False"])
+def test_a_boolean_is_set_by_its_value(form):
+    config = config_flag.load("configs/demo.py", [f"--config.data.flip{form}"])
+    assert config.data.flip is False
 
 
 @pytest.mark.parametrize(
-    "given",
-    [["main", "stray", "--out", "x"], ["main", "--mode=compare"], ["main", "--runs"]],
+    ("override", "message"),
+    [
+        ("--config.seed", r"Missing value for flag --config\.seed"),
+        ("--config.stages.pyramid.stepz=1", "pyramid.stepz: no such field; did"),
+        ("--config.stages.pyramid.steps=-1", r"config\.stages\.pyramid\.steps = -1: "),
+    ],
 )
-def test_without_values_nothing_is_joined(given):
-    expected = [one for one in given if one != "--runs"]
-    assert config_flag.join_values(given, "--runs") == expected
+def test_a_wrong_field_is_named(override, message):
+    with pytest.raises(UsageError, match=message):
+        config_flag.load("configs/demo.py", [override])
 
 
-def test_a_stray_argument_after_another_flag_stays_one():
-    found = config_flag.join_values(["main", "--runs", "a", "--v=1", "b"], "--runs")
-    assert found == ["main", "--v=1", "b", "--runs=a"]
-
-
-def test_a_field_without_a_value_is_named():
-    with pytest.raises(UsageError, match=r"Missing value for flag --config\.seed"):
-        config_flag.load("configs/demo.py", ["--config.seed"])
+def test_without_a_file_it_is_asked_for():
+    with pytest.raises(UsageError, match="--config=FILE is needed"):
+        config_flag.load(None, [])

@@ -301,7 +301,7 @@ def test_a_network_of_ones_own_is_a_start(finished, data):
         ([], "40x40"),
         (["--config.stages.spatial.stepz=3"], "stepz: no such field; did you mean"),
         (["--config.stages.spatil.steps=3"], "did you mean spatial?"),
-        (["--mode=trian"], "--mode=trian"),
+        (["--mode=trian"], "--mode: invalid choice: 'trian'"),
         (["--config.data.tau=(1, 2, 3)"], "config.data.tau"),
         (["--config=configs/missing.py"], "configs/missing.py"),
         (["--config=configs/demo.py:missing"], "table6_b"),

@@ -17,12 +17,12 @@ from PIL import Image
 
 from configs import demo, folder, hmdb51, study, ucf101
 from stpn_jax import config as configs
-from stpn_jax import config_flag, predict, weights
+from stpn_jax import config_flag, predict
 from stpn_jax.experiment import initialize, setup, train
 from stpn_jax.export import artifact
 from stpn_jax.records import records
 from stpn_jax.weights import __main__ as weights_command
-from stpn_jax.weights import own
+from stpn_jax.weights import own, pretrained
 from studies import __main__ as studies_command
 from studies import result_store, runs
 from studies.tables import STUDIES
@@ -83,7 +83,7 @@ def flat_variables(path):
 
 
 def load_backbone(file, backbone, channels):
-    return own.flat(weights.load(backbone, str(file), channels).variables)
+    return own.flat(pretrained.load(backbone, str(file), channels).variables)
 
 
 def write_tables(part, results, report):

@@ -75,6 +75,48 @@ def test_the_demo_says_how_it_is_used(arguments):
     assert "set -" not in done.stdout
 
 
+@pytest.mark.parametrize(
+    "script", [path for path in SCRIPTS if path.name not in ("common.sh", "test.sh")]
+)
+def test_help_installs_nothing(script, tmp_path):
+    done = subprocess.run(
+        ["bash", script, "--help"],
+        env=os.environ | {"VENV": str(tmp_path / "venv")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert f"launch/{script.name} " in done.stdout and not done.stderr
+    assert not (tmp_path / "venv").exists()
+
+
+@pytest.mark.parametrize(
+    ("script", "given", "expected"),
+    [
+        ("prepare.sh", ["--size=8x8"], "python -m stpn_jax.prepare --size=8x8"),
+        ("train_local.sh", ["--config=c"], "python -m stpn_jax.main --config=c"),
+        ("table.sh", ["6", "--config=c"], "python -m studies table6 --config=c"),
+        ("table.sh", ["extra"], "python -m studies extra"),
+        ("demo.sh", ["--seed=3"], "stpn_jax.synthetic runs/demo-seed3/videos.part"),
+        ("study.sh", ["--quick"], "python -m studies made --data=runs/study-quick"),
+    ],
+)
+def test_a_dry_run_prints_commands_and_installs_nothing(
+    script, given, expected, tmp_path
+):
+    status, out, err = dry(script, *given, VENV=str(tmp_path / "venv"))
+    assert status == 0 and expected in out and not err
+    assert not (tmp_path / "venv").exists()
+
+
+@pytest.mark.parametrize("table", ["9", "table8", ""])
+def test_a_table_that_is_none_names_those_that_are(table):
+    status, _, err = dry("table.sh", table)
+    assert status == 2
+    assert err == f"error: expected a table, 2 to 7 or extra, found '{table}'\n"
+
+
 def test_local_processes():
     status, out, _ = dry("train_multihost.sh", "3", "--config=configs/demo.py")
     assert status == 0

@@ -210,7 +210,7 @@ import sys
 from stpn_jax import predict
 status = predict.main(sys.argv[1:])
 heavy = {"tensorflow", "tensorflow_datasets", "flax", "optax", "grain", "orbax"}
-heavy |= {"matplotlib", "PIL"}
+heavy |= {"matplotlib", "PIL", "cv2"}
 ours = ("models", "train", "evaluation", "weights", "experiment")
 ours += ("records", "datasets", "prepare", "report", "figures")
 heavy |= {f"stpn_jax.{name}" for name in ours}
@@ -239,7 +239,7 @@ def test_sigterm_and_a_closed_pipe_end_it_quietly(model, tmp_path):
     )
     process.stdout.readline()
     process.send_signal(signal.SIGTERM)
-    assert process.wait() == predict.TERMINATED
+    assert process.wait() == 128 + signal.SIGTERM
     process = subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )

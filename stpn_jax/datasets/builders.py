@@ -7,7 +7,6 @@ import collections
 import contextlib
 import functools
 import importlib
-import importlib.util
 import io
 import os
 import tempfile
@@ -21,7 +20,7 @@ from etils import epath
 
 from stpn_jax.datasets import folder, listing, official_splits
 from stpn_jax.records import records
-from stpn_jax.utils.errors import UsageError
+from stpn_jax.utils import errors
 
 
 class Example(NamedTuple):
@@ -149,15 +148,11 @@ def require_tensorflow() -> None:
     """Silences TensorFlow's log before it is loaded.
 
     Raises:
-        UsageError: it is not installed; better now than after hours of flow.
+        ModuleNotFoundError: it is not installed; better now than after hours of flow.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
-    if importlib.util.find_spec("tensorflow") is None:
-        raise UsageError(
-            "prepare packs its records with TensorFlow, which is not installed; get it "
-            "by `pip install tensorflow-cpu` (`tensorflow` where that does not exist)"
-        )
+    errors.require("tensorflow")
 
 
 def write(builder: VideoRecords) -> Mapping[str, list[epath.Path]]:

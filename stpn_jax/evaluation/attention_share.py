@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +13,9 @@ from stpn_jax.utils.errors import UsageError
 
 Box = tuple[float, float, float, float]
 """y0 x0 y1 x1 as shares of the frame, from 0 to 1."""
+
+Boxes = Mapping[tuple[str, int], Sequence[Box]]
+"""By video and frame."""
 
 _POINTS = 32  # sampled across and down each cell
 

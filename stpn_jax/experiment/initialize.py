@@ -8,7 +8,6 @@ from typing import Any
 from etils import epath
 from flax import linen as nn
 
-from stpn_jax import weights
 from stpn_jax.config import Config, ModelConfig, StageConfig
 from stpn_jax.experiment import checkpoint_selection, run_dir, setup
 from stpn_jax.experiment.setup import Experiment
@@ -16,7 +15,7 @@ from stpn_jax.models import backbones, build
 from stpn_jax.train import checkpoint
 from stpn_jax.utils import files
 from stpn_jax.utils.errors import UsageError
-from stpn_jax.weights import assign, formats, own, source
+from stpn_jax.weights import assign, formats, own, pretrained, source
 
 Variables = dict[str, Any]
 Notes = dict[str, dict[str, Any]]
@@ -106,7 +105,7 @@ def get_component(variables: Variables, path: Sequence[str]) -> Variables:
         kind: functools.reduce(
             lambda tree, name: tree.get(name, {}), path, variables.get(kind, {})
         )
-        for kind in weights.COLLECTIONS
+        for kind in pretrained.COLLECTIONS
     }
 
 
@@ -121,7 +120,7 @@ def replace_component(
     fitted = assign.assign(get_component(variables, path), new, source)
     return variables | {
         kind: _put(variables[kind], path, fitted[kind])
-        for kind in weights.COLLECTIONS
+        for kind in pretrained.COLLECTIONS
         if fitted.get(kind)
     }
 
@@ -172,16 +171,16 @@ def fill_from_files(
     return variables, notes
 
 
-def _load(config: Config, stream: str) -> tuple[str, weights.Pretrained]:
+def _load(config: Config, stream: str) -> tuple[str, pretrained.Pretrained]:
     """The file that a stream starts from, and what it holds."""
     model, is_flow = config.model, stream == "temporal"
     file = (is_flow and model.flow_weights) or model.weights
     channels = 2 * config.data.flow_length if is_flow else 3
-    return file, weights.load(model.backbone, file, channels)
+    return file, pretrained.load(model.backbone, file, channels)
 
 
 def _take_layers(
-    variables: Variables, names: list[str], loaded: weights.Pretrained, source: str
+    variables: Variables, names: list[str], loaded: pretrained.Pretrained, source: str
 ) -> Variables:
     """Fills layers of the classifier; hidden layers that the file lacks stay new.
 
@@ -201,7 +200,7 @@ def _take_layers(
 
 
 def _describe(
-    model: ModelConfig, stream: str, file: str, loaded: weights.Pretrained
+    model: ModelConfig, stream: str, file: str, loaded: pretrained.Pretrained
 ) -> dict[str, Any]:
     """The file, its checksum, and the preprocessing that goes with it."""
     backbone = backbones.BACKBONES[model.backbone]

@@ -11,11 +11,10 @@ import numpy as np
 from etils import epath
 
 from stpn_jax import config as configs
-from stpn_jax import parallel
+from stpn_jax import parallel, report
 from stpn_jax.config import Config
 from stpn_jax.evaluation import metrics
 from stpn_jax.experiment.setup import Experiment
-from stpn_jax.report import page
 from stpn_jax.utils import files, manifest
 from stpn_jax.utils.errors import UsageError
 
@@ -23,7 +22,7 @@ CONFIG, DATASET = "config.json", "dataset.json"
 RESULTS_JSON, RESULTS_TABLE, SCORES = "results.json", "results.md", "scores.npz"
 TESTED = "tested.json"
 WEIGHTS, REPORT = "weights.json", "report"
-PAGE = f"{REPORT}/{page.INDEX}"
+PAGE = f"{REPORT}/{report.INDEX}"
 
 # What reading a file of scores raises if it is missing or damaged; EOFError if empty.
 DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)

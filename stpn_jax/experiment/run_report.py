@@ -2,7 +2,6 @@
 
 import importlib.metadata
 import platform
-import traceback
 from collections.abc import Mapping, Sequence
 
 import jax
@@ -12,6 +11,7 @@ from etils import epath
 from stpn_jax import parallel
 from stpn_jax.config import StageConfig
 from stpn_jax.evaluation import attention_share
+from stpn_jax.evaluation.attention_share import Boxes
 from stpn_jax.evaluation.metrics import Metrics
 from stpn_jax.experiment import checkpoint_selection, collect_outputs, evaluate, run_dir
 from stpn_jax.experiment.collect_outputs import Collected
@@ -26,11 +26,7 @@ from stpn_jax.report import (
     prediction_section,
 )
 from stpn_jax.train import logging
-from stpn_jax.utils import errors
 from stpn_jax.utils.errors import UsageError
-
-Boxes = Mapping[tuple[str, int], Sequence[attention_share.Box]]
-read_boxes = attention_share.read
 
 _ATTENTION_CLIPS = 14
 _CASE_FRAMES = 4
@@ -42,18 +38,6 @@ _PANELS = {
     "fused": "pyramid",
 }
 """Feature -> title of its t-SNE panel."""
-
-
-def attempt(experiment: Experiment, boxes: Boxes) -> None:
-    """Writes the report; a failure is printed (a full disk raises): results remain."""
-    try:
-        write(experiment, boxes)
-    except Exception as error:
-        if errors.is_full_disk(error):
-            raise
-        traceback.print_exc()
-        again = "the results are written, and --mode=report tries again"
-        print(f"the report failed ({error}); {again}", flush=True)
 
 
 def write(experiment: Experiment, boxes: Boxes, out: epath.PathLike = "") -> epath.Path:
@@ -171,7 +155,10 @@ def cases(experiment: Experiment, scores: Mapping[str, np.ndarray]) -> page.Sect
 
 
 def _attention(
-    experiment: Experiment, outputs: Collected, predicted: np.ndarray, boxes: Boxes
+    experiment: Experiment,
+    outputs: Collected,
+    predicted: np.ndarray,
+    boxes: Boxes,
 ) -> list[page.Section]:
     if outputs.attention is None:
         last = experiment.config.stages[-1].name

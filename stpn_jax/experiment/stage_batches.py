@@ -21,7 +21,7 @@ import tqdm
 from etils import epath
 
 from stpn_jax import config as configs
-from stpn_jax import parallel, preemption, weights
+from stpn_jax import parallel, preemption
 from stpn_jax.arrays import AnyBatch, Batch, MapBatch
 from stpn_jax.config import EvaluationConfig, StageConfig
 from stpn_jax.experiment import initialize, setup
@@ -30,6 +30,7 @@ from stpn_jax.experiment.setup import Experiment
 from stpn_jax.input_pipeline import batching, feature_store
 from stpn_jax.utils import wording
 from stpn_jax.utils.errors import UsageError
+from stpn_jax.weights import pretrained
 
 
 def folder(experiment: Experiment) -> epath.Path:
@@ -184,7 +185,7 @@ class _Maps:
                 for name, tree in self.variables.get(kind, {}).items()
                 if name in initialize.STREAMS and tree
             }
-            for kind in weights.COLLECTIONS
+            for kind in pretrained.COLLECTIONS
         }
         return {kind: trees for kind, trees in found.items() if trees}
 

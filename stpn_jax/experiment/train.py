@@ -14,12 +14,13 @@ import numpy as np
 from stpn_jax import parallel
 from stpn_jax.arrays import AnyBatch
 from stpn_jax.config import StageConfig
+from stpn_jax.evaluation.attention_share import Boxes
 from stpn_jax.experiment import (
     checkpoint_selection,
     evaluate,
     initialize,
+    report_attempt,
     run_dir,
-    run_report,
     setup,
     stage_batches,
 )
@@ -32,7 +33,7 @@ from stpn_jax.utils import locks
 def train(
     experiment: Experiment,
     profile: bool = False,
-    boxes: run_report.Boxes | None = None,
+    boxes: Boxes | None = None,
     report: bool = True,
 ) -> None:
     """Prints a forecast, trains the stages, tests the networks, writes the report.
@@ -56,7 +57,7 @@ def train(
     if not was_tested:
         evaluate.evaluate(experiment, again=False)
     if report and not (was_tested and (experiment.directory / run_dir.PAGE).exists()):
-        run_report.attempt(experiment, boxes or {})
+        report_attempt.attempt(experiment, boxes or {})
     run_dir.print_files(experiment.directory)
 
 

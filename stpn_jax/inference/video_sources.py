@@ -8,7 +8,7 @@ import numpy as np
 from etils import epath
 from jaxtyping import UInt8
 
-from stpn_jax.video import decoding
+from stpn_jax.video import decoding, imaging
 
 DEFAULT_RATE = 25.0
 """Frames a second where the header does not say."""
@@ -107,7 +107,7 @@ def read(
             raise _too_long(f"{source.seconds:.0f} s", limit)
         if count >= limit * rate(source):
             raise _too_long(f"more than {count} frames", limit)
-        yield decoding.resize(frame, size)
+        yield imaging.resize(frame, size)
 
 
 def _too_long(found: str, limit: float) -> decoding.VideoError:

@@ -29,7 +29,7 @@ from stpn_jax import arrays, config
 from stpn_jax.input_pipeline import sampling
 from stpn_jax.records import records
 from stpn_jax.utils import errors
-from stpn_jax.video import decoding, flow_codec
+from stpn_jax.video import flow_codec, image_files
 
 
 class Snippet(NamedTuple):
@@ -311,7 +311,7 @@ def _flow_planes(
 def _decode(
     file: bytes, mode: int, dataset: records.Dataset, video: int, name: str
 ) -> UInt8[np.ndarray, "y x *c"]:
-    pixels = decoding.decode_image(file, mode)
+    pixels = image_files.decode(file, mode)
     width, height = dataset.meta.size
     if pixels.shape[:2] != (height, width):
         raise errors.UsageError(

@@ -1,6 +1,6 @@
 """Runs `python -m stpn_jax.prepare`."""
 
-from stpn_jax.prepare import command
+from stpn_jax import cli
 
 if __name__ == "__main__":
-    command.run()
+    cli.run_module("stpn_jax.prepare.command")

@@ -23,7 +23,7 @@ from stpn_jax.prepare import clip_report, encoding
 from stpn_jax.prepare.precomputed import extracted, image_series
 from stpn_jax.records import records
 from stpn_jax.utils import files
-from stpn_jax.video import decoding, flow_codec
+from stpn_jax.video import decoding, flow_codec, imaging
 
 _DIGESTED = 1 << 16
 """Bytes at either end of a file that go into its digest."""
@@ -127,7 +127,7 @@ def _encode_frames(
     if isinstance(source, extracted.Frames):
         images = source.images(settings)
     else:
-        resized = (decoding.resize(frame, settings.size) for frame in source)
+        resized = (imaging.resize(frame, settings.size) for frame in source)
         images = ((one, encoding.rgb(one, settings.jpeg_quality)) for one in resized)
     for frame, file in images:
         encoded.add(encoded.frames, file)

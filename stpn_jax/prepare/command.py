@@ -24,14 +24,11 @@ _BOUND = 20.0  # of flow that is computed; TSN's
 T = TypeVar("T")
 
 
-def run() -> None:
-    """Runs the command line and ends the process with its status."""
-    errors.run(lambda: _run(_parse(None)))
-
-
-def main(argv: Sequence[str] | None = None) -> int:
+def main(
+    arguments: Sequence[str] | None = None, prog: str = "python -m stpn_jax.prepare"
+) -> int:
     """Runs the command line; the exit status of errors.guard."""
-    return errors.guard(lambda: _run(_parse(argv)))
+    return errors.guard(lambda: _run(_parse(arguments, prog)))
 
 
 def _run(flags: argparse.Namespace) -> None:
@@ -59,8 +56,8 @@ def _say(line: str) -> None:
     print(line.encode(errors="backslashreplace").decode(), flush=True)
 
 
-def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    flags = _parser().parse_args(argv)
+def _parse(arguments: Sequence[str] | None, prog: str) -> argparse.Namespace:
+    flags = _parser(prog).parse_args(arguments)
     for is_wrong, message in _checks(flags):
         if is_wrong:
             raise UsageError(message)
@@ -108,9 +105,9 @@ def _checks(flags: argparse.Namespace) -> Iterator[tuple[object, str]]:
     )
 
 
-def _parser() -> Parser:
+def _parser(prog: str) -> Parser:
     parser = Parser(
-        prog="python -m stpn_jax.prepare",
+        prog=prog,
         description="Decodes videos, computes TV-L1 flow and writes TFRecords. "
         "Preparation is resumable: rerun the same command.",
     )

@@ -20,7 +20,7 @@ from jaxtyping import Float, Float32, Int, UInt8
 from stpn_jax.prepare import clips, encoding
 from stpn_jax.prepare.precomputed import extracted
 from stpn_jax.utils.errors import UsageError
-from stpn_jax.video import decoding, flow_codec
+from stpn_jax.video import decoding, flow_codec, imaging
 
 AS_STORED = "the flow as stored"
 _POSITIONS = 5  # sampling positions in a clip
@@ -203,7 +203,7 @@ def _read(task: clips.Task, settings: encoding.Settings) -> _Clip:
     flow = task.extracted_flow()
     for frame in task.source():
         if count < _FRAMES:
-            start.append(decoding.resize(frame, settings.size))
+            start.append(imaging.resize(frame, settings.size))
         count += 1
     if flow is None or count < 2:
         raise decoding.VideoError("it has one frame, and flow needs two")
@@ -295,5 +295,4 @@ def _warp(
 
 
 def _grey(images: UInt8[np.ndarray, "t y x 3"]) -> Float32[np.ndarray, "t y x"]:
-    grey = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in images]
-    return np.stack(grey).astype(np.float32)
+    return np.stack([imaging.grey(image) for image in images]).astype(np.float32)

@@ -15,7 +15,7 @@ from stpn_jax.prepare import flow_check
 from stpn_jax.records import records
 from stpn_jax.utils import errors, wording
 from stpn_jax.utils.errors import UsageError
-from stpn_jax.video import decoding, flow_codec
+from stpn_jax.video import flow_codec, image_files
 
 _PARTS = (official_splits.TRAIN, official_splits.TEST, official_splits.NONE)
 _MANY = 0.05  # share of saturated codes
@@ -129,7 +129,7 @@ def sample(dataset: records.Dataset, video: int) -> flow_check.Sample:
     width, height = dataset.meta.size
 
     def decode(files: Sequence[bytes], mode: int) -> UInt8[np.ndarray, "t y x *c"]:
-        images = [decoding.decode_image(file, mode) for file in files]
+        images = [image_files.decode(file, mode) for file in files]
         if any(image.shape[:2] != (height, width) for image in images):
             raise UsageError(
                 f"clip {dataset.names[video]}: an image in the records is not a JPEG "

@@ -69,13 +69,17 @@ class Pool:
             print(
                 "\nfinishing the current clips; Ctrl-C again to end at once", flush=True
             )
+        if kind is SystemExit:
+            self._kill()
         try:
             self._executor.shutdown(wait=True, cancel_futures=True)
         except KeyboardInterrupt:
-            # At exit, Python would wait for its workers again.
-            for one in (getattr(self._executor, "_processes", None) or {}).values():
-                one.kill()
+            self._kill()  # At exit, Python would wait for its workers again.
             raise
+
+    def _kill(self) -> None:
+        for one in (getattr(self._executor, "_processes", None) or {}).values():
+            one.kill()
 
     def call(self, function: Callable[..., R], *arguments: object) -> R:
         """function(*arguments) in one worker."""

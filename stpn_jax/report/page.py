@@ -12,10 +12,11 @@ from typing import NamedTuple
 from etils import epath
 from matplotlib.figure import Figure
 
+from stpn_jax import report
 from stpn_jax.figures import style
 from stpn_jax.utils import files
 
-INDEX = "index.html"
+INDEX = report.INDEX
 
 
 class Numbers(NamedTuple):

@@ -1,8 +1,6 @@
 """`python -m stpn_jax.synthetic FOLDER --seed=N`."""
 
-import sys
-
-from stpn_jax.synthetic import videos
+from stpn_jax import cli
 
 if __name__ == "__main__":
-    sys.exit(videos.main())
+    cli.run_module("stpn_jax.synthetic.videos")

@@ -26,7 +26,6 @@ Within the groups named, a single stream stays at chance:
     alike in every class of the group; mirroring a clip does not change its class.
 """
 
-import argparse
 import concurrent.futures
 import dataclasses
 import functools
@@ -34,7 +33,6 @@ import io
 import itertools
 import multiprocessing
 import os
-import sys
 from collections.abc import Iterable, Sequence
 
 import av
@@ -242,7 +240,13 @@ def _check(out: epath.Path, clips: list[Clip], seed: int, shape: sprites.Shape) 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    return errors.guard(lambda: _run(arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> None:
+    parser = errors.Parser(
+        prog="python -m stpn_jax.synthetic", description=__doc__.partition("\n")[0]
+    )
     parser.add_argument("out", help="folder to write to")
     parser.add_argument("--seed", type=int, required=True, help="of all randomness")
     parser.add_argument("--train", type=int, default=40, help="training clips a class")
@@ -253,10 +257,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
     count = len(CLASSES) * (given.train + given.test)
     print(f"drawing {count} clips of {len(CLASSES)} classes into {given.out}")
     shape = sprites.Shape(given.frames, given.size)
-    try:
-        write(given.out, given.seed, given.train, given.test, shape)
-    except errors.UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    write(given.out, given.seed, given.train, given.test, shape)
     print(f"wrote train, test, groups.csv and boxes.csv in {given.out}")
-    return 0

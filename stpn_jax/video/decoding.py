@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
 import av
-import cv2
 import numpy as np
 from etils import epath
 from jaxtyping import UInt8
@@ -228,20 +227,6 @@ def _quote(messages: Iterable[str]) -> str:
     first, *others = list(dict.fromkeys(messages)) or [""]
     more = f" and {len(others)} more" if others else ""
     return f" (FFmpeg: {first}{more})" if first else ""
-
-
-def resize(frame: Frame, size: tuple[int, int]) -> UInt8[np.ndarray, "y2 x2 3"]:
-    """One frame resized to width and height, bilinear."""
-    return cv2.resize(frame, size, interpolation=cv2.INTER_LINEAR)
-
-
-def decode_image(file: bytes, mode: int) -> np.ndarray:
-    """The pixels of an image file in a mode of cv2.imdecode; empty if it is damaged."""
-    try:
-        pixels = cv2.imdecode(np.frombuffer(file, np.uint8), mode)
-    except cv2.error:
-        pixels = None
-    return np.empty((0, 0), np.uint8) if pixels is None else pixels
 
 
 def declared_frames(path: epath.PathLike) -> int:

@@ -3,7 +3,6 @@
 import functools
 from collections.abc import Iterator
 
-import cv2
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,6 +10,7 @@ from jaxtyping import Float, UInt8
 
 from stpn_jax.arrays import Array
 from stpn_jax.ops import tvl1
+from stpn_jax.video import imaging
 
 BOUND = 20.0
 """Displacement in pixels that becomes 255; its negative becomes 0 (TSN)."""
@@ -46,7 +46,7 @@ def compute(
     The parameters of TV-L1 are by default OpenCV's.
     """
     parameters = parameters or tvl1.Parameters()
-    grey = np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames])
+    grey = np.stack([imaging.grey(frame) for frame in frames])
     codes = [
         np.asarray(_codes(part[:-1], part[1:], parameters, bound))
         for part in _chunks(grey)

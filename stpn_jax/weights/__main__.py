@@ -8,7 +8,11 @@ completely (every tensor known, none missing, every shape right) and 2 otherwise
 TARGET ends in .npz or .safetensors; names, types and values stay as they are.
 """
 
-import argparse
+if __name__ == "__main__":  # Before the imports: a library may not be installed.
+    from stpn_jax import cli
+
+    cli.run_module("stpn_jax.weights.__main__")
+
 import functools
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -36,15 +40,15 @@ class Reading(NamedTuple):
     stream: str = ""  # Of an exported network.
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(
+    arguments: Sequence[str] | None = None, prog: str = "python -m stpn_jax.weights"
+) -> int:
     """Runs the command; returns the exit status."""
-    return errors.guard(lambda: _run(argv))
+    return errors.guard(lambda: _run(arguments, prog))
 
 
-def _run(argv: Sequence[str] | None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m stpn_jax.weights", description=__doc__.splitlines()[0]
-    )
+def _run(arguments: Sequence[str] | None, prog: str) -> int:
+    parser = errors.Parser(prog=prog, description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
     add = commands.add_parser("inspect", help="what a file is and fits").add_argument
     add("file", metavar="FILE", help="a path or package:NAME")
@@ -52,7 +56,7 @@ def _run(argv: Sequence[str] | None) -> int:
     add = commands.add_parser("convert", help="to another format").add_argument
     add("file", metavar="FILE", help="a path or package:NAME")
     add("target", metavar="TARGET", help=".npz or .safetensors")
-    options = parser.parse_args(argv)
+    options = parser.parse_args(arguments)
     if options.command == "convert":
         return convert(options.file, options.target)
     return inspect(options.file, options.tensors)
@@ -193,7 +197,3 @@ def _nearest(readings: list[Reading], file: formats.WeightFile) -> list[str]:
     nearest = min(readings, key=lambda one: sum(map(len, one.misfits.values())))
     kinds = [f"  {k}: {assign.first(n)}" for k, n in nearest.misfits.items() if n]
     return [f"fits: nothing; nearest is {nearest.backbone} ({nearest.layout})", *kinds]
-
-
-if __name__ == "__main__":
-    errors.run(lambda: _run(None))

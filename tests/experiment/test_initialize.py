@@ -8,10 +8,9 @@ import pytest
 
 from configs import demo
 from stpn_jax import config as configs
-from stpn_jax import weights
 from stpn_jax.experiment import initialize
 from stpn_jax.utils.errors import UsageError
-from stpn_jax.weights import formats, own
+from stpn_jax.weights import formats, own, pretrained
 
 CONFIG = configs.from_config_dict(demo.get_config())
 SPATIAL, TEMPORAL, PYRAMID = CONFIG.stages
@@ -88,7 +87,7 @@ def fill(monkeypatch):
 
     def load(backbone, file, in_channels=3):
         value = 2.0 if file == "flow.pth" else 1.0
-        return weights.Pretrained(
+        return pretrained.Pretrained(
             variables={
                 "params": {"x": np.full(2, value)},
                 "batch_stats": {"m": np.full(2, value)},
@@ -106,7 +105,7 @@ def fill(monkeypatch):
         )
         return initialize.fill_from_files(config, stage, given, streams)
 
-    monkeypatch.setattr(weights, "load", load)
+    monkeypatch.setattr(pretrained, "load", load)
     return run
 
 

@@ -5,7 +5,7 @@ import types
 import numpy as np
 import pytest
 
-from stpn_jax.experiment import run_report
+from stpn_jax.experiment import report_attempt, run_report
 
 STAGES = {
     "spatial": ("spatial", ()),
@@ -55,10 +55,21 @@ def test_a_failing_report_is_printed_and_not_raised(monkeypatch, capsys):
         raise ValueError("no ink")
 
     monkeypatch.setattr(run_report, "write", fail)
-    run_report.attempt(experiment("spatial"), {})
+    report_attempt.attempt(experiment("spatial"), {})
     printed = capsys.readouterr()
     assert "the report failed (no ink); the results are written" in printed.out
     assert "ValueError" in printed.err
+
+
+def test_without_matplotlib_the_page_is_left_out_in_one_line(monkeypatch, capsys):
+    def fail(*_):
+        raise ModuleNotFoundError("No module", name="matplotlib.figure")
+
+    monkeypatch.setattr(run_report, "write", fail)
+    report_attempt.attempt(experiment("spatial"), {})
+    printed = capsys.readouterr()
+    assert "matplotlib is not installed; pip install 'stpn-jax[report]'" in printed.out
+    assert printed.out.count("\n") == 1 and not printed.err
 
 
 def test_clips_are_shown_in_rounds_over_the_classes():

@@ -10,7 +10,7 @@ from stpn_jax.export import artifact
 from stpn_jax.inference import engine
 from stpn_jax.inference.predictions import Failure, Prediction
 from stpn_jax.ops import tvl1
-from stpn_jax.video import decoding
+from stpn_jax.video import imaging
 
 OPTIONS = engine.Options()
 
@@ -28,7 +28,7 @@ def test_a_prediction_is_the_mean_over_snippets_and_crops(model):
     frames = toy.pictures(toy.GREEN, step=3, count=20)
     (found,) = predict(model, frames, snippets=3)
     settings = model.preprocessing
-    small = np.stack([decoding.resize(frame, toy.SIZE) for frame in frames])
+    small = np.stack([imaging.resize(frame, toy.SIZE) for frame in frames])
     plans = engine.plan_snippets(settings, 20, 3)
     flows = engine.compute_flows(settings, plans, small)
     shares, features, maps = [], [], []

@@ -11,7 +11,7 @@ from stpn_jax.export import artifact
 from stpn_jax.inference import engine
 from stpn_jax.input_pipeline import sampling
 from stpn_jax.ops import tvl1
-from stpn_jax.video import decoding, flow_codec
+from stpn_jax.video import decoding, flow_codec, imaging
 
 SETTINGS = toy.PREPROCESSING
 
@@ -19,7 +19,7 @@ SETTINGS = toy.PREPROCESSING
 @pytest.fixture(scope="module")
 def frames():
     wide = toy.pictures(step=2, count=14)
-    return np.stack([decoding.resize(frame, toy.SIZE) for frame in wide])
+    return np.stack([imaging.resize(frame, toy.SIZE) for frame in wide])
 
 
 def plan(centre, tau):

@@ -7,11 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from stpn_jax import weights
 from stpn_jax.models import backbones
 from stpn_jax.models.backbones import efficientnet_lite
 from stpn_jax.utils import errors
-from stpn_jax.weights import assign, source
+from stpn_jax.weights import assign, pretrained, source
 
 WEIGHTS = "package:efficientnet-lite0"
 TABBY, TIGER_CAT, EGYPTIAN_CAT, ESPRESSO = 281, 282, 285, 967
@@ -30,7 +29,7 @@ def imagenet():
         source.locate(WEIGHTS)
     except errors.UsageError as error:
         pytest.skip(str(error))
-    loaded = weights.load("efficientnet_lite0", WEIGHTS)
+    loaded = pretrained.load("efficientnet_lite0", WEIGHTS)
     return assign.assign(_template(), loaded.variables, WEIGHTS), loaded.classifier
 
 
@@ -64,7 +63,7 @@ def test_real_photographs(imagenet, name, expected):
 
 
 def test_flow_start_fits_and_averages_the_colours(imagenet):
-    loaded = weights.load("efficientnet_lite0", WEIGHTS, in_channels=20)
+    loaded = pretrained.load("efficientnet_lite0", WEIGHTS, in_channels=20)
     variables = assign.assign(_template(20), loaded.variables, WEIGHTS)
     flow = variables["params"]["stem"]["conv"]["kernel"]
     rgb = imagenet[0]["params"]["stem"]["conv"]["kernel"]

@@ -12,7 +12,7 @@ import jax
 import pytest
 from reference import closeness, programs, random_weights
 
-from stpn_jax import weights
+from stpn_jax.weights import pretrained
 
 torch = pytest.importorskip("torch", reason="bash launch/test.sh --with-torch has it")
 from parity import files, oracles  # noqa: E402
@@ -70,7 +70,7 @@ class Pair:
     case: Case
     channels: int
     oracle: oracles.Oracle
-    pretrained: weights.Pretrained
+    pretrained: pretrained.Pretrained
 
     @property
     def jit(self) -> bool:
@@ -88,10 +88,10 @@ class Pair:
         return programs.statistics_and_steps(before, found)
 
 
-def _read(case: Case, channels: int, state: oracles.State) -> weights.Pretrained:
+def _read(case: Case, channels: int, state: oracles.State) -> pretrained.Pretrained:
     with tempfile.TemporaryDirectory() as folder:
         path = case.write(pathlib.Path(folder), state)
-        return weights.load(case.row, str(path), channels)
+        return pretrained.load(case.row, str(path), channels)
 
 
 def _pair(case: Case, channels: int) -> Pair:

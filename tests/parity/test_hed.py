@@ -11,10 +11,9 @@ import numpy as np
 import pytest
 from reference import closeness
 
-from stpn_jax import weights
 from stpn_jax.models import backbones
 from stpn_jax.utils import errors
-from stpn_jax.weights import source
+from stpn_jax.weights import pretrained, source
 
 data = pytest.importorskip("skimage.data")
 filters = pytest.importorskip("skimage.filters")
@@ -50,7 +49,7 @@ def _image(name):
 @pytest.fixture(scope="module")
 def blocks(file):
     """Our activations for a photograph: the last of each block, and the map."""
-    loaded = weights.load("vgg16_caffe", WEIGHTS)
+    loaded = pretrained.load("vgg16_caffe", WEIGHTS)
     assert loaded.classifier is None
     network = ROW.module()
 

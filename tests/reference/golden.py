@@ -22,8 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from reference import caffe_files, random_weights
 
-from stpn_jax import weights
-from stpn_jax.weights import layouts
+from stpn_jax.weights import layouts, pretrained
 
 FOLDER = pathlib.Path(__file__).parents[1] / "golden"
 WIDTHS = (3, 20)
@@ -91,7 +90,7 @@ def running(names: Mapping[str, Any]) -> list[str]:
     return [n for n in names if n.endswith(("running_mean", "running_var"))]
 
 
-def pretrained(row: str, state: Tensors) -> weights.Pretrained:
+def pretrained(row: str, state: Tensors) -> pretrained.Pretrained:
     """A state as variables of a backbone, by our layouts and without a file."""
     if row in CAFFE_NAMES:
         layers = CAFFE_NAMES[row](state)
@@ -99,8 +98,8 @@ def pretrained(row: str, state: Tensors) -> weights.Pretrained:
         state = {f"{name}/{index}": blob for name, index, blob in blobs}
     layout = next(t for t in layouts.LAYOUTS[row] if not layouts.unknown(t, state))
     tree = layouts.convert(layout, state, "random weights")
-    return weights.Pretrained(
-        variables={key: tree.get(key, {}) for key in weights.COLLECTIONS},
+    return pretrained.Pretrained(
+        variables={key: tree.get(key, {}) for key in pretrained.COLLECTIONS},
         hidden=tree.get("hidden", {}),
         classifier=tree.get("classifier"),
         checksum="",

@@ -10,7 +10,7 @@ from flax import traverse_util
 
 from stpn_jax.models import backbones, baselines, layers
 from stpn_jax.models.backbones import base
-from stpn_jax.weights import Pretrained
+from stpn_jax.weights.pretrained import Pretrained
 
 Tensors = dict[str, np.ndarray]
 Tree = Mapping[str, Any]

@@ -6,7 +6,7 @@ import pathlib
 import av
 import numpy as np
 
-from stpn_jax.video import decoding
+from stpn_jax.video import decoding, imaging
 
 
 def frames(count: int, size: tuple[int, int] = (64, 48), shift: int = 2) -> np.ndarray:
@@ -22,7 +22,7 @@ def frames(count: int, size: tuple[int, int] = (64, 48), shift: int = 2) -> np.n
 def decode(path: pathlib.Path, size: tuple[int, int] | None = None) -> np.ndarray:
     """All frames of a video, in this width and height or those of the first frame."""
     video = decoding.Video(path)
-    return np.stack([decoding.resize(frame, size or video.size) for frame in video])
+    return np.stack([imaging.resize(frame, size or video.size) for frame in video])
 
 
 def write(

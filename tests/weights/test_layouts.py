@@ -5,10 +5,9 @@ import numpy as np
 import pytest
 from flax import traverse_util
 
-from stpn_jax import weights
 from stpn_jax.models.backbones import BACKBONES
 from stpn_jax.utils import errors
-from stpn_jax.weights import assign, channels, formats, layouts
+from stpn_jax.weights import assign, channels, formats, layouts, pretrained
 
 EVERY = pytest.mark.parametrize("backbone, layout", fake_layouts.LAYOUTS)
 
@@ -34,12 +33,12 @@ def _fake(backbone, layout, channels=3):
 
 @pytest.fixture
 def load(monkeypatch):
-    """weights.load on tensors in place of a file."""
+    """pretrained.load on tensors in place of a file."""
 
     def load(backbone, tensors, channels=3):
-        monkeypatch.setattr(weights.source, "locate", lambda name: name)
+        monkeypatch.setattr(pretrained.source, "locate", lambda name: name)
         monkeypatch.setattr(formats, "read", lambda _: _file(tensors))
-        return weights.load(backbone, "fake.file", channels)
+        return pretrained.load(backbone, "fake.file", channels)
 
     return load
 

@@ -11,11 +11,10 @@ import safetensors.numpy
 from flax import linen as nn
 from flax import traverse_util
 
-from stpn_jax import weights
 from stpn_jax.models import layers
 from stpn_jax.models.backbones import BACKBONES
 from stpn_jax.utils import errors
-from stpn_jax.weights import assign, source
+from stpn_jax.weights import assign, pretrained, source
 
 WRITERS = {
     "npz": lambda path, tensors: np.savez(path, **tensors),
@@ -72,7 +71,7 @@ def test_streams_of_an_exported_network(tmp_path, suffix, module):
     path = _write(tmp_path, suffix, _network(module))
     name = "mine" if module is Mine else "tiny"
     for channels, seed in ((3, 1), (20, 2)):
-        found = weights.load(name, str(path), channels)
+        found = pretrained.load(name, str(path), channels)
         expected = _variables(module, channels, seed)
         variables = assign.assign(expected, found.variables, str(path))
         jax.tree.map(np.testing.assert_array_equal, variables, expected)
@@ -87,8 +86,8 @@ def test_streams_of_an_exported_network(tmp_path, suffix, module):
 def test_a_backbone_alone_and_its_inflation(tmp_path, suffix, module):
     path = str(_write(tmp_path, suffix, _flat(_variables(module, 3))))
     name = "mine" if module is Mine else "tiny"
-    assign.assign(_variables(module, 3), weights.load(name, path).variables, path)
-    flow = weights.load(name, path, 20).variables
+    assign.assign(_variables(module, 3), pretrained.load(name, path).variables, path)
+    flow = pretrained.load(name, path, 20).variables
     assign.assign(_variables(module, 20), flow, path)
 
 
@@ -98,7 +97,7 @@ def test_head_of_a_backbone_alone(tmp_path):
         "classifier/bias": np.zeros(5, np.float32),
     }
     tensors = _flat(_variables(BACKBONES["tiny"].module, 3)) | head
-    found = weights.load("tiny", str(_write(tmp_path, "npz", tensors)))
+    found = pretrained.load("tiny", str(_write(tmp_path, "npz", tensors)))
     assert found.classifier["kernel"].shape == (64, 5)
 
 
@@ -106,19 +105,19 @@ def test_the_only_stream_serves_both(tmp_path):
     module = BACKBONES["tiny"].module
     tensors = _flat(_variables(module, 3), "spatial/backbone")
     path = str(_write(tmp_path, "npz", tensors))
-    flow = weights.load("tiny", path, 20).variables
+    flow = pretrained.load("tiny", path, 20).variables
     assign.assign(_variables(module, 20), flow, path)
     tensors = _flat(_variables(module, 20), "temporal/backbone")
     path = str(_write(tmp_path, "npz", tensors))
     with pytest.raises(errors.UsageError, match=r"own\.npz.* 20 .* 3"):
-        weights.load("tiny", path, 3)
+        pretrained.load("tiny", path, 3)
 
 
 def test_paths_that_cannot_be_a_tree_are_rejected(tmp_path):
     tensors = {"params/a": np.zeros(1), "params/a/b": np.zeros(1)}
     path = str(_write(tmp_path, "npz", tensors))
     with pytest.raises(errors.UsageError, match=r"own\.npz.*params/a"):
-        weights.load("tiny", path)
+        pretrained.load("tiny", path)
 
 
 @pytest.mark.parametrize("channels", (3, 20))
@@ -135,7 +134,7 @@ def test_files_that_packages_ship(backbone, name, layout, channels):
         source.locate(file)
     except errors.UsageError as error:
         pytest.skip(str(error))
-    found = weights.load(backbone, file, channels)
+    found = pretrained.load(backbone, file, channels)
     x = jax.ShapeDtypeStruct((1, 64, 64, channels), jnp.float32)
     module = BACKBONES[backbone].module()
     template = jax.eval_shape(module.init, jax.random.key(0), x)

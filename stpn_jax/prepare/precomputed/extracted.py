@@ -21,7 +21,7 @@ from jaxtyping import UInt8
 from stpn_jax.prepare import encoding
 from stpn_jax.prepare.precomputed import image_series
 from stpn_jax.utils import files
-from stpn_jax.video import decoding
+from stpn_jax.video import decoding, image_files, imaging
 
 FROM, INTO = "from", "into"
 
@@ -50,7 +50,7 @@ class Frames:
     ) -> Iterator[tuple[decoding.Frame, bytes]]:
         """Each frame at the size of the settings, and its JPEG file."""
         for data, pixels in self._read():
-            resized = decoding.resize(pixels, settings.size)
+            resized = imaging.resize(pixels, settings.size)
             is_copied = _is_copied(data, pixels, settings.size)
             file = data if is_copied else encoding.rgb(resized, settings.jpeg_quality)
             yield resized, file
@@ -163,7 +163,7 @@ def _decode(path: epath.Path, data: bytes, mode: int) -> UInt8[np.ndarray, "y x 
     ends = [end for start, end in _ENDS.items() if data.startswith(start)]
     if ends and ends[0] not in data.rstrip(b"\0")[-_TAIL:]:
         raise decoding.VideoError(f"{path} is cut off or damaged")
-    pixels = decoding.decode_image(data, mode)
+    pixels = image_files.decode(data, mode)
     if not pixels.size:
         raise decoding.VideoError(f"{path} is not an image that can be read")
     if pixels.dtype != np.uint8:
