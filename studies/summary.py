@@ -63,7 +63,9 @@ COMPARISONS = (
     Comparison(f"{OF_ALL}, d = 16384", "hmdb51/wide", A, "wide_d", WHOLE),
     Comparison(OF_ALL, "hmdb51/joint", A, "joint_d", WHOLE),
     Comparison(OF_ALL, "made/parts", *WHOLE),
-    Comparison("L2 with its scale vs. L2 alone", "made/normalisation", "norm_no_scale", D),
+    Comparison(
+        "L2 with its scale vs. L2 alone", "made/normalisation", "norm_no_scale", D
+    ),
     Comparison("partial batch norm vs. full", "made/recipe", D, "recipe_bn_first"),
     Comparison("dropout 0.8 vs. 0.2", "made/recipe", D, "recipe_dropout_8"),
 )
