@@ -135,7 +135,7 @@ UPLOADS = (".avi", ".mkv", ".upload", ".m3u8", ".mpd", ".sdp")
 
 @pytest.fixture(scope="module")
 def served(model, tmp_path_factory):
-    pytest.importorskip("gradio", reason="pip install 'stpn-jax[app]'")
+    pytest.importorskip("gradio", reason="pip install -e '.[app]'")
     sync_api = pytest.importorskip(
         "playwright.sync_api", reason="pip install playwright"
     )

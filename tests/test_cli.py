@@ -83,7 +83,10 @@ def test_a_library_that_is_not_installed_names_its_extra(name, monkeypatch, caps
     monkeypatch.setitem(sys.modules, name, None)
     assert errors.guard(lambda: importlib.import_module(name)) == 2
     extra = errors.EXTRAS[name]
-    expected = f"error: {name} is not installed; pip install 'stpn-jax[{extra}]'\n"
+    install = f"pip install -e '.[{extra}]'"
+    expected = (
+        f"error: {name} is not installed; in the repository's folder: {install}\n"
+    )
     assert capsys.readouterr().err == expected
     assert extra in setup()["options.extras_require"]
 

@@ -9,6 +9,7 @@ import pytest
 
 import stpn_jax
 from stpn_jax import cli
+from stpn_jax.experiment import report_attempt
 from stpn_jax.synthetic import videos as synthetic
 from stpn_jax.train import checkpoint
 
@@ -35,6 +36,14 @@ SHORT = [
 
 def stpn(*arguments):
     assert cli.run([str(one) for one in arguments]) == 0, arguments
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_report():
+    """The page of pictures takes longer than all else here, and has its own tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(report_attempt, "attempt", lambda *_: None)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +102,9 @@ def test_an_interrupted_run_resumes_at_its_step(work):
 
 def test_the_artifact_names_the_classes_in_the_order_of_the_labels(work):
     classifier = stpn_jax.Classifier.load(work / "artifact")
-    classes = json.loads((work / "data" / "dataset.json").read_text())["meta"]["classes"]
+    classes = json.loads((work / "data" / "dataset.json").read_text())["meta"][
+        "classes"
+    ]
     assert list(classifier.labels) == classes
 
 

@@ -133,7 +133,8 @@ def missing_library(error: BaseException) -> str:
     if library not in EXTRAS:
         return ""
     extra = EXTRAS[library]
-    return f"{library} is not installed; pip install 'stpn-jax[{extra}]'"
+    install = f"pip install -e '.[{extra}]'"
+    return f"{library} is not installed; in the repository's folder: {install}"
 
 
 @contextlib.contextmanager

@@ -68,7 +68,7 @@ def test_without_matplotlib_the_page_is_left_out_in_one_line(monkeypatch, capsys
     monkeypatch.setattr(run_report, "write", fail)
     report_attempt.attempt(experiment("spatial"), {})
     printed = capsys.readouterr()
-    assert "matplotlib is not installed; pip install 'stpn-jax[report]'" in printed.out
+    assert "matplotlib is not installed; in the repository's folder: " in printed.out
     assert printed.out.count("\n") == 1 and not printed.err
 
 
