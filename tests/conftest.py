@@ -5,6 +5,8 @@ import pathlib
 import subprocess
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# Threads of OpenMP that wait would take the cores of the other tests.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import jaxtyping
 import pytest

@@ -21,6 +21,11 @@ from stpn_jax.inference import pictures
 from stpn_jax.inference.predictions import Failure
 
 LIMIT_SECONDS = 40
+# Chromium calls nobody but the page.
+QUIET = [
+    f"--disable-{what}"
+    for what in ("background-networking", "component-update", "sync", "gpu", "quic")
+]
 WAIT = 60_000  # milliseconds that the browser waits for a prediction
 
 
@@ -165,7 +170,7 @@ def served(model, tmp_path_factory):
     (folder,) = (work / "tmp").glob("stpn_jax_app_*")
     with sync_api.sync_playwright() as driver:
         browser = driver.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox"]
+            executable_path=chromium, args=["--no-sandbox", *QUIET]
         )
         page = browser.new_page()
         page.goto(address)
@@ -178,6 +183,7 @@ def served(model, tmp_path_factory):
     assert not folder.exists()
 
 
+@pytest.mark.exhaustive
 def test_a_dropped_video_is_answered_in_the_browser(served, tmp_path):
     clip = toy.write_three_parts(tmp_path / "three.avi", seconds=36, rate=5)
     assert served.predict(clip).startswith("three.avi: 36.0 s of video")
@@ -192,6 +198,7 @@ def test_a_dropped_video_is_answered_in_the_browser(served, tmp_path):
     assert not served.uploads()
 
 
+@pytest.mark.exhaustive
 def test_a_sample_is_answered_and_stays(served):
     assert served.pick("going_right").startswith("going_right.mp4: 0.5 s of video")
     assert served.page.inner_text("#classes").split("\n")[1] == "to the right"
@@ -199,6 +206,7 @@ def test_a_sample_is_answered_and_stays(served):
     assert served.pick("going_right")
 
 
+@pytest.mark.exhaustive
 def test_the_page_requests_nothing_from_other_servers(served):
     requested = []
     served.page.on("request", lambda request: requested.append(request.url))
@@ -212,6 +220,7 @@ def test_the_page_requests_nothing_from_other_servers(served):
     assert not strangers
 
 
+@pytest.mark.exhaustive
 def test_hostile_uploads_are_rejected_and_deleted(served, tmp_path):
     bad, maybe = hostile.make(tmp_path)
     count = 0
@@ -235,6 +244,7 @@ def test_hostile_uploads_are_rejected_and_deleted(served, tmp_path):
     assert served.pick("going_right").startswith("going_right.mp4: 0.5 s of video")
 
 
+@pytest.mark.exhaustive
 def test_files_of_the_machine_are_not_served(served, tmp_path):
     secret = tmp_path / "secret.mp4"
     shutil.copy(toy.write_clip(tmp_path / "clip.mp4"), secret)
@@ -263,6 +273,7 @@ def test_files_of_the_machine_are_not_served(served, tmp_path):
     assert secret.exists()
 
 
+@pytest.mark.exhaustive
 def test_too_large_an_upload_is_rejected(served):
     large = {"name": "a.avi", "mimeType": "video/x-msvideo", "buffer": bytes(3 << 20)}
     served.page.set_input_files("#upload input[type=file]", large)

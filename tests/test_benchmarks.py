@@ -20,6 +20,7 @@ def test_precision_of_a_run_without_validation(tmp_path):
     assert "0.500" in printed and "no validation score" in printed
 
 
+@pytest.mark.slow
 def test_stcb(capsys):
     sizes = ["--locations=6", "--channels=8", "--width=16", "--pathways", "2", "3"]
     device = ["--bandwidth=100", "--peak=100"]
@@ -31,6 +32,7 @@ def test_stcb(capsys):
     assert all(float(x) < 1e-5 for x in re.findall(r"apart (\S+)", printed))
 
 
+@pytest.mark.slow
 def test_train_step(capsys):
     case = ["--backbones=tiny", "--dtypes=float32", "--batch=2", "--side=16"]
     device = ["--bandwidth=100", "--peak=1"]
@@ -97,6 +99,7 @@ def test_the_floor_counts_the_operations_of_a_network():
     )
 
 
+@pytest.mark.slow
 def test_the_network_in_torch_is_ours():
     pytest.importorskip("torch")
     case = train_step.Case("pyramid", "efficientnet_lite0", "float32", 2, 32)
@@ -104,6 +107,7 @@ def test_the_network_in_torch_is_ours():
     assert float(found[1]) < 1e-3
 
 
+@pytest.mark.exhaustive
 def test_scaling(capsys):
     scaling.main(["--counts", "2", "--batch=1", "--side=16", "--repeats=1"])
     printed = capsys.readouterr().out

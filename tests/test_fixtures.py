@@ -162,6 +162,7 @@ def quick_compiler():
     jax.config.update("jax_disable_most_optimizations", False)
 
 
+@pytest.mark.slow
 def test_stopped_workdir_ends_as_it_did(
     place, config, monkeypatch, capsys, quick_compiler
 ):
@@ -274,6 +275,7 @@ def test_results_give_the_same_tables(tmp_path, capsys):
     assert report.read_text() == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", (*PARTS, "operator", "products"))
 def test_shipped_results_give_the_shipped_tables(part, tmp_path, capsys):
     shutil.copy(ROOT / "RESULTS.md", tmp_path)

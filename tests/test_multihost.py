@@ -4,7 +4,6 @@ Batch statistics are shared, so that two hosts compute what one does.
 """
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -15,9 +14,11 @@ import time
 import jax
 import numpy as np
 import pytest
-from test_end_to_end import ROOT, SHORT, run
+from test_end_to_end import ENVIRONMENT, ROOT, SHORT, run
 
 from stpn_jax.train import checkpoint
+
+pytestmark = pytest.mark.slow
 
 SECONDS = 300
 
@@ -57,7 +58,7 @@ def two(*given):
         subprocess.Popen(
             [*command, f"--process_id={index}"],
             cwd=ROOT,
-            env=os.environ | {"PYTHONUNBUFFERED": "1"},
+            env=ENVIRONMENT | {"PYTHONUNBUFFERED": "1"},
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
@@ -111,17 +112,17 @@ def test_two_hosts_train_as_one(data, tmp_path):
 
 
 def test_one_that_is_signalled_ends_both_at_one_step(data, tmp_path):
-    more = ["--config.stages.spatial.steps=300", "--config.run.validate_every=0"]
+    more = ["--config.stages.spatial.steps=100", "--config.run.validate_every=0"]
     given = arguments(data, tmp_path / "two", *more)
     processes = two(*given)
-    wait_for("[spatial] 4/300", processes[0])
+    wait_for("[spatial] 4/100", processes[0])
     processes[1].send_signal(signal.SIGTERM)
     statuses, _ = end(processes)
     assert statuses == [143, 143]
     step = checkpoint.newest_step(tmp_path / "two" / "spatial" / "checkpoints")
-    assert 4 <= step < 300
+    assert 4 <= step < 100
     done = run("main", *given)  # One process resumes from what two have saved.
-    assert f"[spatial] {step + 1}/300" in done.stdout
+    assert f"[spatial] {step + 1}/100" in done.stdout
 
 
 def test_one_that_is_killed_ends_the_other(data, tmp_path):

@@ -229,6 +229,7 @@ def test_loads_no_training_code_and_prints_json_alone(model, tmp_path):
     assert json.loads(line)["video"] == path
 
 
+@pytest.mark.slow
 def test_sigterm_and_a_closed_pipe_end_it_quietly(model, tmp_path):
     for i in range(40):
         write_clip(tmp_path / f"{i}.avi", count=3, size=(32, 32))

@@ -37,6 +37,7 @@ def test_tsn_multipliers_on_bn_inception():
     assert flat["classifier/dense/bias"] == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", [ucf101, hmdb51])
 @pytest.mark.parametrize(
     "row", [row for row in tables.ROWS if "7" in row or "2" in row]

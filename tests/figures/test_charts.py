@@ -101,6 +101,7 @@ def test_scatter_draws_each_class_separately():
     np.testing.assert_array_equal(second.get_offsets(), points[[0, 2]])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 2, 7, 20, 21, 51, 101])
 def test_confusion_matrix_grows_with_the_number_of_classes(count):
     counts = np.random.default_rng(0).integers(0, 9, (count, count))

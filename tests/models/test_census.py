@@ -70,6 +70,7 @@ def test_flow_backbone_differs_in_the_first_kernel_alone(name):
     assert more == 17 * FIRST_KERNEL.get(name, 7 * 7 * 64)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ("frozen", "first", "trained"))
 @pytest.mark.parametrize("name", CENSUS)
 def test_batch_norm_modes_have_the_same_variables(name, mode):
@@ -133,6 +134,7 @@ def test_attended_network_classifies_the_attended_feature(source, kind):
     assert found.attention.shape == (2, 4, 4) and found.logits.shape == (2, 5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CENSUS)
 @pytest.mark.parametrize(
     ("network", "paths"), (("spatial", 0), ("temporal", 1), ("pyramid", 5))

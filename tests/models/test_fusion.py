@@ -78,6 +78,7 @@ def test_bilinear_rejects_products_too_wide_for_a_classifier():
         apply(dataclasses.replace(PLAIN, kind="bilinear"), pathways)
 
 
+@pytest.mark.slow
 def test_compact_bilinear_is_bilinear_in_the_mean_over_seeds():
     """Its inner products have bilinear pooling's as mean, and the predicted variance.
 

@@ -20,6 +20,7 @@ def test_every_golden_file_is_compared():
     assert sorted(path.stem for path in golden.FOLDER.glob("*.npz")) == ROWS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels", golden.WIDTHS)
 @pytest.mark.parametrize("row", ROWS)
 def test_map_and_logits(row, channels):
@@ -32,6 +33,7 @@ def test_map_and_logits(row, channels):
     _check(samples)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", [row for row in ROWS if not row.startswith("vgg16")])
 def test_one_training_step(row):
     channels = golden.TRAINED_WIDTH

@@ -37,6 +37,7 @@ def kept_bytes(name, remat):
     return sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(backward))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["tiny", "bn_inception", "resnet50", "efficientnet_lite0", "vgg16"]
 )
@@ -45,6 +46,7 @@ def test_less_is_kept(name):
     assert blocks < norms < none
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("remat", ["norms", "blocks"])
 def test_names_and_gradients_are_the_same(remat):
     network, images, _, plain = setting("tiny", "none")

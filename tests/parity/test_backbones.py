@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import itertools
 import pathlib
 import tempfile
 from collections.abc import Callable
@@ -17,7 +16,9 @@ from stpn_jax.weights import pretrained
 torch = pytest.importorskip("torch", reason="bash launch/test.sh --with-torch has it")
 from parity import files, oracles  # noqa: E402
 
-WIDTHS = (3, 20)
+pytestmark = pytest.mark.exhaustive
+
+IMAGE, FLOW = 3, 20  # channels
 EVEN, ODD, SMALL = 224, 193, 97
 SEED = 3
 
@@ -94,8 +95,11 @@ def _read(case: Case, channels: int, state: oracles.State) -> pretrained.Pretrai
         return pretrained.load(case.row, str(path), channels)
 
 
-def _pair(case: Case, channels: int) -> Pair:
+@functools.lru_cache(maxsize=1)
+def _pair(name: str, channels: int) -> Pair:
+    """Parametrised tests of one pair follow each other."""
     torch.set_num_threads(2)
+    case = CASES[name]
     oracle = case.oracle(channels)
     state = random_weights.state_dict(oracle.shapes(), SEED)
     oracle.put(state)
@@ -105,18 +109,10 @@ def _pair(case: Case, channels: int) -> Pair:
     return Pair(case, channels, oracle, pretrained)
 
 
-@pytest.fixture(
-    scope="module",
-    params=itertools.product(CASES, WIDTHS),
-    ids=lambda case_and_width: "{}-{}".format(*case_and_width),
-)
-def pair(request):
-    name, channels = request.param
-    return _pair(CASES[name], channels)
-
-
-@pytest.mark.parametrize("side", (EVEN, ODD))
-def test_map_and_logits(pair, side):
+@pytest.mark.parametrize(("channels", "side"), ((IMAGE, EVEN), (FLOW, ODD)))
+@pytest.mark.parametrize("name", CASES)
+def test_map_and_logits(name, channels, side):
+    pair = _pair(name, channels)
     images = pair.images(2, side)
     feature_map = pair.oracle.evaluate(images)
     logits = pair.oracle.logits(feature_map)
@@ -124,8 +120,13 @@ def test_map_and_logits(pair, side):
     closeness.check(found, {"map": feature_map, "logits": logits})
 
 
-@pytest.mark.parametrize("side", (EVEN, ODD))
-def test_one_training_step(pair, side):
+@pytest.mark.parametrize(("channels", "side"), ((IMAGE, ODD), (FLOW, EVEN)))
+@pytest.mark.parametrize(
+    "name", {case.row: name for name, case in CASES.items()}.values()
+)
+def test_one_training_step(name, channels, side):
+    """Of each network once: other files of it give the same variables."""
+    pair = _pair(name, channels)
     images = pair.images(3, side)
     feature_map, after = pair.oracle.train(images)
     found = programs.train(pair.case.row, pair.pretrained, images, jit=pair.jit)
@@ -135,7 +136,7 @@ def test_one_training_step(pair, side):
 @pytest.mark.parametrize("mode", ("first", "frozen"))
 @pytest.mark.parametrize("name", ("bn_inception", "resnet50", "efficientnet_lite0"))
 def test_partial_batch_norm(name, mode):
-    pair = _pair(CASES[name], channels=3)
+    pair = _pair(name, IMAGE)
     images = pair.images(3, SMALL)
     feature_map, after = pair.oracle.train(images, mode)
     found = programs.train(pair.case.row, pair.pretrained, images, mode)

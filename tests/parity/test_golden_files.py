@@ -8,6 +8,8 @@ torch = pytest.importorskip("torch", reason="bash launch/test.sh --with-torch ha
 from golden import make  # noqa: E402
 from parity import oracles  # noqa: E402
 
+pytestmark = pytest.mark.exhaustive
+
 
 @pytest.mark.parametrize("row", oracles.ORACLES)
 def test_the_script_makes_the_committed_files(row):

@@ -18,6 +18,8 @@ from stpn_jax.weights import pretrained, source
 data = pytest.importorskip("skimage.data")
 filters = pytest.importorskip("skimage.filters")
 
+pytestmark = pytest.mark.exhaustive
+
 WEIGHTS = "package:hed-vgg16"
 ROW = backbones.BACKBONES["vgg16_caffe"]
 LAST = ("conv1_2", "conv2_2", "conv3_3", "conv4_3", "conv5_3")

@@ -429,6 +429,7 @@ def test_the_command_is_light_for_workers():
     assert done.stdout.strip() == "set()"
 
 
+@pytest.mark.slow
 def test_kill_9_and_the_same_command(folder, tmp_path):
     """With real TV-L1 in real worker processes, none of which stays behind."""
     pytest.importorskip("tensorflow")

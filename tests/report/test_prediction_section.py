@@ -26,6 +26,7 @@ def of(kind, section):
     return [block for block in section.blocks if isinstance(block, kind)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("grouped", [True, False])
 @pytest.mark.parametrize("count", [2, 7, 101])
 def test_pictures_are_legible_and_have_every_class_with_videos(count, grouped):

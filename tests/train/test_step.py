@@ -72,6 +72,7 @@ def one(tmp_path_factory):
     return dict(np.load(path))
 
 
+@pytest.mark.slow
 def test_eight_devices_equal_one(tmp_path, one):
     finish(start(tmp_path / "eight.npz", 8, VARIANTS))
     eight = dict(np.load(tmp_path / "eight.npz"))
@@ -80,6 +81,7 @@ def test_eight_devices_equal_one(tmp_path, one):
         check(eight, one, variant)
 
 
+@pytest.mark.slow
 def test_two_processes_equal_one(tmp_path, one):
     with socket.socket() as free:
         free.bind(("localhost", 0))
@@ -91,6 +93,7 @@ def test_two_processes_equal_one(tmp_path, one):
         check(two, one, variant)
 
 
+@pytest.mark.slow
 def test_a_run_moves_from_eight_devices_to_one_and_back(tmp_path, one, monkeypatch):
     monkeypatch.setenv("CHECKPOINTS", str(tmp_path / "checkpoints"))
     network = WHOLE.removesuffix("/20")
@@ -100,5 +103,6 @@ def test_a_run_moves_from_eight_devices_to_one_and_back(tmp_path, one, monkeypat
     check(dict(np.load(path)), one, WHOLE)
 
 
+@pytest.mark.slow
 def test_accumulated_gradients_are_those_of_the_whole_batch(one):
     check(one, one, WHOLE, PARTS)

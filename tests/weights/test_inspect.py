@@ -103,6 +103,7 @@ def test_nothing_known(inspect):
     assert "encoder.weight  2x3  float64" in text
 
 
+@pytest.mark.slow
 def test_the_command_itself(tmp_path):
     row = BACKBONES["tiny"]
     x = jnp.zeros((1, 16, 16, 3))
