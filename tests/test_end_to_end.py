@@ -367,7 +367,7 @@ def test_a_tables_rows_share_their_streams(finished, data):
     ("arguments", "message"),
     [
         (["table6", "--rows=table5_stcb"], "expected some of table6_a"),
-        (["table4", "--config.stages.pyramid.steps=1"], "no row has that stage"),
+        (["table4", "--config.stages.pyramid.steps=1"], "no variant has that stage"),
         (["table6", "--config.stages.spatial.stepz=1"], "did you mean steps?"),
         (["table6", "--mode=train"], "unknown argument '--mode=train'"),
         (["table6", "--splits=one"], "--splits"),

@@ -25,7 +25,7 @@ def test_every_golden_file_is_compared():
 @pytest.mark.parametrize("row", ROWS)
 def test_map_and_logits(row, channels):
     stored = golden.Golden.read(row)
-    ours = golden.pretrained(row, stored.state(channels))
+    ours = golden.loaded(row, stored.state(channels))
     found = programs.evaluate(
         row, ours, stored.draw.images(channels), jit=row not in NOT_JITTED
     )
@@ -38,8 +38,8 @@ def test_map_and_logits(row, channels):
 def test_one_training_step(row):
     channels = golden.TRAINED_WIDTH
     stored = golden.Golden.read(row)
-    ours = golden.pretrained(row, stored.state(channels))
-    after = golden.pretrained(row, stored.state_after(channels))
+    ours = golden.loaded(row, stored.state(channels))
+    after = golden.loaded(row, stored.state_after(channels))
     before = ours.variables["batch_stats"]
     jit = row not in NOT_JITTED
     found = programs.train(row, ours, stored.draw.images(channels), jit=jit)

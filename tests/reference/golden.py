@@ -90,7 +90,7 @@ def running(names: Mapping[str, Any]) -> list[str]:
     return [n for n in names if n.endswith(("running_mean", "running_var"))]
 
 
-def pretrained(row: str, state: Tensors) -> pretrained.Pretrained:
+def loaded(row: str, state: Tensors) -> pretrained.Pretrained:
     """A state as variables of a backbone, by our layouts and without a file."""
     if row in CAFFE_NAMES:
         layers = CAFFE_NAMES[row](state)
