@@ -119,7 +119,7 @@ def build(
     for name, channels in CHANNELS.items():
         oracle = oracles.ORACLES[options.backbone](channels)
         state = random_weights.state_dict(oracle.shapes(), SEED)
-        taken = golden.pretrained(options.backbone, state).variables
+        taken = golden.loaded(options.backbone, state).variables
         inner = {kind: {"backbone": tree} for kind, tree in taken.items()}
         variables = initialize.replace_component(
             variables, (name,), inner, "random weights"
