@@ -19,13 +19,16 @@ die() {
 usage() { sed -n '2,/^[^#]/{s/^#$//p;s/^# //p}' "launch/${0##*/}"; }
 
 # Splits --dry_run from the arguments: DRY_RUN is empty or 1, ARGUMENTS are the others.
-# Prints the usage and ends where the first argument asks for it.
+# Prints the usage and ends where an argument asks for it.
 take_dry_run() {
   local argument
-  case ${1-} in -h | --help) usage && exit ;; esac
   DRY_RUN='' ARGUMENTS=()
   for argument in "$@"; do
-    if [ "$argument" = --dry_run ]; then DRY_RUN=1; else ARGUMENTS+=("$argument"); fi
+    case $argument in
+      -h | --help) usage && exit ;;
+      --dry_run) DRY_RUN=1 ;;
+      *) ARGUMENTS+=("$argument") ;;
+    esac
   done
 }
 

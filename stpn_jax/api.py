@@ -19,6 +19,7 @@ from stpn_jax.export import artifact
 from stpn_jax.inference import engine
 from stpn_jax.inference.engine import Options
 from stpn_jax.inference.predictions import Failure, Prediction
+from stpn_jax.utils import compilation_cache
 from stpn_jax.utils.errors import UsageError
 from stpn_jax.video.decoding import VideoError
 
@@ -41,6 +42,8 @@ class Classifier:
     ) -> "Classifier":
         """Reads an artifact and checks that it is whole and runs here.
 
+        Compiled programs are kept in ~/.cache/stpn_jax, unless JAX has a folder.
+
         Args:
             path: folder of the artifact.
             dtype: of the activations: float32 or bfloat16.
@@ -49,6 +52,7 @@ class Classifier:
         Raises:
             UsageError: the artifact is incomplete or does not run here, and why.
         """
+        compilation_cache.enable()
         model = artifact.load(path, dtype)
         return cls(engine.fast(model) if fast else model)
 

@@ -29,7 +29,7 @@ from jaxtyping import UInt8
 from stpn_jax.api import Classifier
 from stpn_jax.inference import predictions as reporting
 from stpn_jax.inference.predictions import Failure, Prediction
-from stpn_jax.utils import compilation_cache, errors
+from stpn_jax.utils import errors
 from stpn_jax.utils.errors import Parser, UsageError
 from stpn_jax.video import discovery
 
@@ -209,7 +209,6 @@ def main(
 def _serve(options: argparse.Namespace) -> None:
     import gradio
 
-    compilation_cache.enable()
     classifier = Classifier.load(options.model, options.dtype, options.fast)
     samples = find_samples(options.samples)
     print("compiling, up to half a minute", flush=True)

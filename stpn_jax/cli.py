@@ -2,7 +2,6 @@
 
 import difflib
 import importlib
-import os
 import sys
 from collections.abc import Sequence
 from typing import NamedTuple, NoReturn
@@ -39,7 +38,7 @@ COMMANDS = {
 
 def main() -> NoReturn:
     """Runs `stpn`; the current folder is importable, as with `python -m`."""
-    sys.path.insert(0, os.getcwd())
+    sys.path.append("")  # Last: no file there hides a library.
     errors.run(lambda: run(sys.argv[1:]))
 
 
@@ -55,6 +54,8 @@ def run(arguments: Sequence[str]) -> int:
             f"{name}: no such command; did you mean {nearest}? stpn --help lists them"
         )
     module, first, _ = COMMANDS[name]
+    if first and any(one.partition("=")[0] == "--mode" for one in rest):
+        raise UsageError(f"--mode: stpn {name} is a mode; choose another command")
     return _load(module).main([*first, *rest], f"stpn {name}")
 
 

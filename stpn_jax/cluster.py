@@ -42,7 +42,7 @@ def find(
     """
     address = address or environ.get(_ADDRESS, "")
     if address or count or index is not None or _COUNT in environ:
-        variable = _INDEX if _INDEX in environ else _COMPLETION_INDEX
+        variable = _COMPLETION_INDEX if _COMPLETION_INDEX in environ else _INDEX
         index = _number(environ, variable) if index is None else index
         return _given(address, count or _number(environ, _COUNT), index)
     if _is_many(environ, "SLURM_NTASKS") and "SLURM_STEP_NODELIST" in environ:

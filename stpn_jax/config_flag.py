@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import difflib
 import inspect
+import pathlib
 import re
 import shlex
 import typing
@@ -96,6 +97,9 @@ def load(file: str | None, overrides: Sequence[str]) -> Config:
     """
     if file is None:
         raise UsageError("--config=FILE is needed, for example configs/ucf101.py")
+    for one in overrides:
+        if "=" not in one:  # Absl would take the next override as its value.
+            raise UsageError(f"{one}: expected a value, as {one}=VALUE")
     values = flags.FlagValues()
     arguments = ["", f"--config={file}", *overrides]
     config_flags.DEFINE_config_file(
@@ -143,11 +147,14 @@ def _explain(
         if unknown := _unknown_field(file, overrides, values):
             return unknown
     culprit = _culprit(error, file, overrides)
+    path = pathlib.Path(file.partition(":")[0])
+    if not path.is_file():
+        return f"{culprit}there is no config file of that name that can be read"
+    if isinstance(error, ModuleNotFoundError) and error.name in ("configs", "studies"):
+        return f"{culprit}{error}; run the command in the repository's folder"
     while (cause := error.__cause__ or error.__context__) and str(cause):
         error = cause
-    if isinstance(error, OSError):
-        return f"{culprit}there is no config file of that name that can be read"
-    return culprit + " ".join(str(error).split())
+    return culprit + (" ".join(str(error).split()) or type(error).__name__)
 
 
 def _unknown_field(

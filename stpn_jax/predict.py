@@ -26,7 +26,7 @@ from stpn_jax.api import Classifier
 from stpn_jax.export import artifact
 from stpn_jax.inference import predictions as reporting
 from stpn_jax.inference.predictions import Failure, Prediction
-from stpn_jax.utils import compilation_cache, errors, wording
+from stpn_jax.utils import errors, wording
 from stpn_jax.utils.errors import Parser
 from stpn_jax.video import decoding, discovery
 
@@ -46,7 +46,6 @@ def _main(options: argparse.Namespace) -> int:
 
 
 def _predict(options: argparse.Namespace) -> int:
-    compilation_cache.enable()
     classifier = Classifier.load(options.model, options.dtype, options.fast)
     settings = classifier.model.preprocessing
     if settings.paths and not settings.flow:

@@ -65,7 +65,7 @@ def test_flags_come_before_variables():
         (("here:1", 2, 2), "--process_id=2 of --num_processes=2"),
         (("here:1", 2, -1), "from 0 to one less"),
         (("here:1", 0, 0), "JAX_NUM_PROCESSES = ''"),
-        (("here:1", 2, None), "JOB_COMPLETION_INDEX = ''"),
+        (("here:1", 2, None), "JAX_PROCESS_ID = ''"),
     ],
 )
 def test_missing_and_wrong_values_are_named(flags, message):

@@ -37,7 +37,7 @@ def test_a_boolean_is_set_by_its_value(form):
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("--config.seed", r"Missing value for flag --config\.seed"),
+        ("--config.seed", r"--config\.seed: expected a value, as --config\.seed=VALUE"),
         ("--config.stages.pyramid.stepz=1", "pyramid.stepz: no such field; did"),
         ("--config.stages.pyramid.steps=-1", r"config\.stages\.pyramid\.steps = -1: "),
     ],

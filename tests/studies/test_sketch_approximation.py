@@ -6,6 +6,7 @@ import pytest
 from studies import sketch_approximation as approximation
 
 
+@pytest.mark.slow
 def test_errors_keep_to_the_bound_and_halve_with_four_times_the_width(monkeypatch):
     monkeypatch.setattr(approximation, "CHANNELS", 256)
     monkeypatch.setattr(approximation, "PAIRS", 200)

@@ -13,6 +13,7 @@ SIDE, CLASSES = 64, 5
 TINY = ("--config.model.backbone=tiny", "--config.model.weights=none")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STUDIES)
 def test_every_variant_builds(name):
     planned = runs.plan_study(STUDIES[name], epath.Path("runs"), TINY, seeds=1)
