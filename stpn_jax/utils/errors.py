@@ -232,11 +232,11 @@ def _thread_excepthook(error: threading.ExceptHookArgs) -> None:
 
 def _signal_again(error: BaseException | None) -> bool:
     """Sends a signal once more whose exception was lost, as in a callback of gc."""
-    number = {KeyboardInterrupt: signal.SIGINT, SystemExit: signal.SIGTERM}
-    if type(error) not in number:
+    if not isinstance(error, KeyboardInterrupt | SystemExit):
         return False
-    again = (os.getpid(), number[type(error)])
-    threading.Timer(_PAUSE, os.kill, again).start()
+    is_ctrl_c = isinstance(error, KeyboardInterrupt)
+    number = signal.SIGINT if is_ctrl_c else signal.SIGTERM
+    threading.Timer(_PAUSE, os.kill, (os.getpid(), number)).start()
     return True
 
 

@@ -84,11 +84,8 @@ def small_pieces(monkeypatch):
     monkeypatch.setattr(compact_bilinear, "PIECE", 3 * 16)
 
 
-@pytest.mark.parametrize(
-    "locations",
-    [2, 4, 23, 24, *(pytest.param(n, marks=pytest.mark.slow) for n in (3, 12, 37))],
-)
-@pytest.mark.parametrize("m", [pytest.param(1, marks=pytest.mark.slow), 2, 3])
+@pytest.mark.parametrize("locations", [2, 4, 23, 24, *slowly(3, 12, 37)])
+@pytest.mark.parametrize("m", [*slowly(1), 2, 3])
 def test_pieces_are_the_whole(small_pieces, m, locations):
     sketches, pathways = sample(m, 9, 16), vectors(m, 9, (locations,))
     slope = vectors(1, 16, (locations,))[0]

@@ -163,3 +163,29 @@ def test_a_closed_pipe_ends_the_command_silently(unbuffered):
     process.stdout.close()
     assert process.stderr.read() == b""
     assert process.wait() == errors.BROKEN_PIPE
+
+
+LOSES_A_SIGNAL = """
+import gc, os, signal, sys, time
+from stpn_jax.utils import errors
+
+def callback(*_):  # As JAX has one, where an exception is lost.
+    gc.callbacks.clear()
+    os.kill(os.getpid(), int(sys.argv[1]))
+    time.sleep(0.01)
+
+def work():
+    gc.callbacks.append(callback)
+    gc.collect()
+    time.sleep(20)
+
+errors.run(work)
+"""
+
+
+@pytest.mark.parametrize(("number", "status"), [(2, 130), (15, 143)])
+def test_a_signal_in_a_callback_of_the_collector_is_not_lost(number, status):
+    command = [sys.executable, "-c", LOSES_A_SIGNAL, str(number)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == status
+    assert "Traceback" not in done.stderr
