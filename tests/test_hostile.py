@@ -13,6 +13,8 @@ import stpn_jax
 from stpn_jax.inference.predictions import Failure, Prediction
 from stpn_jax.video.decoding import VideoError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory):

@@ -59,6 +59,7 @@ def stage_of(experiment, **changes):
     return dataclasses.replace(experiment.config.stages[0], **changes)
 
 
+@pytest.mark.slow
 def test_levels_are_trained_and_streams_are_not(experiment):
     stage = stage_of(experiment)
     before = initialize.initial_variables(experiment, stage)

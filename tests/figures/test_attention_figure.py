@@ -20,6 +20,7 @@ def clip(title="wave", size=(72, 96), moves=True, boxes=()):
     return attention_figure.Clip(title, "clip", frame, attention, crop, flow, boxes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 2, 3, 14])
 @pytest.mark.parametrize("size", [(72, 96), (256, 340), (72, 72)])
 def test_legible_for_any_number_of_clips(count, size):

@@ -17,6 +17,7 @@ def drawn_values(figure):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 7, 40, 41, 101])
 def test_dots_show_every_value_once(count):
     rng = np.random.default_rng(0)

@@ -79,6 +79,7 @@ def case(truth, labels, size=(24, 32)):
     return prediction_figure.Case(truth, frames, predictions)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 4])
 @pytest.mark.parametrize("size", [(72, 72), (256, 340), (340, 256)])
 def test_cases_are_legible_whatever_the_names(count, size):

@@ -41,6 +41,7 @@ def test_map(channels, side, grid):
     assert y.shape == (2, grid, grid, efficientnet_lite.CHANNELS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name, expected",
     (("chelsea", (EGYPTIAN_CAT, TIGER_CAT, TABBY)), ("coffee", (ESPRESSO,))),

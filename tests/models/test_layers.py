@@ -73,6 +73,7 @@ def test_gradients_equal_the_plain_convolutions(form):
         np.testing.assert_allclose(a, b, atol=1e-5 * np.abs(b).max())
 
 
+@pytest.mark.slow
 def test_depthwise_gradient_against_finite_differences():
     x, kernel = _inputs(FORMS[6], 5)
     test_util.check_grads(
@@ -105,6 +106,7 @@ def test_one_export_serves_every_platform_and_batch(form):
     np.testing.assert_allclose(exported.call(x, kernel), expected, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", (FORMS[2], FORMS[6]))
 def test_gradients_under_pmap(form):
     x, kernel = _inputs(form)

@@ -107,6 +107,7 @@ def test_bytes_floats_and_batches_agree():
     np.testing.assert_allclose(together[:1], alone, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("together", [2, 6, 7])
 def test_pairs_side_by_side_are_those_alone(together):
     """Pairs that settle at very different times, in one batch and in several."""

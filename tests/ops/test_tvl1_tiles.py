@@ -10,6 +10,8 @@ import pytest
 from benchmarks import tvl1_tiles
 from stpn_jax.ops import primal_dual, tvl1
 
+pytestmark = pytest.mark.slow
+
 SHAPE = 37, 50  # no multiple of any tile
 PARAMETERS = tvl1.Parameters(outer_iterations=2, inner_iterations=14)
 

@@ -38,6 +38,7 @@ def digests(out):
     return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
 
+@pytest.mark.slow
 def test_every_convention_gives_the_same_records(tmp_path, capsys):
     layouts = {
         "DENSEFLOW": (),

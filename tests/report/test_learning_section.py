@@ -55,6 +55,7 @@ def features(count, *kinds):
     return learning_section.features(found, names, labels, legible.NAMES, seed=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kinds", [("spatial",), ("spatial", "attended", "pyramid")])
 def test_every_kind_of_feature_has_a_panel_and_numbers(kinds):
     (picture,) = features(9, *kinds).blocks
@@ -80,6 +81,7 @@ def test_tsne_keeps_separate_groups_separate():
     assert (labels[distances.argmin(axis=1)] == labels).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [learning_section.FEWEST, 5, 11])
 @pytest.mark.parametrize("width", [1, 2, 300])
 def test_tsne_of_few_points_of_any_width(count, width):

@@ -9,6 +9,8 @@ import sys
 import pytest
 from reference import videos
 
+pytestmark = pytest.mark.slow
+
 ROOT = pathlib.Path(__file__).parents[2]
 
 
