@@ -3,7 +3,7 @@
 #
 #   bash launch/test.sh                      the default tests: at most 5 minutes on two cores
 #   bash launch/test.sh --slow               and those that train, start processes or compare
-#   bash launch/test.sh --all [--with-torch] every test: at most 20 minutes
+#   bash launch/test.sh --all [--with-torch] every test
 #   bash launch/test.sh -k tvl1              what pytest's arguments choose
 #
 # --all also opens the page in Chromium and checks the launchers with shellcheck: it
