@@ -6,6 +6,7 @@ import shutil
 import jax
 import numpy as np
 import pytest
+from test_end_to_end import SHORT, STAGES
 
 import stpn_jax
 from stpn_jax import cli
@@ -13,23 +14,14 @@ from stpn_jax.experiment import report_attempt
 from stpn_jax.synthetic import videos as synthetic
 from stpn_jax.train import checkpoint
 
-STAGES = ("spatial", "temporal", "pyramid")
-SHORT = [
-    "--config.data.size=(40, 40)",
-    "--config.data.crop_size=32",
-    "--config.data.input_size=32",
-    "--config.data.tau=(2, 4)",
-    "--config.model.temporal.width=32",
-    "--config.model.attention.width=32",
-    "--config.model.pyramid.width=64",
-    "--config.evaluation.batch=4",
+FEWER = [
     "--config.run.log_every=1",
     "--config.run.validate_every=2",
     "--config.run.checkpoint_every=1",
     *(
         f"--config.stages.{stage}.{field}={value}"
         for stage in STAGES
-        for field, value in (("steps", 2), ("batch", 4), ("lr_milestones", "(1,)"))
+        for field, value in (("steps", 2), ("lr_milestones", "(1,)"))
     ),
 ]
 
@@ -67,6 +59,7 @@ def flags(folder, run="run"):
         f"--config.data.data_dir={folder / 'data'}",
         f"--workdir={folder / run}",
         *SHORT,
+        *FEWER,
     ]
 
 
