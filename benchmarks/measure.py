@@ -2,7 +2,9 @@
 
 import datetime
 import importlib.metadata
+import pathlib
 import platform
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 
@@ -52,6 +54,31 @@ def clock(
     return {name: float(np.median(values)) for name, values in seconds.items()}
 
 
+def kernels(call: Callable, steps: int = 5) -> str:
+    """Says how long the kernels of a call take on a GPU, by JAX's profiler."""
+    with tempfile.TemporaryDirectory() as folder:
+        with jax.profiler.trace(folder):
+            for _ in range(steps):
+                call()
+        (path,) = pathlib.Path(folder).rglob("*.xplane.pb")
+        found = jax.profiler.ProfileData.from_file(str(path))
+        events = [
+            event.duration_ns / 1e9
+            for plane in found.planes
+            if plane.name.startswith("/device:GPU")
+            for line in plane.lines
+            if line.name.startswith("Stream")
+            for event in line.events
+        ]
+    return describe_kernels(len(events) / steps, sum(events) / steps)
+
+
+def describe_kernels(count: float, seconds: float) -> str:
+    if not count:
+        return "no kernels of a GPU were seen"
+    return f"{count:.0f} kernels take {1e3 * seconds:.2f} ms on the device"
+
+
 def bandwidth(megabytes: int = 256) -> float:
     """Bytes a second that a device reads and writes, by an addition in place."""
     add = jax.jit(lambda x: x + 1, donate_argnums=0)
@@ -71,3 +98,16 @@ def peak_flops(dtype: str = "float32", side: int = 4096) -> float:
     product = jax.jit(jnp.dot)
     call = {"": lambda: jax.block_until_ready(product(x, x))}
     return 2 * side**3 / clock(call, 5)[""]
+
+
+def main() -> None:
+    """Prints what is measured on, and what it can do."""
+    print(environment(), flush=True)
+    rates = [f"{bandwidth() / 1e9:.0f} GB/s"]
+    for dtype in ("bfloat16", "float32"):
+        rates.append(f"{peak_flops(dtype) / 1e12:.2f} TFLOP/s in {dtype}")
+    print(", ".join(rates))
+
+
+if __name__ == "__main__":
+    main()

@@ -10,7 +10,6 @@ tests/parity/requirements.txt lists.
 """
 
 import argparse
-import dataclasses
 import pathlib
 import sys
 import tempfile
@@ -22,8 +21,9 @@ import jax
 import numpy as np
 import torch
 
+from benchmarks import from_frames
 from benchmarks.torch_stpn import Pyramid
-from configs import demo
+from configs import demo, variants
 from stpn_jax import api
 from stpn_jax import config as configs
 from stpn_jax.experiment import export, initialize, setup
@@ -31,7 +31,6 @@ from stpn_jax.export import artifact, writer
 from stpn_jax.inference import engine as inference
 from stpn_jax.models import backbones
 from stpn_jax.models import build as networks
-from stpn_jax.ops import tvl1
 from stpn_jax.video import decoding, imaging
 
 sys.path.insert(0, "tests")  # Where other people's networks are at home.
@@ -54,7 +53,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3, help="of ours")
     parser.add_argument("--device", default="cpu", help="of torch")
     options = parser.parse_args()
-    used = preprocessing(options)
+    used = from_frames.preprocessing(options)
     print(
         f"{jax.devices()[0].device_kind}, jax {jax.__version__}, torch "
         f"{torch.__version__} with {torch.get_num_threads()} threads on "
@@ -75,25 +74,6 @@ def main() -> None:
     clips = sorted(options.clips.rglob("*.avi"))
     for path in clips[:: max(1, len(clips) // options.count)][: options.count]:
         compare(path, ours, peer, used, options.repeats)
-
-
-def preprocessing(options: argparse.Namespace) -> artifact.Preprocessing:
-    """The paper's snippets, with as many of them and crops as asked for."""
-    width, height = map(int, options.size.split("x"))
-    return artifact.Preprocessing(
-        size=(width, height),
-        input_size=options.input_size,
-        frames=1,
-        paths=3,
-        flow_length=10,
-        tau=(10, 10),
-        bound=20.0,
-        flow=dataclasses.asdict(tvl1.PRESETS["default"]),
-        snippets=options.snippets,
-        crops=options.crops,
-        seed=0,
-        span=31,
-    )
 
 
 def build(

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from benchmarks import torch_networks
+from benchmarks import measure, torch_networks
 from stpn_jax.arrays import Batch
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -48,6 +48,22 @@ def step(
             torch.cuda.synchronize()
 
     return update
+
+
+def kernels(call: Callable, steps: int = 5) -> str:
+    """Says how long the kernels of a call take on a GPU, by torch's profiler."""
+    activities = [torch.profiler.ProfilerActivity.CUDA]
+    with torch.profiler.profile(activities=activities) as found:
+        for _ in range(steps):
+            call()
+    events = [
+        event
+        for event in found.key_averages()
+        if event.self_device_time_total and not event.is_user_annotation
+    ]
+    count = sum(event.count for event in events)
+    seconds = sum(event.self_device_time_total for event in events) / 1e6
+    return measure.describe_kernels(count / steps, seconds / steps)
 
 
 def _put(*arrays: np.ndarray) -> list[torch.Tensor]:

@@ -56,8 +56,7 @@ class Case(NamedTuple):
 def main(arguments: Sequence[str] | None = None) -> None:
     options = _parse(arguments)
     if options.only:
-        case = _cases(options)[0]
-        print(f"{alone(case, options.only, options.repeats):.3f} clips/s")
+        alone(_cases(options)[0], options.only, options.repeats, options.kernels)
         return
     print(measure.environment())
     bandwidth = (options.bandwidth or measure.bandwidth() / 1e9) * 1e9
@@ -94,6 +93,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--libraries", nargs="+", default=LIBRARIES, choices=LIBRARIES)
     add("--deterministic", action="store_true", help="cost of deterministic operations")
     add("--only", choices=LIBRARIES, help="one rate alone")
+    add("--kernels", action="store_true", help="with --only: their time on the GPU")
     return parser.parse_args(arguments)
 
 
@@ -129,9 +129,17 @@ def compare(case: Case, names: Sequence[str], repeats: int) -> dict[str, float]:
     return rates
 
 
-def alone(case: Case, name: str, repeats: int) -> float:
-    """Clips a second of one of them, with the device to itself."""
-    return case.batch / measure.clock({name: _step(case, name)}, repeats)[name]
+def alone(case: Case, name: str, repeats: int, kernels: bool) -> None:
+    """Prints the clips a second of one of them, with the device to itself."""
+    call = _step(case, name)
+    rate = case.batch / measure.clock({name: call}, repeats)[name]
+    print(f"{rate:.3f} clips/s", flush=True)
+    if kernels and name == "ours":
+        print(measure.kernels(call))
+    elif kernels:
+        from benchmarks import torch_step
+
+        print(torch_step.kernels(call))
 
 
 def search(case: Case, name: str, repeats: int, largest: int) -> tuple[int, float]:
@@ -167,8 +175,10 @@ def _step(case: Case, name: str) -> Callable[[], Any]:
         return ours(case)
     from benchmarks import torch_step
 
-    network = _in_torch(case, initial(case)["sketches"])
-    return torch_step.step(network, made(case), case.dtype, name == "torch.compile")
+    own, first = network(case), made(case._replace(batch=1))
+    sketches = build.initialise_levels(own, first, 0)["sketches"]
+    peer = _in_torch(case, sketches)
+    return torch_step.step(peer, made(case), case.dtype, name == "torch.compile")
 
 
 def ours(case: Case) -> Callable[[], Any]:

@@ -507,6 +507,8 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, help="side by side")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--bandwidth", type=float, help="of the device, in GB/s")
+    every = range(len(TILINGS))
+    parser.add_argument("--tilings", type=int, nargs="+", choices=every, default=every)
     options = parser.parse_args()
     device = jax.devices()[0]
     interpret = device.platform == "cpu"
@@ -519,7 +521,9 @@ def main() -> None:
         width, height = 60, 44
     pairs = options.pairs or (2 if interpret else 64)
     images = flows.frames(flows.sources(options.clips, 1)[0], pairs, width, height)
-    tilings = [one._replace(groups=1) for one in TILINGS] if interpret else TILINGS
+    tilings = [TILINGS[i] for i in options.tilings]
+    if interpret:
+        tilings = [one._replace(groups=1) for one in tilings]
     pace = {one: compare(images, one, interpret, options.repeats) for one in tilings}
     if not interpret:
         end_to_end(images, min(pace, key=lambda one: pace[one]), options.repeats)

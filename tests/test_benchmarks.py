@@ -33,6 +33,14 @@ def test_stcb(capsys):
 
 
 @pytest.mark.slow
+def test_a_step_alone_says_the_time_of_its_kernels(capsys):
+    case = ["--backbones=tiny", "--dtypes=float32", "--batch=2", "--side=16"]
+    train_step.main([*case, "--only=ours", "--kernels", "--repeats=1"])
+    printed = capsys.readouterr().out
+    assert re.fullmatch(r"[\d.]+ clips/s\nno kernels of a GPU were seen\n", printed)
+
+
+@pytest.mark.slow
 def test_train_step(capsys):
     case = ["--backbones=tiny", "--dtypes=float32", "--batch=2", "--side=16"]
     device = ["--bandwidth=100", "--peak=1"]
@@ -52,9 +60,10 @@ def test_train_step_in_processes_of_their_own(capsys, monkeypatch):
         given[-1] += (env["XLA_FLAGS"],)
         return subprocess.CompletedProcess(command, 0, printed.getvalue(), "")
 
-    def alone(case, name, repeats):
+    def alone(case, name, repeats, kernels):
+        assert not kernels
         given.append((case, name, repeats))
-        return 10.0 * case.batch
+        print(f"{10 * case.batch:.3f} clips/s")
 
     monkeypatch.delenv("XLA_FLAGS", raising=False)
     monkeypatch.setattr(subprocess, "run", run)

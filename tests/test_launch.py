@@ -98,6 +98,7 @@ def test_help_installs_nothing(script, tmp_path):
         ("train_local.sh", ["--config=c"], "python -m stpn_jax.main --config=c"),
         ("table.sh", ["6", "--config=c"], "python -m studies table6 --config=c"),
         ("table.sh", ["extra"], "python -m studies extra"),
+        ("gpu_report.sh", ["--small"], "python -m benchmarks.gpu_report --small"),
         ("demo.sh", ["--seed=3"], "stpn_jax.synthetic runs/demo-seed3/videos.part"),
         ("study.sh", ["--quick"], "python -m studies made --data=runs/study-quick"),
     ],
