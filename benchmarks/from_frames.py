@@ -1,4 +1,4 @@
-"""A network with fresh weights, from frames in memory to its prediction: ms and clips/s.
+"""A network with fresh weights, from frames in memory to predictions: ms and clips/s.
 
     python -m benchmarks.from_frames [--backbone=resnet50] [--dtype=bfloat16]
 

@@ -16,7 +16,7 @@ import importlib.util
 import sys
 
 has = importlib.util.find_spec
-needed = all(map(has, ("jax", "flax", "optax", "chex", "etils", "jaxtyping", "torch")))
+needed = all(map(has, ("jax", "flax", "optax", "chex", "etils", "jaxtyping")))
 sys.exit(not (needed and (has("jax_cuda13_plugin") or has("jax_cuda12_plugin"))))
 PYTHON
 }
