@@ -12,6 +12,7 @@ it on a CPU at a tiny size.
 
 import argparse
 import contextlib
+import datetime
 import json
 import os
 import pathlib
@@ -93,11 +94,12 @@ class Report:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
+    parts = course(options)
     options.out.mkdir(parents=True, exist_ok=True)
     report, failed = Report(options.out / RESULTS), 0
     report.add("about", about(options.baseline))
     with (options.out / LOG).open("a+b") as log, tempfile.TemporaryDirectory() as cache:
-        for part in course(options):
+        for part in parts:
             left = options.seconds - report.seconds
             if left < part.least:
                 reason = f"skipped: {left:.0f} s are left, it takes {part.least:.0f}"
@@ -201,12 +203,13 @@ def _operators(small: bool) -> list[Part]:
 
 
 def about(baseline: pathlib.Path | None) -> str:
-    """Commits, and the card with its driver; what is not known is said."""
+    """Date, commits, the card with its driver; what is not known is said."""
     query = ["--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
     known = {"commit": _commit(ROOT), "card": _output(["nvidia-smi", *query])}
     if baseline:
         known["baseline"] = _commit(baseline)
-    return ", ".join(f"{name} {value or 'unknown'}" for name, value in known.items())
+    facts = [f"{name} {value or 'unknown'}" for name, value in known.items()]
+    return ", ".join([str(datetime.date.today()), *facts])
 
 
 def _commit(root: pathlib.Path) -> str:
