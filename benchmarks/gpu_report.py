@@ -100,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     report.add("about", about(options.baseline))
     with (options.out / LOG).open("a+b") as log, tempfile.TemporaryDirectory() as cache:
         for part in parts:
-            left = options.seconds - report.seconds
+            left = max(0, options.seconds - report.seconds)
             if left < part.least:
                 reason = f"skipped: {left:.0f} s are left, it takes {part.least:.0f}"
             else:
@@ -166,13 +166,15 @@ def _step(
     """A training step of the whole pyramid."""
     name = f"{backbone} {dtype} batch {batch} {who}"
     size = [f"--batch={batch}", "--repeats=20"]
-    is_torch = who.startswith("torch")
-    if options.small:  # torch has no tiny network.
-        backbone, batch = "efficientnet_lite0" if is_torch else "tiny", 2
+    is_torch, network = who.startswith("torch"), "pyramid"
+    if options.small:
+        backbone, batch = "tiny", 2
         size = ["--batch=2", "--side=32", "--repeats=1"]
+    if options.small and is_torch:  # It has no tiny network, and no fast bfloat16.
+        backbone, dtype, network = "efficientnet_lite0", "float32", "spatial"
     root = options.baseline if who == "baseline" else ROOT
     module = ["benchmarks.train_step", f"--only={who if is_torch else 'ours'}"]
-    module += ["--network=pyramid", f"--backbones={backbone}", f"--dtypes={dtype}"]
+    module += [f"--network={network}", f"--backbones={backbone}", f"--dtypes={dtype}"]
     module += size
     if KERNELS in (root / "benchmarks" / "train_step.py").read_text():
         module.append(KERNELS)

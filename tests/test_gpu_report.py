@@ -23,7 +23,7 @@ BENCHMARKS = "gpu_report, measure, train_step, stcb, tvl1, tvl1_tiles, from_fram
 BLOCK = """
 import sys
 
-BLOCKED = {blocked}
+BLOCKED, KNOWN = {blocked}, {known}
 
 
 class Others:
@@ -31,7 +31,11 @@ class Others:
         self._finder = finder
 
     def __getattr__(self, name):
-        return getattr(self._finder, name)
+        found = getattr(self._finder, name)
+        if name != "find_distributions":
+            return found
+        normal = lambda one: one.metadata["Name"].lower().replace("_", "-")
+        return lambda context: (x for x in found(context) if normal(x) in KNOWN)
 
     def find_spec(self, name, *given):
         blocked = name.partition(".")[0] in BLOCKED
@@ -74,7 +78,7 @@ def blocked(tmp_path) -> dict[str, str]:
     assert blocked > {"av", "cv2", "grain", "ml_collections", "tensorflow", "tqdm"}
     folder = tmp_path / "block"
     folder.mkdir()
-    text = BLOCK.replace("{blocked}", repr(blocked))
+    text = BLOCK.replace("{blocked}", repr(blocked)).replace("{known}", repr(known))
     (folder / "sitecustomize.py").write_text(text)
     return os.environ | {"PYTHONPATH": str(folder), "JAX_PLATFORMS": "cpu"}
 
