@@ -171,7 +171,7 @@ def _step(
         backbone, batch = "tiny", 2
         size = ["--batch=2", "--side=32", "--repeats=1"]
     if options.small and is_torch:  # It has no tiny network, and no fast bfloat16.
-        backbone, dtype, network = "efficientnet_lite0", "float32", "spatial"
+        backbone, dtype, network = "vgg16", "float32", "spatial"
     root = options.baseline if who == "baseline" else ROOT
     module = ["benchmarks.train_step", f"--only={who if is_torch else 'ours'}"]
     module += [f"--network={network}", f"--backbones={backbone}", f"--dtypes={dtype}"]
