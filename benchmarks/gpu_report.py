@@ -6,8 +6,8 @@ Each part is a process of its own with a time limit: one that hangs, crashes or 
 library costs no other. Every line that it prints goes at once to gpu_report.jsonl and
 to the screen, its standard error to gpu_report.log. Parts that no longer fit into
 --seconds are left out. With --baseline the training steps of another checkout stand
-beside ours. A part whose name contains one of --parts is chosen. --small tries all of
-it on a CPU at a tiny size.
+beside ours. A part whose name contains one of --parts is chosen. --small tries each
+kind of part once on a CPU at a tiny size.
 """
 
 import argparse
@@ -121,7 +121,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--seconds", type=float, default=480, help="of the whole course")
     add("--baseline", type=pathlib.Path, help="a checkout of another commit")
     add("--parts", nargs="+", default=[""], help="words in the names of the parts")
-    add("--small", action="store_true", help="a tiny size, also on a CPU")
+    add("--small", action="store_true", help="each kind once, tiny, also on a CPU")
     options = parser.parse_args(arguments)
     if options.baseline:
         options.baseline = options.baseline.resolve()
@@ -136,14 +136,14 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def course(options: argparse.Namespace) -> list[Part]:
     """The parts in their order."""
     parts = [Part("device", ["benchmarks.measure"], 5, 60)]
-    for case in CASES:
+    for case in CASES[: 1 if options.small else None]:
         parts += _training(options, *case)
     parts += _operators(options.small)
     flags = f"{os.environ.get('XLA_FLAGS', '')} {DETERMINISTIC}".strip()
     ours = _step(options, "ours", *CASES[0])
     ours = ours._replace(name=f"{ours.name}, deterministic")
     parts.append(ours._replace(environment={"XLA_FLAGS": flags}))
-    for batch in LARGER:
+    for batch in LARGER if not options.small else ():
         parts += _training(options, *CASES[0], batch)
     chosen = [one for one in parts if any(word in one.name for word in options.parts)]
     if not chosen:
