@@ -16,7 +16,7 @@ while [ $# -gt 0 ]; do
   case $1 in
     -h | --help) usage && exit ;;
     --seed=* | --workdir=*) set -- "${1%%=*}" "${1#*=}" "${@:2}" ;;
-    --seed | --workdir) [ $# -gt 1 ] || die "$1 needs a value" ;;&
+    --seed | --workdir) [ -n "${2-}" ] || die "$1 needs a value" ;;&
     --seed) seed=$2 && shift 2 ;;
     --workdir) workdir=$2 && shift 2 ;;
     *) die "$1: unknown argument; usage: bash launch/demo.sh [--seed N] [--workdir DIR]" ;;
@@ -52,9 +52,9 @@ fi
 
 main=(python -m stpn_jax.main --config=configs/demo.py --workdir="$workdir/run"
   --config.seed="$seed" --config.model.sketch_seed="$seed"
-  --config.data.data_dir="$workdir/data" --boxes="$workdir/videos/boxes.csv")
+  --config.data.data_dir="$workdir/data")
 step 'training and test'
-run "${main[@]}"
+run "${main[@]}" --boxes="$workdir/videos/boxes.csv"
 
 step 'export'
 if [ "$workdir/artifact/artifact.json" -nt "$workdir/run/results.json" ]; then

@@ -19,10 +19,9 @@ quick='' clips='' splits='' workdir=''
 while [ $# -gt 0 ]; do
   case $1 in
     --quick) quick=1 && shift ;;
-    --clips= | --splits= | --workdir=) die "${1%=} needs a value; $usage" ;;
     --clips=* | --splits=* | --workdir=*) set -- "${1%%=*}" "${1#*=}" "${@:2}" ;;
     --clips | --splits | --workdir)
-      [ $# -gt 1 ] || die "$1 needs a value; $usage"
+      [ -n "${2-}" ] || die "$1 needs a value; $usage"
       printf -v "${1#--}" '%s' "$2" && shift 2
       ;;
     -h | --help) usage && exit ;;
@@ -73,7 +72,7 @@ if [ ! -e "$workdir/made/dataset.json" ]; then
     --data_dir="$workdir/made" --size=72x72
 fi
 study() {
-  XLA_FLAGS="${XLA_FLAGS:-} $xla" run python -m studies "$@" \
+  run env XLA_FLAGS="${XLA_FLAGS:-} $xla" python -m studies "$@" \
     --workdir="$workdir/runs" "${results[@]}" "${cut[@]}"
 }
 study made --data="$workdir/made"

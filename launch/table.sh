@@ -16,5 +16,6 @@ case $table in
   table[2-7] | extra) ;;
   *) die "expected a table, 2 to 7 or extra, found '$table'" ;;
 esac
+[[ " ${*:2}" =~ " --config"[=\ ] ]] || die '--config=FILE is needed'
 NEEDED=("${ALL[@]}")
 become python -m studies "$table" "${@:2}"

@@ -29,8 +29,9 @@ from jaxtyping import UInt8
 from stpn_jax.api import Classifier
 from stpn_jax.inference import predictions as reporting
 from stpn_jax.inference.predictions import Failure, Prediction
-from stpn_jax.utils import errors
-from stpn_jax.utils.errors import Parser, UsageError
+from stpn_jax.utils import command_line, errors
+from stpn_jax.utils.command_line import whole
+from stpn_jax.utils.errors import UsageError
 from stpn_jax.video import discovery
 
 _KEPT_SECONDS = 600  # Of what the page shows.
@@ -243,14 +244,15 @@ def find_samples(folder: str) -> dict[str, str]:
 
 
 def _parse(arguments: Sequence[str] | None, prog: str) -> argparse.Namespace:
-    parser = Parser(prog=prog, description=__doc__.splitlines()[0])
+    parser = command_line.Parser(prog=prog, description=__doc__.splitlines()[0])
     add = parser.add_argument
-    add("--model", required=True, help="folder of an exported network")
-    add("--samples", default="", help="folder of videos to pick from")
+    parser.add_path("--model", required=True, help="folder of an exported network")
+    parser.add_path("--samples", default="", help="folder of videos to pick from")
     add("--host", default="127.0.0.1", help="address to serve [this machine alone]")
-    add("--port", type=int, default=7860, help="[7860]")
-    add("--limit_seconds", type=float, default=180.0, help="of a video [180]")
-    add("--limit_megabytes", type=int, default=100, help="of an upload [100]")
+    add("--port", type=whole(0, 65535), default=7860, help="[7860]")
+    seconds = command_line.POSITIVE
+    add("--limit_seconds", type=seconds, default=180.0, help="of a video [180]")
+    add("--limit_megabytes", type=whole(1), default=100, help="of an upload [100]")
     add("--fast", action="store_true", help="fast flow, 1 crop, at most 3 snippets")
     add("--dtype", default="float32", choices=("float32", "bfloat16"))
     return parser.parse_args(arguments)

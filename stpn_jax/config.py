@@ -9,14 +9,16 @@ the code did before it, which is also what a file without the field means.
 import dataclasses
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
 from stpn_jax.utils import manifest, strict
 from stpn_jax.utils.errors import UsageError
 
-Count = Annotated[int, strict.Bounds(1)]
-Natural = Annotated[int, strict.Bounds(0)]
+_LARGEST = 2**31 - 1  # int32
+Count = Annotated[int, strict.Bounds(1, _LARGEST)]
+Natural = Annotated[int, strict.Bounds(0, _LARGEST)]
+Seed = Annotated[int, strict.Bounds(0, 10**18)]
 Positive = Annotated[float, strict.Bounds(1e-12)]
 NotNegative = Annotated[float, strict.Bounds(0)]
 Share = Annotated[float, strict.Bounds(0, 0.99)]
@@ -38,7 +40,7 @@ class DataConfig:
 
     Attributes:
         dataset: ucf101, hmdb51 or folder.
-        data_dir: where `python -m stpn_jax.prepare` wrote the records.
+        data_dir: where `stpn prepare` wrote the records.
         split: official split, counted from 1.
         validation_fraction: share of the training sources kept for validation.
         validation_seed: samples which sources those are.
@@ -60,7 +62,7 @@ class DataConfig:
     data_dir: str
     split: Count = 1
     validation_fraction: Share = 0.1
-    validation_seed: Natural = 0
+    validation_seed: Seed = 0
     size: tuple[Count, Count] = (340, 256)
     crop_size: Count = 256
     crop_scales: tuple[Positive, ...] = (1.0, 0.875, 0.75, 0.66)
@@ -126,7 +128,7 @@ class ModelConfig:
     flow_weights: str = ""
     head: Literal["new", "imported"] = "new"
     dtype: Literal["float32", "bfloat16"] = "float32"
-    sketch_seed: Natural = 0
+    sketch_seed: Seed = 0
     temporal: FusionConfig = FusionConfig()
     attention: FusionConfig = FusionConfig()
     attention_from: Literal["none", "spatial", "temporal", "both"] = "both"
@@ -263,7 +265,7 @@ class EvaluationConfig:
     crops: Literal[1, 2, 10] = dataclasses.field(default=10, metadata={"was": "views"})
     frames: Count = 3
     centres: Literal["random", "even"] = "random"
-    seed: Natural = 0
+    seed: Seed = 0
     batch: Count = 8
 
 
@@ -299,7 +301,7 @@ class Config:
     """A whole experiment: one file in configs/ gives one of these."""
 
     data: DataConfig
-    seed: Natural = 0
+    seed: Seed = 0
     model: ModelConfig = ModelConfig()
     stages: tuple[StageConfig, ...] = (SPATIAL_STAGE, TEMPORAL_STAGE, PYRAMID_STAGE)
     evaluation: EvaluationConfig = EvaluationConfig()
@@ -335,7 +337,8 @@ def from_config_dict(config_dict: Mapping[str, Any]) -> Config:
             a default, values of the wrong type or out of range, and stages that do not
             fit together; the message holds the dotted path.
     """
-    config = strict.parse(Config, _with_current_names(config_dict, "config"), "config")
+    current = _with_current_names(config_dict, "config", current_name)
+    config = strict.parse(Config, current, "config")
     if config.model.flow_weights and config.model.weights == "none":
         raise UsageError(
             "config.model.flow_weights is given and config.model.weights = 'none'; "
@@ -380,21 +383,24 @@ def _check_stage(stage: StageConfig, earlier: set[str]) -> None:
             raise UsageError(f"{path}.lr_multipliers: {pattern!r}: {error}") from error
 
 
-def _with_current_names(value: Any, path: str) -> Any:
+def _with_current_names(
+    value: Any, path: str, rename: Callable[[str, str], str]
+) -> Any:
     """Nested mappings and lists with the names that fields have now."""
     if isinstance(value, list):
         return [
-            _with_current_names(item, f"{path}[{i}]") for i, item in enumerate(value)
+            _with_current_names(item, f"{path}[{i}]", rename)
+            for i, item in enumerate(value)
         ]
     if not hasattr(value, "items"):
         return value
     found: dict[str, Any] = {}
     for name, item in value.items():
         # Keys of `stages` are names of stages.
-        current = name if path.endswith("stages") else current_name(name, path)
+        current = name if path.endswith("stages") else rename(name, path)
         if current in found or (current != name and current in value):
             raise UsageError(f"{path} has both {name} and {current}; remove {name}")
-        found[current] = _with_current_names(item, f"{path}.{name}")
+        found[current] = _with_current_names(item, f"{path}.{name}", rename)
     return found
 
 
@@ -408,9 +414,11 @@ def upgraded(written: Mapping[str, Any], path: str) -> dict[str, Any]:
 
     Args:
         written: nested JSON; keys beside those of a config are kept.
-        path: of its file, for the warning about names that have changed.
+        path: of its file, for errors.
     """
-    found: dict[str, Any] = _with_current_names(manifest.plain(written), path)
+    found: dict[str, Any] = _with_current_names(
+        manifest.plain(written), path, lambda name, _: RENAMED.get(name, name)
+    )
     names = [field.name for field in dataclasses.fields(Config)]
     config = {name: found[name] for name in names if name in found}
     return found | facts(strict.parse(Config, config, path))

@@ -7,6 +7,7 @@ import inspect
 import pathlib
 import re
 import shlex
+import traceback
 import typing
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -17,6 +18,7 @@ from ml_collections import config_flags
 
 from stpn_jax import config as configs
 from stpn_jax.config import Config, StageConfig
+from stpn_jax.utils import errors
 from stpn_jax.utils.errors import UsageError
 
 # A field in the Attributes of a docstring, and what it says about it.
@@ -109,7 +111,10 @@ def load(file: str | None, overrides: Sequence[str]) -> Config:
         values(arguments)
         found: Any = values["config"].value
         found.items()  # A failed load shows on first use.
-    except Exception as error:
+    except BaseException as error:  # SystemExit too, unless it is a signal's.
+        is_signal = getattr(error, "code", None) == errors.PREEMPTED
+        if is_signal or isinstance(error, KeyboardInterrupt):
+            raise
         raise UsageError(_explain(error, file, overrides, values)) from error
     return configs.from_config_dict(found)
 
@@ -142,19 +147,38 @@ def _explain(
     overrides: Sequence[str],
     values: flags.FlagValues,
 ) -> str:
-    """One line: the wrong argument and the innermost exception."""
+    """One line: the wrong argument, and the file's own or the innermost exception."""
+    culprit = _culprit(error, file, overrides)
+    path = pathlib.Path(file.partition(":")[0])
+    if isinstance(error, ModuleNotFoundError) and error.name in ("configs", "studies"):
+        return f"{culprit}{error}; run the command in the repository's folder"
+    for one in errors.chain(error):
+        if (line := _line_of(one, path)) and not isinstance(one, UsageError):
+            return f"{culprit}line {line}: {type(one).__name__}: {_text(one)}"
     with contextlib.suppress(Exception):  # The file may not load at all.
         if unknown := _unknown_field(file, overrides, values):
             return unknown
-    culprit = _culprit(error, file, overrides)
-    path = pathlib.Path(file.partition(":")[0])
     if not path.is_file():
         return f"{culprit}there is no config file of that name that can be read"
-    if isinstance(error, ModuleNotFoundError) and error.name in ("configs", "studies"):
-        return f"{culprit}{error}; run the command in the repository's folder"
-    while (cause := error.__cause__ or error.__context__) and str(cause):
-        error = cause
-    return culprit + (" ".join(str(error).split()) or type(error).__name__)
+    texts = [text for text in map(_text, errors.chain(error)) if text]
+    return culprit + (texts[-1] if texts else type(error).__name__)
+
+
+def _line_of(error: BaseException, path: pathlib.Path) -> int:
+    """The line of a file that raised an error, or that called what did; else 0."""
+    lines = [
+        number
+        for frame, number in traceback.walk_tb(error.__traceback__)
+        if pathlib.Path(frame.f_code.co_filename).resolve() == path.resolve()
+    ]
+    return lines[-1] if lines else 0
+
+
+def _text(error: BaseException) -> str:
+    """An error's message in one line; empty if it has none or cannot say it."""
+    with contextlib.suppress(Exception):
+        return " ".join(str(error).split())
+    return ""
 
 
 def _unknown_field(

@@ -10,14 +10,17 @@ import os
 import pathlib
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from absl import logging
 from etils import epath
 
-from stpn_jax import cluster, config_flag, parallel
+from stpn_jax import cli, cluster, config_flag, parallel
 from stpn_jax.evaluation import attention_share
 from stpn_jax.experiment import evaluate, export, report_attempt, run_dir, setup, train
-from stpn_jax.utils import compilation_cache, errors, files
+from stpn_jax.utils import command_line, compilation_cache, errors, files
+from stpn_jax.utils.command_line import whole
+from stpn_jax.utils.errors import UsageError
 
 # Modes, and what is not lost if the disk is full.
 _KEPT = {
@@ -26,6 +29,15 @@ _KEPT = {
     "export": "the run is kept",
     "report": "the results are kept",
     "compare": "nothing is lost",
+}
+_RUN = ("config", "workdir", "streams", "coordinator", "num_processes", "process_id")
+# Modes, and the flags that they read.
+_READ = {
+    "train": (*_RUN, "init_from", "profile", "boxes"),
+    "evaluate": (*_RUN, "boxes"),
+    "export": (*_RUN, "out"),
+    "report": (*_RUN, "out", "boxes"),
+    "compare": ("runs", "out"),
 }
 
 
@@ -42,11 +54,14 @@ def _main(arguments: Sequence[str], prog: str) -> None:
     parser = _parser(prog)
     options = parser.parse_args(arguments)
     if options.help:
+        if prog.startswith("stpn "):
+            _narrow(parser, options.mode)
         parser.print_help()
         if options.config:
             config = config_flag.load(options.config, overrides)
             print("\nfields of the config:\n" + config_flag.describe(config))
         return
+    _check_read(options, parser, overrides)
     logging.use_absl_handler()
     logging.set_verbosity(logging.FATAL)  # What Orbax logs as errors, it raises.
     if options.mode == "compare":
@@ -55,12 +70,34 @@ def _main(arguments: Sequence[str], prog: str) -> None:
         _run(options, overrides)
 
 
+def _check_read(
+    options: argparse.Namespace, parser: command_line.Parser, overrides: Sequence[str]
+) -> None:
+    """Raises UsageError if a flag is given that has no effect."""
+    read = ("mode", "help", *_READ[options.mode])
+    given = [k for k, v in vars(options).items() if v != parser.get_default(k)]
+    given += ["config.FIELD"] if overrides and "config" not in read else []
+    for name in given:
+        if name.partition(".")[0] not in read:
+            raise UsageError(
+                f"--{name} has no effect in mode {options.mode}; leave it out"
+            )
+
+
+def _narrow(parser: command_line.Parser, mode: str) -> None:
+    """Limits the help to one mode."""
+    parser.description = cli.COMMANDS[mode].text
+    for action in parser._actions:
+        if action.dest not in ("help", *_READ[mode]):
+            action.help = argparse.SUPPRESS
+
+
 def _compare(options: argparse.Namespace) -> None:
     from stpn_jax.experiment import (
         compare,  # Matplotlib, which training can do without.
     )
 
-    out = files.expand(options.out or "comparison")
+    out = options.out or "comparison"
     runs = [str(files.expand(run)) for run in options.runs]
     with errors.disk_errors(out, _KEPT["compare"]):
         print(compare.write(runs, out) + f"\nwritten to {out}")
@@ -84,8 +121,7 @@ def _run(options: argparse.Namespace, overrides: Sequence[str]) -> None:
 
 def _act(options: argparse.Namespace, experiment: setup.Experiment) -> None:
     """Does what --mode says."""
-    given = options.boxes
-    boxes = attention_share.read(files.expand(given)) if given else {}
+    boxes = attention_share.read(options.boxes) if options.boxes else {}
     if options.mode == "train":
         train.train(experiment, options.profile, boxes)
     elif options.mode == "evaluate":
@@ -109,7 +145,7 @@ def _written_to(
     if options.mode in ("train", "evaluate"):
         return experiment.directory
     default = run_dir.REPORT if options.mode == "report" else "artifact"
-    return files.expand(options.out or experiment.directory / default)
+    return epath.Path(options.out or experiment.directory / default)
 
 
 def _name(config: str) -> str:
@@ -122,40 +158,44 @@ def _name(config: str) -> str:
 class _Join(argparse.Action):
     """Values with spaces, with commas or by the flag again, as one list."""
 
-    def __call__(self, parser, namespace, values, option_string=None):  # type: ignore[no-untyped-def]
+    def __call__(
+        self, parser: Any, namespace: Any, values: Any, option_string: Any = None
+    ) -> None:
         names = [name for value in values for name in value.split(",") if name]
         setattr(namespace, self.dest, [*getattr(namespace, self.dest), *names])
 
 
-def _parser(prog: str) -> errors.Parser:
-    parser = errors.Parser(
+def _parser(prog: str) -> command_line.Parser:
+    parser = command_line.Parser(
         prog=prog,
         add_help=False,
         description="Trains, tests and exports the networks of a config.",
         epilog="--config.A.B=VALUE sets a field of the config; "
         "--config=FILE --help lists all fields with their values.",
     )
-    add = parser.add_argument
+    add, add_path = parser.add_argument, parser.add_path
     add("-h", "--help", action="store_true", help="show this, and with --config fields")
-    add("--config", metavar="FILE[:VARIANT]", help="such as configs/ucf101.py")
+    add_path("--config", metavar="FILE[:VARIANT]", help="such as configs/ucf101.py")
     add("--mode", choices=_KEPT, default="train", help="what to do with the run")
-    add("--workdir", metavar="DIR", help="of the run [runs/ and the config's name]")
+    add_path(
+        "--workdir", metavar="DIR", help="of the run [runs/ and the config's name]"
+    )
     start = "checkpoint to start from in place of ImageNet weights"
     add("--init_from", metavar="DIR", default="", help=start)
     streams = "of the single streams, for runs that share them"
-    add("--streams", metavar="DIR", default="", help=streams)
+    add_path("--streams", metavar="DIR", default="", help=streams)
     trace = "write a trace of some updates of each stage that is trained"
     add("--profile", action="store_true", help=trace)
     out = "to write to [WORKDIR/artifact, WORKDIR/report or comparison]"
-    add("--out", metavar="DIR", help=out)
+    add_path("--out", metavar="DIR", help=out)
     boxes = "boxes that the report compares the attention with"
-    add("--boxes", metavar="CSV", default="", help=boxes)
+    add_path("--boxes", metavar="CSV", default="", help=boxes)
     runs = "workdirs to compare: the first one with each of the others"
     add("--runs", metavar="DIR", nargs="*", action=_Join, default=[], help=runs)
     host = "host:port of process 0 [from the cluster]"
     add("--coordinator", metavar="ADDRESS", default="", help=host)
     count = "processes of this run [from the cluster, or 1]"
-    add("--num_processes", metavar="N", type=int, default=0, help=count)
+    add("--num_processes", metavar="N", type=whole(0), default=0, help=count)
     index = "which of them this is, from 0 [from the cluster]"
-    add("--process_id", metavar="I", type=int, help=index)
+    add("--process_id", metavar="I", type=whole(0), help=index)
     return parser

@@ -13,7 +13,6 @@ if __name__ == "__main__":  # Before the imports: a library may not be installed
 
 import argparse
 import json
-import math
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -26,8 +25,8 @@ from stpn_jax.api import Classifier
 from stpn_jax.export import artifact
 from stpn_jax.inference import predictions as reporting
 from stpn_jax.inference.predictions import Failure, Prediction
-from stpn_jax.utils import errors, wording
-from stpn_jax.utils.errors import Parser
+from stpn_jax.utils import command_line, errors, wording
+from stpn_jax.utils.command_line import POSITIVE, whole
 from stpn_jax.video import decoding, discovery
 
 _DONE = "the videos before this one are done"
@@ -136,13 +135,15 @@ def save(path: epath.Path, write: Callable[[epath.Path], object]) -> None:
 def _plan(classifier: Classifier, count: int) -> str:
     counted = wording.counted
     settings: artifact.Preprocessing = classifier.model.preprocessing
+    width, height = settings.size
+    seconds = 0.2 * width * height / (340 * 256)
     return (
         f"{counted(count, 'video')} on {jax.default_backend()}, "
         f"{counted(len(classifier.labels), 'class')}, "
         f"{counted(settings.snippets, 'snippet')} in "
         f"{counted(settings.crops, 'crop')} each; on a CPU "
-        "compiling takes up to half a minute, once a machine, and the flow about 0.2 s "
-        "for each pair of frames of 340x256"
+        "compiling takes up to half a minute, once a machine, and the flow about "
+        f"{seconds:.2g} s for each pair of frames of {width}x{height}"
     )
 
 
@@ -160,28 +161,24 @@ def _log(message: str) -> None:
 
 
 def _parse(arguments: Sequence[str] | None, prog: str) -> argparse.Namespace:
-    parser = Parser(prog=prog, description=__doc__.splitlines()[0])
+    parser = command_line.Parser(prog=prog, description=__doc__.splitlines()[0])
     add = parser.add_argument
-    add("--model", required=True, help="folder of an exported network")
-    add(
+    parser.add_path("--model", required=True, help="folder of an exported network")
+    parser.add_path(
         "videos",
         nargs="+",
         metavar="VIDEO",
         help="a file, a folder (hidden files are skipped) or a glob",
     )
-    add("--out", help="folder for a .json a video, and for pictures [predictions]")
+    out = "folder for a .json a video, and for pictures [predictions]"
+    parser.add_path("--out", help=out)
     add("--pictures", action="store_true", help="also a .png: bars and attention")
     add("--overlay", action="store_true", help="also an .mp4: attention on the video")
-    add("--top_k", type=_positive(int), default=5, help="classes to report [5]")
-    add(
-        "--snippets",
-        type=_positive(int),
-        help="a video, and half a window [as evaluated; 2]",
-    )
-    add("--window", type=_positive(float), help="seconds; longer videos get a timeline")
-    add(
-        "--limit_minutes", type=_positive(float), default=240.0, help="of a video [240]"
-    )
+    add("--top_k", type=whole(1), default=5, help="classes to report [5]")
+    snippets = "a video, and half a window [as evaluated; 2]"
+    add("--snippets", type=whole(1), help=snippets)
+    add("--window", type=POSITIVE, help="seconds; longer videos get a timeline")
+    add("--limit_minutes", type=POSITIVE, default=240.0, help="of a video [240]")
     add("--fast", action="store_true", help="fast flow, 1 crop, at most 3 snippets")
     add("--dtype", choices=artifact.DTYPES, default="float32", help="of activations")
     options = parser.parse_args(arguments)
@@ -189,18 +186,3 @@ def _parse(arguments: Sequence[str] | None, prog: str) -> argparse.Namespace:
         errors.require("matplotlib")
         options.out = options.out or "predictions"
     return options
-
-
-def _positive(convert: Callable[[str], Any]) -> Callable[[str], Any]:
-    """A type of argparse."""
-
-    def parse(text: str) -> Any:
-        try:
-            value = convert(text)
-        except ValueError:
-            value = 0
-        if not 0 < value < math.inf:
-            raise argparse.ArgumentTypeError(f"expected a number above 0, not {text!r}")
-        return value
-
-    return parse

@@ -16,7 +16,8 @@ from collections.abc import Callable, Collection, Sequence
 import jax
 from etils import epath
 
-from stpn_jax.utils import errors
+from stpn_jax.utils import command_line
+from stpn_jax.utils.command_line import whole
 from stpn_jax.utils.errors import UsageError
 from studies import (
     accuracy_tables,
@@ -41,8 +42,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if not one.startswith("--config."):
             raise UsageError(f"unknown argument {one!r}; fields: --config.A.B=VALUE")
     given = vars(options)
-    if given.get("workdir") == "":
-        raise UsageError("--workdir=: expected the name of a folder")
     if given.get("data") and not given.get("tables"):
         overrides = [f"--config.data.data_dir={options.data}", *overrides]
     options.run(options, overrides)
@@ -119,12 +118,12 @@ def _some(option: str, names: Sequence[str], known: Collection[str]) -> Collecti
     return names or known
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = errors.Parser(prog="python -m studies", description=__doc__)
+def _parser() -> command_line.Parser:
+    parser = command_line.Parser(prog="python -m studies", description=__doc__)
     names = parser.add_subparsers(dest="name", metavar="NAME", required=True)
 
-    def add(name: str, run: Run, text: str, **defaults: str) -> argparse.ArgumentParser:
-        one = names.add_parser(name, help=text, description=text)
+    def add(name: str, run: Run, text: str, **defaults: str) -> command_line.Parser:
+        one: command_line.Parser = names.add_parser(name, help=text, description=text)
         one.set_defaults(run=run, **defaults)
         return one
 
@@ -133,7 +132,7 @@ def _parser() -> argparse.ArgumentParser:
         one = add(name, paper_table, table.title, number=number)
         text = "FILE[:VARIANT] of the data; again for a second data set (table7)"
         one.add_argument("--config", action="append", required=True, help=text)
-        one.add_argument("--workdir", help="folder of the runs [runs/tableN]")
+        one.add_path("--workdir", help="folder of the runs [runs/tableN]")
         one.add_argument("--rows", type=_names, default=[], help="only these variants")
         one.epilog = f"variants: {', '.join(row.variant for row in table.rows)}"
         text = "official splits, with commas [the config's; table7: 1,2,3]"
@@ -155,22 +154,22 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_run_options(
-    parser: argparse.ArgumentParser, seeds: str = "of each variant [its own]"
+    parser: command_line.Parser, seeds: str = "of each variant [its own]"
 ) -> argparse._ActionsContainer:
-    parser.add_argument("--data", default="", help="records [the config's]")
-    parser.add_argument("--workdir", default="runs/study", help="folder of the runs")
+    parser.add_path("--data", default="", help="records [the config's]")
+    parser.add_path("--workdir", default="runs/study", help="folder of the runs")
     return _add_result_options(parser, seeds)
 
 
 def _add_result_options(
-    parser: argparse.ArgumentParser, seeds: str = "of each variant [its own]"
+    parser: command_line.Parser, seeds: str = "of each variant [its own]"
 ) -> argparse._ActionsContainer:
     """Where results and tables go, and how much is run; returns the latter's group."""
-    parser.add_argument("--results", default="results", help="folder of the results")
+    parser.add_path("--results", default="results", help="folder of the results")
     text = f"file of the tables [{report.REPORT}, or in --results where that is given]"
-    parser.add_argument("--report", default="", help=text)
+    parser.add_path("--report", default="", help=text)
     modes = parser.add_mutually_exclusive_group()
-    modes.add_argument("--seeds", type=_count, default=0, help=seeds)
+    modes.add_argument("--seeds", type=whole(1), default=0, help=seeds)
     text = "a quick check: one seed, cut down"
     modes.add_argument("--brief", action="store_true", help=text)
     text = "train nothing, write the tables of the results that are there"
@@ -183,16 +182,10 @@ def _names(text: str) -> list[str]:
 
 
 def _numbers(text: str) -> list[int]:
-    return [_count(name) for name in text.split(",")]
+    return [whole(1)(name) for name in text.split(",")]
 
 
 def _run_name(text: str) -> str:
     if not re.fullmatch(r"\w[\w.-]*", text):
         raise argparse.ArgumentTypeError("expected letters, digits, '.', '-' and '_'")
     return text
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected 1 or more, found {text!r}")
-    return int(text)

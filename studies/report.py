@@ -80,8 +80,6 @@ def prepare(options: argparse.Namespace, study: str, tables: Iterable[str]) -> O
 
     The folder of the results is made; for --tables it must be there.
     """
-    if not options.results:
-        raise UsageError("--results=: expected the name of a folder")
     folder = epath.Path(options.results) / study
     if not options.tables:
         try:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from configs import variants
+from stpn_jax.utils.errors import UsageError
 from studies.rows import Change, Config, Row, Study, Table, row, table
 
 SPATIAL, TEMPORAL, AVERAGE = ("spatial",), ("temporal",), ("spatial", "temporal")
@@ -370,14 +371,14 @@ ROWS: Mapping[str, Row] = {
 def split(variant: str, own: tuple[str, ...] = ()) -> tuple[str, str]:
     """A variant NAME, ROW or NAME,ROW as its name and its row, empty where absent.
 
-    Raises ValueError unless NAME is one of the config file's own and ROW is known.
+    Raises UsageError unless NAME is one of the config file's own and ROW is known.
     """
     name, _, of_table = variant.partition(",")
     if name in ROWS and not of_table:
         name, of_table = "", name
     if name not in ("", *own) or of_table not in ("", *ROWS):
         known = ", ".join([*own, *ROWS])
-        raise ValueError(f"no variant {variant!r}: expected one of {known}")
+        raise UsageError(f"no variant {variant!r}: expected one of {known}")
     return name, of_table
 
 

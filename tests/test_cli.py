@@ -42,7 +42,7 @@ def test_every_command_is_listed_and_has_a_help_of_its_own(status, capsys):
         (["trian", "--config=a"], "trian: no such command; did you mean train?"),
         (["train"], "--config=FILE is needed"),
         (["train", "stray"], "unrecognized arguments: stray"),
-        (["train", "--process_id=x"], "argument --process_id: invalid int value: 'x'"),
+        (["train", "--process_id=x"], "argument --process_id: expected a whole number"),
         (["predict"], "the following arguments are required: --model, VIDEO"),
         (["weights", "inspect"], "the following arguments are required: FILE"),
         (["compare", "--runs", "a"], "--runs=a: expected two workdirs or more"),

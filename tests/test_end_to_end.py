@@ -306,7 +306,7 @@ def test_a_network_of_ones_own_is_a_start(finished, data):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (["--config.data.data_dir=nowhere"], "python -m stpn_jax.prepare"),
+        (["--config.data.data_dir=nowhere"], "stpn prepare"),
         (
             ["--config.data.size=(40, 40)", "--config.data.dataset=hmdb51"],
             "its videos are of 'folder'",

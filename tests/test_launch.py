@@ -97,10 +97,11 @@ def test_help_installs_nothing(script, tmp_path):
         ("prepare.sh", ["--size=8x8"], "python -m stpn_jax.prepare --size=8x8"),
         ("train_local.sh", ["--config=c"], "python -m stpn_jax.main --config=c"),
         ("table.sh", ["6", "--config=c"], "python -m studies table6 --config=c"),
-        ("table.sh", ["extra"], "python -m studies extra"),
         ("gpu_report.sh", ["--small"], "python -m benchmarks.gpu_report --small"),
+        ("table.sh", ["extra", "--config=c"], "python -m studies extra"),
         ("demo.sh", ["--seed=3"], "stpn_jax.synthetic runs/demo-seed3/videos.part"),
         ("study.sh", ["--quick"], "python -m studies made --data=runs/study-quick"),
+        ("study.sh", ["--quick"], "env XLA_FLAGS=\\ --xla_backend"),
     ],
 )
 def test_a_dry_run_prints_commands_and_installs_nothing(

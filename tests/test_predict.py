@@ -167,7 +167,7 @@ def test_bad_arguments_are_one_line(model, tmp_path, capsys):
         [f"--model={model}", "clip.avi", f"--out={tmp_path / 'file'}"],
         [f"--model={tmp_path}", "clip.avi"],
     ]
-    culprits = "VIDEO --top_k --window --limit_minutes --dtype file --mode=export"
+    culprits = "VIDEO --top_k --window --limit_minutes --dtype file stpn"
     for given, culprit in zip(arguments, culprits.split(), strict=True):
         assert predict.main(given) == 2
         errors = capsys.readouterr().err

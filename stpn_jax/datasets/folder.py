@@ -54,6 +54,12 @@ def list_clips(options: listing.Options) -> listing.Listing:
     )
 
 
+def is_sampled(listed: listing.Listing) -> bool:
+    """Whether there are test clips, and `list_clips` sampled them."""
+    tested = (c.name for c in listed.clips if c.membership == (official_splits.TEST,))
+    return next(tested, "a/b/c").count("/") == 1
+
+
 def _has_parts(videos: epath.Path, clips_are_folders: bool) -> bool:
     """Whether clips are at train/<class>/* and test/<class>/*.
 

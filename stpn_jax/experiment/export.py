@@ -19,10 +19,9 @@ from stpn_jax.experiment.initialize import Variables
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.export import artifact, writer
 from stpn_jax.input_pipeline import sampling
-from stpn_jax.models.preprocessing import grey
 from stpn_jax.ops import tvl1
 from stpn_jax.utils.errors import UsageError
-from stpn_jax.video import flow_codec
+from stpn_jax.video import flow_codec, imaging
 from stpn_jax.weights import formats, own, source
 
 SAFETENSORS = "variables.safetensors"
@@ -65,7 +64,8 @@ def networks(experiment: Experiment, stage: StageConfig) -> dict[str, nn.Module]
     """The stage's network with each dtype of activations; its variables fit all."""
     made = {}
     for dtype in artifact.DTYPES:
-        model = dataclasses.replace(experiment.config.model, dtype=dtype)  # type: ignore[arg-type]
+        changed: dict[str, Any] = {"dtype": dtype}
+        model = dataclasses.replace(experiment.config.model, **changed)
         config = dataclasses.replace(experiment.config, model=model)
         other = dataclasses.replace(experiment, config=config)
         made[dtype] = setup.build_network(other, stage, training=False)
@@ -196,7 +196,8 @@ def from_frames(
     def program(
         variables: Any, frames: UInt8[Array, "b t 3 y x"]
     ) -> tuple[Array, Array, artifact.Features]:
-        motion = jax.lax.map(assemble, grey(frames))[..., y0:y1, x0:x1]
+        grey = imaging.grey(jnp.moveaxis(frames, 2, -1))
+        motion = jax.lax.map(assemble, grey)[..., y0:y1, x0:x1]
         rgb = frames[:, plan.frames, :, y0:y1, x0:x1]
         b = rgb.shape[0]
         box = jnp.broadcast_to(jnp.array([0, 0, side, side], jnp.float32), (b, 4))

@@ -19,5 +19,5 @@ def attempt(experiment: Experiment, boxes: Boxes) -> None:
         missing = errors.missing_library(error)
         if not missing:
             traceback.print_exc()
-        again = "the results are written, and --mode=report tries again"
+        again = "the results are written, and stpn report tries again"
         print(f"the report failed ({missing or error}); {again}", flush=True)

@@ -207,7 +207,7 @@ def read_tested(directory: epath.Path) -> Tested:
     except DAMAGED as error:
         raise UsageError(
             f"{directory / SCORES}: no scores of a test are there ({error}); "
-            "--mode=evaluate makes them"
+            "stpn evaluate makes them"
         ) from error
     description = read_json(directory / DATASET)
     description.pop("videos", None)

@@ -56,7 +56,7 @@ def write(experiment: Experiment, boxes: Boxes, out: epath.PathLike = "") -> epa
     run_dir.register(experiment)
     directory = experiment.directory
     if parallel.is_first_host() and not (directory / run_dir.RESULTS_JSON).exists():
-        raise UsageError(f"{directory}: no results yet; train, or use --mode=evaluate")
+        raise UsageError(f"{directory}: no results yet; train, or use stpn evaluate")
     out = epath.Path(out or directory / run_dir.REPORT)
     chosen = collect_outputs.choose(_labels(experiment), experiment.config.seed)
     videos = experiment.split.test[chosen]

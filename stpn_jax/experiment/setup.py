@@ -102,7 +102,7 @@ def prepare_command(data: DataConfig) -> str:
     width, height = data.size
     splits = "" if data.dataset == "folder" else " --splits=SPLITS"
     return (
-        f"python -m stpn_jax.prepare --dataset={data.dataset} --videos=VIDEOS{splits} "
+        f"stpn prepare --dataset={data.dataset} --videos=VIDEOS{splits} "
         f"--size={width}x{height}"
     )
 

@@ -239,7 +239,7 @@ def _description(folder: epath.Path) -> dict[str, Any]:
     if not path.exists():
         raise UsageError(
             f"{folder}: no {path.name} in it, so it is no exported network; make one "
-            "with python -m stpn_jax.main --mode=export"
+            "with stpn export"
         )
     description = manifest.read(path, "export again")
     found = description.get("format")

@@ -16,6 +16,9 @@ from stpn_jax.arrays import Array
 from stpn_jax.export import artifact
 from stpn_jax.export.artifact import Preprocessing, Program
 
+_SHARES = ("mean_class_accuracy", "top1", "top5", "validation")
+"""Entries of a card from 0 to 1, which people read in percent."""
+
 
 def write(
     directory: epath.PathLike,
@@ -131,6 +134,8 @@ def model_card(
         f"crops of {preprocessing.input_size} pixels, {preprocessing.paths} paths of "
         f"{preprocessing.flow_length} flows. `artifact.json` holds the same, and the "
         "sizes and checksums of all files.",
+        "",
+        f"Classes: {', '.join(labels)}",
     ]
     for name, value in card.items():
         lines += ["", f"## {name.replace('_', ' ').capitalize()}", "", *_items(value)]
@@ -146,7 +151,9 @@ def _items(value: Any, depth: int = 0) -> list[str]:
         start = f"{'  ' * depth}- {name}"
         if isinstance(inner, Mapping):
             lines += [start, *_items(inner, depth + 1)]
-        else:
+        elif name in _SHARES and inner is not None:
+            lines.append(f"{start}: {100 * inner:.1f} %")
+        elif inner is not None:
             lines.append(f"{start}: {_text(inner)}")
     return lines
 

@@ -5,7 +5,7 @@ import itertools
 import unicodedata
 import warnings
 from collections.abc import Iterable
-from typing import Literal
+from typing import Any, Literal
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -66,11 +66,11 @@ def simplify(axes: Axes, grid: Literal["both", "x"] = "both") -> None:
 
 
 def title(
-    axes: Axes, text: str, letters: int, size: float = MEDIUM, **options: object
+    axes: Axes, text: str, letters: int, size: float = MEDIUM, **options: Any
 ) -> None:
     """Sets a title on the left, shortened to so many letters."""
-    options = {"loc": "left", "parse_math": False} | options
-    axes.set_title(short(text, letters), fontsize=size, **options)  # type: ignore[arg-type]
+    chosen: dict[str, Any] = {"loc": "left", "parse_math": False} | options
+    axes.set_title(short(text, letters), fontsize=size, **chosen)
 
 
 def legend(

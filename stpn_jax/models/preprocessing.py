@@ -126,13 +126,3 @@ def _weights(
     inside = (pixels >= start) & (pixels < stop)
     weights = jnp.where(inside, jnp.maximum(1.0 - distance, 0.0), 0.0)
     return weights / weights.sum(axis=1, keepdims=True)
-
-
-def grey(planes: UInt8[Array, "*n 3 y x"]) -> UInt8[jax.Array, "*n y x"]:
-    """Luminance of RGB images, bit for bit as OpenCV's cvtColor has it.
-
-    0.299 R + 0.587 G + 0.114 B in fixed point of 15 bits, rounded.
-    """
-    weights = jnp.array([9798, 19235, 3735], jnp.int32).reshape(3, 1, 1)
-    total = jnp.sum(jnp.asarray(planes, jnp.int32) * weights, axis=-3)
-    return ((total + (1 << 14)) >> 15).astype(jnp.uint8)

@@ -1,1 +1,1 @@
-"""From videos or extracted images to records: `python -m stpn_jax.prepare`."""
+"""From videos or extracted images to records: `stpn prepare`."""

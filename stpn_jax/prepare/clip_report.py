@@ -42,8 +42,8 @@ class Report:
         """Takes the report on every clip of a listing."""
         self.used = {clip.name: clip for clip in clips if not clip.error}
         self._clips, self._chosen = clips, chosen
-        listed = (clip for clip in chosen.clips if clip.name in self.used)
-        places = Counter("_".join(clip.membership) for clip in listed)
+        self._places = {c.name: "_".join(c.membership) for c in chosen.clips}
+        places = Counter(self._places[name] for name in self.used)
         self._membership = dict(sorted(places.items()))
         used = self.used.values()
         self._totals = {
@@ -64,7 +64,10 @@ class Report:
             "totals": self._totals,
             "membership": self._membership,
             "in_no_list": [{"name": n, "reason": r} for n, r in self._chosen.unlisted],
-            "clips": [dataclasses.asdict(clip) for clip in self._clips],
+            "clips": [
+                dataclasses.asdict(clip) | {"membership": self._places[clip.name]}
+                for clip in self._clips
+            ],
         }
         epath.Path(path).write_text(json.dumps(content, indent=1) + "\n")
 

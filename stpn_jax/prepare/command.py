@@ -9,19 +9,16 @@ Functions import heavy modules, because worker processes import this file too.
 """
 
 import argparse
-import contextlib
-import math
-from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+import functools
+from collections.abc import Iterator, Sequence
 
-from stpn_jax.utils import errors
-from stpn_jax.utils.errors import Parser, UsageError
+from stpn_jax.utils import command_line, errors
+from stpn_jax.utils.command_line import SEED, whole
+from stpn_jax.utils.errors import UsageError
 
 DATASETS = ("ucf101", "hmdb51", "folder")
 _LARGEST_SIDE = 4096
 _BOUND = 20.0  # of flow that is computed; TSN's
-
-T = TypeVar("T")
 
 
 def main(
@@ -80,7 +77,7 @@ def _checks(flags: argparse.Namespace) -> Iterator[tuple[object, str]]:
         return
     yield (
         not flags.data_dir,
-        "--data_dir is missing or empty; expected the folder for the records",
+        "--data_dir is missing; expected the folder for the records",
     )
     if not flags.verify:
         yield not flags.dataset, "--dataset is missing; --help lists the options"
@@ -105,64 +102,55 @@ def _checks(flags: argparse.Namespace) -> Iterator[tuple[object, str]]:
     )
 
 
-def _parser(prog: str) -> Parser:
-    parser = Parser(
+def _parser(prog: str) -> command_line.Parser:
+    parser = command_line.Parser(
         prog=prog,
         description="Decodes videos, computes TV-L1 flow and writes TFRecords. "
         "Preparation is resumable: rerun the same command.",
     )
-    add = parser.add_argument
+    add, path = parser.add_argument, functools.partial(parser.add_path, default="")
     add("--dataset", choices=DATASETS, default="")
-    add("--videos", metavar="DIR", default="", help="has a folder for each class")
-    add("--frames", metavar="DIR", default="", help="extracted, instead of --videos")
-    add("--flow", metavar="DIR", default="", help="extracted; default: TV-L1, computed")
-    add("--splits", metavar="DIR", default="", help="the official split lists")
-    add("--data_dir", metavar="DIR", default="", help="where the records are written")
+    path("--videos", metavar="DIR", help="has a folder for each class")
+    path("--frames", metavar="DIR", help="extracted, instead of --videos")
+    path("--flow", metavar="DIR", help="extracted; default: TV-L1, computed")
+    path("--splits", metavar="DIR", help="the official split lists")
+    path("--data_dir", metavar="DIR", help="where the records are written")
     add("--size", metavar="WxH", type=_SIZE, default=(340, 256))
     add("--classes", metavar="A,B", type=_names, default=(), help="default: all")
-    add("--limit", metavar="N", type=_COUNT, default=0, help="clips, evenly chosen")
-    add("--workers", metavar="N", type=_COUNT, default=0, help="default: one a core")
-    add("--hosts", metavar="N", type=_COUNT, default=0, help="machines on one data_dir")
-    add("--host", metavar="I", type=_COUNT, help="which of them: 0 to N-1")
-    add("--jpeg_quality", metavar="Q", type=_QUALITY, default=95)
+    add("--limit", metavar="N", type=whole(0), default=0, help="clips, evenly chosen")
+    add("--workers", metavar="N", type=whole(0), default=0, help="default: one a core")
+    add(
+        "--hosts",
+        metavar="N",
+        type=whole(0),
+        default=0,
+        help="machines on one data_dir",
+    )
+    add("--host", metavar="I", type=whole(0), help="which of them: 0 to N-1")
+    add("--jpeg_quality", metavar="Q", type=whole(1, 100), default=95)
     bound = "of --flow: as made; else 20"
-    add("--flow_bound", metavar="PIXELS", type=_PIXELS, help=bound)
+    add("--flow_bound", metavar="PIXELS", type=command_line.POSITIVE, help=bound)
     leads = "the frame of its number, where --flow has as many images as frames"
     add("--flow_leads", choices=("from", "into"), default="", help=leads)
     ratio = "of a folder without train/ and test/"
     add("--test_fraction", metavar="F", type=_FRACTION, default=0.25, help=ratio)
-    add("--seed", metavar="N", type=int, default=0, help="of all that is random")
-    add("--inspect", metavar="DATA_DIR", default="", help="draw and count records")
-    add("--out", metavar="PNG", default="", help="of --inspect; default: beside them")
-    add("--clips", metavar="N", type=_COUNT, default=0, help="that --inspect draws")
+    add("--seed", metavar="N", type=SEED, default=0, help="of all that is random")
+    path("--inspect", metavar="DATA_DIR", help="draw and count records")
+    path("--out", metavar="PNG", help="of --inspect; default: beside them")
+    add("--clips", metavar="N", type=whole(0), default=0, help="that --inspect draws")
     add("--verify", action="store_true", help="compare the checksums of all records")
     return parser
-
-
-def _type(
-    convert: Callable[[str], T], is_good: Callable[[T], bool], expected: str
-) -> Callable[[str], T]:
-    """A type of argparse with a message that says what is expected."""
-
-    def parse(text: str) -> T:
-        with contextlib.suppress(ValueError):
-            if is_good(value := convert(text)):
-                return value
-        raise argparse.ArgumentTypeError(f"expected {expected}, found {text!r}")
-
-    return parse
 
 
 def _names(text: str) -> tuple[str, ...]:
     return tuple(filter(None, text.split(",")))
 
 
-_SIZE = _type(
+_SIZE = command_line.checked(
     lambda text: tuple(map(int, text.split("x"))),
     lambda size: len(size) == 2 and 1 <= min(size) <= max(size) <= _LARGEST_SIDE,
     f"WxH such as 340x256, with sides of 1 to {_LARGEST_SIDE} pixels",
 )
-_COUNT = _type(int, lambda value: value >= 0, "a count")
-_QUALITY = _type(int, lambda value: 1 <= value <= 100, "1 to 100")
-_PIXELS = _type(float, lambda value: 0 < value < math.inf, "a positive number")
-_FRACTION = _type(float, lambda value: 0 <= value < 1, "a fraction below 1")
+_FRACTION = command_line.checked(
+    float, lambda value: 0 <= value < 1, "a fraction below 1"
+)

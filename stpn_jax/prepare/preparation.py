@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 import tqdm
 from etils import epath
 
-from stpn_jax.datasets import builders, listing
+from stpn_jax.datasets import builders, folder, listing
 from stpn_jax.prepare import clip_report, clips, flow_check, inspection, job, workers
 from stpn_jax.prepare.precomputed import image_series
 from stpn_jax.records import records
@@ -134,6 +134,11 @@ def _announce(flags: Flags, chosen: listing.Listing, say: Say) -> None:
     if absent := sum(chosen.absent.values()):
         count = wording.counted(absent, "clip")
         say(f"in the lists and not in the folder: {count} of these classes")
+    if flags.dataset == "folder" and folder.is_sampled(chosen):
+        say(
+            "the test clips are chosen at random, clip by clip; if several clips were "
+            "cut from one recording, give folders train/CLASS and test/CLASS instead"
+        )
     flow = f"the flow of {flags.flow}" if flags.flow else "TV-L1 flow"
     say(
         f"each becomes {width}x{height} frames and {flow} (JPEG quality "

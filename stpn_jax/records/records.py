@@ -36,7 +36,7 @@ VERSION = "1.0.0"
 IMAGES = ("frames", "flow_x", "flow_y")
 INDEX = "index.npz"
 DESCRIPTION = "dataset.json"
-PREPARE = "python -m stpn_jax.prepare --dataset=DATASET --videos=VIDEOS"
+PREPARE = "stpn prepare --dataset=DATASET --videos=VIDEOS"
 _PLACES = ("shards", "shard_bytes", "shard", "record")
 _COLUMNS = ("name", "label", "group", "source", "num_frames", "membership")
 

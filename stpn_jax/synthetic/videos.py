@@ -44,7 +44,8 @@ from jaxtyping import UInt8
 from stpn_jax.evaluation import attention_share
 from stpn_jax.synthetic import sprites
 from stpn_jax.synthetic.sprites import DOWN, LEFT, RIGHT, STILL, UP, Direction, Sprite
-from stpn_jax.utils import errors
+from stpn_jax.utils import command_line, errors
+from stpn_jax.utils.command_line import SEED, whole
 
 PAUSE = 10
 """Flows without motion in the middle of a clip of c: L of section 3.2."""
@@ -244,15 +245,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str] | None) -> None:
-    parser = errors.Parser(
+    parser = command_line.Parser(
         prog="python -m stpn_jax.synthetic", description=__doc__.partition("\n")[0]
     )
-    parser.add_argument("out", help="folder to write to")
-    parser.add_argument("--seed", type=int, required=True, help="of all randomness")
-    parser.add_argument("--train", type=int, default=40, help="training clips a class")
-    parser.add_argument("--test", type=int, default=14, help="test clips a class")
-    parser.add_argument("--frames", type=int, default=36, help="frames a clip")
-    parser.add_argument("--size", type=int, default=72, help="side of a frame, pixels")
+    add = parser.add_argument
+    parser.add_path("out", help="folder to write to")
+    add("--seed", type=SEED, required=True, help="of all randomness")
+    add("--train", type=whole(0), default=40, help="training clips a class")
+    add("--test", type=whole(0), default=14, help="test clips a class")
+    add("--frames", type=whole(0), default=36, help="frames a clip")
+    add("--size", type=whole(0), default=72, help="side of a frame, pixels")
     given = parser.parse_args(arguments)
     count = len(CLASSES) * (given.train + given.test)
     print(f"drawing {count} clips of {len(CLASSES)} classes into {given.out}")

@@ -1,6 +1,5 @@
 """Errors that a user can correct, and how a command reports them and exits."""
 
-import argparse
 import contextlib
 import errno
 import importlib.util
@@ -10,6 +9,7 @@ import signal
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
@@ -24,18 +24,6 @@ class UsageError(Exception):
 
 class PreemptedError(Exception):
     """SIGTERM ended the work, and all progress is saved."""
-
-
-class Parser(argparse.ArgumentParser):
-    """A parser without abbreviations whose errors are UsageErrors."""
-
-    def __init__(self, **more: Any):
-        """Arguments as argparse's."""
-        super().__init__(**{"allow_abbrev": False} | more)
-
-    def error(self, message: str) -> NoReturn:
-        """Raises UsageError."""
-        raise UsageError(f"{message}; --help lists the options")
 
 
 BROKEN_PIPE, PREEMPTED = 141, 143
@@ -75,6 +63,7 @@ EXTRAS = {
 _STDERR = 2
 _PAUSE = 0.02  # seconds: lets another thread finish the line that it is writing
 _RESUMABLE = "rerun the same command to resume"
+_interrupted = threading.Event()  # Libraries may turn Ctrl-C into another exception.
 
 
 def run(command: Callable[[], int | None]) -> NoReturn:
@@ -87,8 +76,11 @@ def run(command: Callable[[], int | None]) -> NoReturn:
     global _report
     _report = _print_last
     threading.excepthook = _thread_excepthook
+    warnings.formatwarning = _format_warning
     sys.unraisablehook = _unraisablehook
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(PREEMPTED))
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # Not ignored.
+        signal.signal(signal.SIGINT, _interrupt)
     status = guard(command)
     if status:
         _silence(_STDERR)
@@ -116,16 +108,23 @@ def guard(
         line, status = f"{who()}{error}", 2
     except PreemptedError as error:
         line, status = f"{who()}{error}; {_RESUMABLE}", PREEMPTED
-    except KeyboardInterrupt:
-        line, status = f"interrupted; {interrupted}", 130
-    except Exception as error:
+    except (KeyboardInterrupt, Exception) as error:
         if isinstance(error, BrokenPipeError) and _stdout_is_closed():
             return BROKEN_PIPE
-        if not (message := missing_library(error) or disk_error(error)):
+        if isinstance(error, KeyboardInterrupt) or _interrupted.is_set():
+            line, status = f"interrupted; {interrupted}", 130
+        elif message := missing_library(error) or disk_error(error):
+            line, status = f"{who()}{message}", 2
+        else:
             raise
-        line, status = f"{who()}{message}", 2
     _report(f"error: {line}")
     return status
+
+
+def check_interrupted() -> None:
+    """Raises KeyboardInterrupt after a Ctrl-C that a library has swallowed."""
+    if _interrupted.is_set():
+        raise KeyboardInterrupt
 
 
 def require(library: str) -> None:
@@ -169,14 +168,24 @@ def disk_error(error: BaseException, folder: str = "", kept: str = "") -> str:
     """
     todo = "run the same command again"
     if is_full_disk(error):
-        names = (getattr(one, "filename", None) for one in _chain(error))
+        names = (getattr(one, "filename", None) for one in chain(error))
         place = folder or next(filter(None, names), "")
         disk = f"the disk of {place}" if place else "the disk"
         return f"{disk} is full; {f'{kept}: ' if kept else ''}make room and {todo}"
+    if _is_of_cloud(error):
+        place = f"{folder}: " if folder else ""
+        return f"{place}{' '.join(str(error).split())}; fix that and {todo}"
     if not isinstance(error, OSError) or isinstance(error, BrokenPipeError):
         return ""
     place = error.filename or folder
     return f"{place}: {error.strerror or error}; fix that and {todo}" if place else ""
+
+
+def _is_of_cloud(error: BaseException) -> bool:
+    """Whether storage such as gs:// cannot be reached, by any library that reads it."""
+    module = type(error).__module__
+    is_tensorflow = module.startswith("tensorflow.") and "gs://" in str(error)
+    return is_tensorflow or module.startswith(("aiohttp.", "gcsfs.", "google.auth."))
 
 
 def is_full_disk(error: BaseException) -> bool:
@@ -186,11 +195,11 @@ def is_full_disk(error: BaseException) -> bool:
         or type(one).__name__ == "ResourceExhaustedError"
         or "No space left on device" in str(one)
         or "Disk quota exceeded" in str(one)
-        for one in _chain(error)
+        for one in chain(error)
     )
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
+def chain(error: BaseException | None) -> Iterator[BaseException]:
     """An error and those it was raised from, or while they were handled."""
     while error is not None:
         yield error
@@ -213,6 +222,7 @@ def _print(line: str) -> None:
 
 
 _report = _print
+_formatwarning = warnings.formatwarning
 
 
 def _print_last(line: str) -> None:
@@ -222,6 +232,15 @@ def _print_last(line: str) -> None:
     time.sleep(_PAUSE)
     with os.fdopen(stderr, "w", errors="backslashreplace") as file:
         file.write(f"{line}\n")
+
+
+def _format_warning(
+    message: Warning | str, category: type[Warning], *place: Any, **more: Any
+) -> str:
+    """One line for old names, whose place in the code is no user's matter."""
+    if issubclass(category, FutureWarning):
+        return f"warning: {message}\n"
+    return _formatwarning(message, category, *place, **more)
 
 
 def _thread_excepthook(error: threading.ExceptHookArgs) -> None:
@@ -246,6 +265,11 @@ def _unraisablehook(error: Any) -> None:
         return
     if "Event loop is closed" not in str(error.exc_value):
         sys.__unraisablehook__(error)
+
+
+def _interrupt(*_: object) -> None:
+    _interrupted.set()
+    raise KeyboardInterrupt
 
 
 def _silence(descriptor: int) -> None:

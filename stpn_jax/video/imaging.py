@@ -5,6 +5,8 @@ import functools
 import numpy as np
 from jaxtyping import Int, UInt8
 
+from stpn_jax.arrays import Array
+
 _BITS = 11
 """Of a bilinear weight; products of both axes lose 4 bits, then 16, then 2."""
 
@@ -13,9 +15,9 @@ _RED, _GREEN, _BLUE = np.array((9798, 19235, 3735), np.int32)
 """Luminance of ITU-R BT.601, times 2 to the power of _GREY_BITS."""
 
 
-def grey(frame: UInt8[np.ndarray, "y x 3"]) -> UInt8[np.ndarray, "y x"]:
+def grey(frames: UInt8[Array, "*n y x 3"]) -> UInt8[Array, "*n y x"]:
     """Luminance, rounded: cv2.COLOR_RGB2GRAY."""
-    red, green, blue = np.moveaxis(frame, -1, 0)
+    red, green, blue = (frames[..., channel] for channel in range(3))
     total = red * _RED + green * _GREEN + blue * _BLUE
     return ((total + (1 << (_GREY_BITS - 1))) >> _GREY_BITS).astype(np.uint8)
 

@@ -24,7 +24,7 @@ from etils import epath
 from flax import traverse_util
 
 from stpn_jax.models.backbones import BACKBONES, Backbone
-from stpn_jax.utils import errors, files
+from stpn_jax.utils import command_line, errors, files
 from stpn_jax.weights import assign, channels, formats, layouts, own, source
 
 SIDE = 64
@@ -48,14 +48,15 @@ def main(
 
 
 def _run(arguments: Sequence[str] | None, prog: str) -> int:
-    parser = errors.Parser(prog=prog, description=__doc__.splitlines()[0])
+    parser = command_line.Parser(prog=prog, description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
-    add = commands.add_parser("inspect", help="what a file is and fits").add_argument
-    add("file", metavar="FILE", help="a path or package:NAME")
-    add("--tensors", action="store_true", help="list all names, shapes and types")
-    add = commands.add_parser("convert", help="to another format").add_argument
-    add("file", metavar="FILE", help="a path or package:NAME")
-    add("target", metavar="TARGET", help=".npz or .safetensors")
+    one = commands.add_parser("inspect", help="what a file is and fits")
+    one.add_path("file", metavar="FILE", help="a path or package:NAME")
+    names = "list all names, shapes and types"
+    one.add_argument("--tensors", action="store_true", help=names)
+    one = commands.add_parser("convert", help="to another format")
+    one.add_path("file", metavar="FILE", help="a path or package:NAME")
+    one.add_path("target", metavar="TARGET", help=".npz or .safetensors")
     options = parser.parse_args(arguments)
     if options.command == "convert":
         return convert(options.file, options.target)

@@ -90,5 +90,5 @@ def _mismatch(backbone: str, file: formats.WeightFile) -> str:
     fewest = min((unknown[key] for key in unknown if key[0] == backbone), key=len)
     return (
         f"{assign.first(fewest)} belong to no layer of {backbone}; is it a file for "
-        "another network? Run: python -m stpn_jax.weights inspect FILE"
+        "another network? Run: stpn weights inspect FILE"
     )

@@ -23,7 +23,7 @@ from studies import report
         (["--tables", "--config.stages.pyramid.steps=3"], "--tables writes all"),
         (["--brief", "--seeds=2"], "--seeds: not allowed with"),
         (["--brief", "--choose=a"], "--choose: not allowed with"),
-        (["--workdir="], "--workdir=: expected the name of a folder"),
+        (["--workdir="], "argument --workdir: expected a path, found nothing"),
         (["--report=/dev/null"], "--report=/dev/null: not a file"),
         (["--report=nowhere/R.md"], "--report=nowhere/R.md: its folder does not exist"),
     ],
@@ -39,7 +39,7 @@ def test_places_for_results_that_cannot_be_made_are_rejected(name, place, tmp_pa
     if place:
         place = tmp_path / place
         place.write_text("")
-    with pytest.raises(UsageError, match=f"--results={place}: "):
+    with pytest.raises(UsageError, match="--results"):
         command.main([name, f"--results={place}", f"--report={tmp_path}/R.md"])
 
 
@@ -74,12 +74,12 @@ def test_a_report_that_cannot_be_written_is_rejected_before_training(
 @pytest.mark.parametrize("name", ("operator", "products", "made"))
 @pytest.mark.parametrize("seeds", ("-1", "0"))
 def test_numbers_of_seeds_that_make_no_table_are_rejected(name, seeds, tmp_path):
-    with pytest.raises(UsageError, match="--seeds: expected 1 or more"):
+    with pytest.raises(UsageError, match="--seeds: expected a whole number from 1"):
         command.main([name, f"--seeds={seeds}", f"--results={tmp_path}"])
 
 
 def test_splits_that_are_no_numbers_are_rejected():
-    with pytest.raises(UsageError, match="--splits: expected 1 or more, found 'x'"):
+    with pytest.raises(UsageError, match="--splits: expected a whole number from 1"):
         command.main(["table7", "--config=configs/ucf101.py", "--splits=1,x"])
 
 

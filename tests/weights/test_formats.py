@@ -71,11 +71,16 @@ def test_truncated_file_is_named(tmp_path, suffix, share):
         formats.read(path)
 
 
-@pytest.mark.parametrize("suffix", (*CONTENTS, "pth", "pt", "caffemodel"))
-@pytest.mark.parametrize("name", ("npz", "h5", "safetensors", "text"))
+@pytest.mark.parametrize(
+    ("suffix", "name"),
+    [
+        (suffix, name)
+        for suffix in (*CONTENTS, "pth", "pt", "caffemodel")
+        for name in ("npz", "h5", "safetensors", "text")
+        if suffix.replace("hdf5", "h5") != name
+    ],
+)
 def test_another_kind_of_file_is_rejected(tmp_path, suffix, name):
-    if suffix.replace("hdf5", "h5") == name:
-        pytest.skip("that is the kind it is")
     data = CONTENTS.get(name, lambda: b"<!DOCTYPE html><html>not found</html>")()
     with pytest.raises(errors.UsageError, match=rf"weights\.{suffix}: not a readable"):
         formats.read(_write(tmp_path, suffix, data))
