@@ -2,6 +2,7 @@
 
 import configparser
 import importlib
+import os
 import pathlib
 import subprocess
 import sys
@@ -33,7 +34,10 @@ def test_every_command_is_listed_and_has_a_help_of_its_own(status, capsys):
             assert cli.run([name, "--help"]) == 0
         except SystemExit as error:  # As argparse ends.
             assert error.code == 0
-        assert capsys.readouterr().out.startswith(f"usage: stpn {name} ")
+        found = capsys.readouterr().out
+        assert found.startswith(f"usage: stpn {name} ")
+        assert ("--runs" in found) == (name == "compare")
+        assert ("--profile" in found) == (name == "train")
 
 
 @pytest.mark.parametrize(
@@ -47,6 +51,16 @@ def test_every_command_is_listed_and_has_a_help_of_its_own(status, capsys):
         (["weights", "inspect"], "the following arguments are required: FILE"),
         (["compare", "--runs", "a"], "--runs=a: expected two workdirs or more"),
         (["prepare"], "--data_dir is missing"),
+        (["train", "--config=a", "--runs=b"], "--runs has no effect in mode train"),
+        (["export", "--boxes=a"], "--boxes has no effect in mode export"),
+        (["compare", "--config.seed=1"], "--config.FIELD has no effect in mode"),
+        (["predict", "--model=", "a"], "argument --model: expected a path, found"),
+        (["predict", "--model=a", ""], "argument VIDEO: expected a path, found"),
+        (["predict", "--model=~/no/a", "b"], os.path.expanduser("~/no/a: no")),
+        (["predict", "--model=a", "b", "--window=1e999"], "argument --window: expect"),
+        (["prepare", f"--seed={2**64}"], "argument --seed: expected a whole number"),
+        (["app", "--model=a", f"--port={2**64}"], "argument --port: expected a whole"),
+        (["train", f"--process_id={2**64}"], "argument --process_id: expected a whole"),
     ],
 )
 def test_wrong_arguments_are_one_line(status, arguments, line):

@@ -119,6 +119,18 @@ def test_a_table_that_is_none_names_those_that_are(table):
     assert err == f"error: expected a table, 2 to 7 or extra, found '{table}'\n"
 
 
+@pytest.mark.parametrize("given", [[], ["--config.seed=3"]])
+def test_a_table_without_a_config_is_refused(given):
+    status, _, err = dry("table.sh", "6", *given)
+    assert (status, err) == (2, "error: --config=FILE is needed\n")
+
+
+@pytest.mark.parametrize("given", [["--workdir="], ["--workdir", ""], ["--seed"]])
+def test_the_demo_rejects_an_empty_value(given):
+    status, out, err = dry("demo.sh", *given)
+    assert (status, out) == (2, "") and err.endswith(" needs a value\n")
+
+
 def test_local_processes():
     status, out, _ = dry("train_multihost.sh", "3", "--config=configs/demo.py")
     assert status == 0

@@ -47,6 +47,17 @@ def test_errors_of_users_and_disks_are_one_line(chain, line, capsys):
 
 
 @pytest.mark.parametrize(
+    ("module", "text"),
+    [("gcsfs.retry", "no access"), ("tensorflow.errors", "cannot read gs://a")],
+)
+def test_a_bucket_that_cannot_be_reached_is_one_line(module, text, capsys):
+    kind = type("CloudError", (Exception,), {"__module__": module})
+    assert errors.guard(raising(kind(f"{text}\n now"))) == 2
+    line = f"error: {text} now; fix that and run the same command again\n"
+    assert capsys.readouterr().err == line
+
+
+@pytest.mark.parametrize(
     "error",
     [
         ValueError("RESOURCE_EXHAUSTED: Out of memory"),
@@ -139,6 +150,41 @@ errors.run(lambda: str(Callback()) and 0)
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert (message in done.stderr) == is_shown
+
+
+@pytest.mark.parametrize("error", ["ImportError('no Ctrl-C')", "SystemError"])
+def test_ctrl_c_that_a_library_turns_into_another_error_is_one_line(error):
+    program = f"""
+import os, signal
+from stpn_jax.utils import errors
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+def load():
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+    except KeyboardInterrupt:
+        raise {error} from None
+
+errors.run(load)
+"""
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 130
+    assert done.stderr.startswith("error: interrupted; ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_an_old_name_is_one_line():
+    program = """
+import warnings
+from stpn_jax.utils import errors
+
+errors.run(lambda: warnings.warn("a is now b", FutureWarning))
+"""
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stderr == "warning: a is now b\n"
 
 
 def test_other_errors_keep_their_traceback():
