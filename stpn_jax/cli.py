@@ -4,7 +4,7 @@ import difflib
 import importlib
 import sys
 from collections.abc import Sequence
-from typing import Any, NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn
 
 from stpn_jax.utils import errors
 from stpn_jax.utils.errors import UsageError
@@ -64,10 +64,7 @@ def run_module(module: str) -> NoReturn:
     errors.run(lambda: _load(module).main())
 
 
-def _load(module: str) -> Any:
-    loaded = importlib.import_module(module)
-    errors.check_interrupted()
-    return loaded
+_load = importlib.import_module
 
 
 def _usage() -> str:

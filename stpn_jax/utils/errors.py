@@ -11,6 +11,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import Any, NoReturn
 
 
@@ -26,7 +27,7 @@ class PreemptedError(Exception):
     """SIGTERM ended the work, and all progress is saved."""
 
 
-BROKEN_PIPE, PREEMPTED = 141, 143
+INTERRUPTED, BROKEN_PIPE, PREEMPTED = 130, 141, 143
 """Exit statuses: 128 and the number of the signal, as shells have it."""
 
 EXTRAS = {
@@ -63,7 +64,6 @@ EXTRAS = {
 _STDERR = 2
 _PAUSE = 0.02  # seconds: lets another thread finish the line that it is writing
 _RESUMABLE = "rerun the same command to resume"
-_interrupted = threading.Event()  # Libraries may turn Ctrl-C into another exception.
 
 
 def run(command: Callable[[], int | None]) -> NoReturn:
@@ -108,23 +108,16 @@ def guard(
         line, status = f"{who()}{error}", 2
     except PreemptedError as error:
         line, status = f"{who()}{error}; {_RESUMABLE}", PREEMPTED
-    except (KeyboardInterrupt, Exception) as error:
+    except KeyboardInterrupt:
+        line, status = f"interrupted; {interrupted}", INTERRUPTED
+    except Exception as error:
         if isinstance(error, BrokenPipeError) and _stdout_is_closed():
             return BROKEN_PIPE
-        if isinstance(error, KeyboardInterrupt) or _interrupted.is_set():
-            line, status = f"interrupted; {interrupted}", 130
-        elif message := missing_library(error) or disk_error(error):
-            line, status = f"{who()}{message}", 2
-        else:
+        if not (message := missing_library(error) or disk_error(error)):
             raise
+        line, status = f"{who()}{message}", 2
     _report(f"error: {line}")
     return status
-
-
-def check_interrupted() -> None:
-    """Raises KeyboardInterrupt after a Ctrl-C that a library has swallowed."""
-    if _interrupted.is_set():
-        raise KeyboardInterrupt
 
 
 def require(library: str) -> None:
@@ -267,8 +260,13 @@ def _unraisablehook(error: Any) -> None:
         sys.__unraisablehook__(error)
 
 
-def _interrupt(*_: object) -> None:
-    _interrupted.set()
+def _interrupt(_: int, frame: FrameType | None) -> None:
+    """Raises KeyboardInterrupt; in an import, where libraries crash by it, it exits."""
+    while frame:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            _report(f"error: interrupted; {_RESUMABLE}")
+            os._exit(INTERRUPTED)
+        frame = frame.f_back
     raise KeyboardInterrupt
 
 
