@@ -15,12 +15,11 @@ from typing import Annotated, Any, Literal
 from stpn_jax.utils import manifest, strict
 from stpn_jax.utils.errors import UsageError
 
-_LARGEST = 2**31 - 1  # int32
-Count = Annotated[int, strict.Bounds(1, _LARGEST)]
-Natural = Annotated[int, strict.Bounds(0, _LARGEST)]
-Seed = Annotated[int, strict.Bounds(0, 10**18)]
-Positive = Annotated[float, strict.Bounds(1e-12)]
-NotNegative = Annotated[float, strict.Bounds(0)]
+Count = Annotated[int, strict.Bounds(1, 2**31 - 1)]
+Natural = Annotated[int, strict.Bounds(0, 2**31 - 1)]
+Seed = Annotated[int, strict.Bounds(0, 2**32 - 1)]
+Positive = Annotated[float, strict.Bounds(1e-12, 1e9)]
+NotNegative = Annotated[float, strict.Bounds(0, 1e9)]
 Share = Annotated[float, strict.Bounds(0, 0.99)]
 Rules = tuple[tuple[str, NotNegative], ...]
 

@@ -129,6 +129,8 @@ def test_wrong_values_are_named(section, field, value):
     ("field", "value", "message"),
     [
         ("dropout", 1.5, "at most 0.99"),
+        ("max_grad_norm", float("inf"), "at most 1000000000"),
+        ("steps", 2**31, "at most 2147483647"),
         ("learning_rate", -1.0, "at least"),
         ("steps", -1, "at least 0"),
         ("paths", 0, "paths = 0"),

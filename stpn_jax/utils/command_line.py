@@ -58,5 +58,5 @@ def whole(low: int, high: int = 2**31 - 1) -> Callable[[str], int]:
     return checked(int, lambda value: low <= value <= high, expected)
 
 
-SEED = whole(0, 10**18)
+SEED = whole(0, 2**32 - 1)
 POSITIVE = checked(float, lambda x: 0 < x <= 1e9, "a number above 0, at most 1e9")

@@ -2,7 +2,6 @@
 
 import dataclasses
 import difflib
-import math
 import typing
 from typing import Annotated, Any, Literal
 
@@ -14,7 +13,7 @@ class Bounds:
     """Range of a number, both ends included; goes into Annotated."""
 
     low: float
-    high: float = math.inf
+    high: float
 
 
 def parse(kind: Any, value: Any, path: str) -> Any:
@@ -57,8 +56,8 @@ def parse(kind: Any, value: Any, path: str) -> Any:
 def _parse_number(kind: type, bounds: Bounds, value: Any, path: str) -> Any:
     number = parse(kind, value, path)
     if not bounds.low <= number <= bounds.high:
-        upper = "" if bounds.high == math.inf else f" and at most {bounds.high:g}"
-        raise UsageError(f"{path} = {number}: expected at least {bounds.low:g}{upper}")
+        expected = f"at least {bounds.low:g} and at most {bounds.high:.10g}"
+        raise UsageError(f"{path} = {number}: expected {expected}")
     return number
 
 

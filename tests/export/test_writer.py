@@ -113,6 +113,7 @@ def test_every_entry_has_its_heading_and_its_values():
         dataclasses.replace(PREPROCESSING, size=(340, 256)),
         {
             "accuracy": {"pyramid": {"top1": 0.123456, "top5": 1}},
+            "checkpoint": {"step": 3, "validation": None},
             "licence": "as the videos",
             "model": {"tau": (1, 10)},
         },
@@ -120,6 +121,8 @@ def test_every_entry_has_its_heading_and_its_values():
     assert page.startswith(
         "# Model card\n\nClassifies videos into 3 classes: frames of 340"
     )
-    assert "\n## Accuracy\n\n- pyramid\n  - top1: 0.1235\n  - top5: 1\n" in page
+    assert "\n## Accuracy\n\n- pyramid\n  - top1: 12.3 %\n  - top5: 100.0 %\n" in page
+    assert "\n## Checkpoint\n\n- step: 3\n\n" in page
+    assert f"\nClasses: {', '.join(LABELS)}\n" in page
     assert "\n## Licence\n\nas the videos\n" in page
     assert page.endswith("- tau: 1, 10\n")

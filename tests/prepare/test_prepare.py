@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 
 import cv2
 import jax.numpy as jnp
@@ -100,8 +101,11 @@ def test_it_names_every_file_it_wrote(cheap_flow, folder, tmp_path, capsys):
     _, out, _ = run(capsys, *command(folder, out_dir))
     named = {line.strip() for line in out.split("wrote:")[1].splitlines() if line}
     assert named == {str(path) for path in out_dir.rglob("*") if path.is_file()}
-    assert "estimate" in out
-    totals = read_report(out_dir)["totals"]
+    assert "estimate" in out and "chosen at random, clip by clip" in out
+    report = read_report(out_dir)
+    places = Counter(clip["membership"] for clip in report["clips"])
+    assert places == report["membership"] and set(places) == {"train", "test"}
+    totals = report["totals"]
     assert (totals["records"], totals["frames"], totals["flows"]) == (6, 80, 74)
     assert totals["shorter_than_30_flows"] == 6
 
