@@ -18,7 +18,7 @@ from etils import epath
 from stpn_jax import cli, cluster, config_flag, parallel
 from stpn_jax.evaluation import attention_share
 from stpn_jax.experiment import evaluate, export, report_attempt, run_dir, setup, train
-from stpn_jax.utils import command_line, compilation_cache, errors, files
+from stpn_jax.utils import command_line, compilation_cache, errors
 from stpn_jax.utils.command_line import whole
 from stpn_jax.utils.errors import UsageError
 
@@ -76,8 +76,7 @@ def _check_read(
     """Raises UsageError if a flag is given that has no effect."""
     read = ("mode", "help", *_READ[options.mode])
     given = [k for k, v in vars(options).items() if v != parser.get_default(k)]
-    given += ["config.FIELD"] if overrides and "config" not in read else []
-    for name in given:
+    for name in (*given, *(one.removeprefix("--") for one in overrides)):
         if name.partition(".")[0] not in read:
             raise UsageError(
                 f"--{name} has no effect in mode {options.mode}; leave it out"
@@ -93,14 +92,11 @@ def _narrow(parser: command_line.Parser, mode: str) -> None:
 
 
 def _compare(options: argparse.Namespace) -> None:
-    from stpn_jax.experiment import (
-        compare,  # Matplotlib, which training can do without.
-    )
+    from stpn_jax.experiment import compare  # Matplotlib: training does without.
 
     out = options.out or "comparison"
-    runs = [str(files.expand(run)) for run in options.runs]
     with errors.disk_errors(out, _KEPT["compare"]):
-        print(compare.write(runs, out) + f"\nwritten to {out}")
+        print(compare.write(options.runs, out) + f"\nwritten to {out}")
 
 
 def _run(options: argparse.Namespace, overrides: Sequence[str]) -> None:
@@ -162,6 +158,7 @@ class _Join(argparse.Action):
         self, parser: Any, namespace: Any, values: Any, option_string: Any = None
     ) -> None:
         names = [name for value in values for name in value.split(",") if name]
+        names = [os.path.expanduser(name) for name in names]
         setattr(namespace, self.dest, [*getattr(namespace, self.dest), *names])
 
 

@@ -53,7 +53,7 @@ def test_every_command_is_listed_and_has_a_help_of_its_own(status, capsys):
         (["prepare"], "--data_dir is missing"),
         (["train", "--config=a", "--runs=b"], "--runs has no effect in mode train"),
         (["export", "--boxes=a"], "--boxes has no effect in mode export"),
-        (["compare", "--config.seed=1"], "--config.FIELD has no effect in mode"),
+        (["compare", "--config.seed=1"], "--config.seed=1 has no effect in mode"),
         (["predict", "--model=", "a"], "argument --model: expected a path, found"),
         (["predict", "--model=a", ""], "argument VIDEO: expected a path, found"),
         (["predict", "--model=~/no/a", "b"], os.path.expanduser("~/no/a: no")),

@@ -76,7 +76,7 @@ def run(command: Callable[[], int | None]) -> NoReturn:
     global _report
     _report = _print_last
     threading.excepthook = _thread_excepthook
-    warnings.formatwarning = _format_warning
+    warnings.formatwarning = lambda text, *_, **__: f"warning: {text}\n"
     sys.unraisablehook = _unraisablehook
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(PREEMPTED))
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # Not ignored.
@@ -215,7 +215,6 @@ def _print(line: str) -> None:
 
 
 _report = _print
-_formatwarning = warnings.formatwarning
 
 
 def _print_last(line: str) -> None:
@@ -225,15 +224,6 @@ def _print_last(line: str) -> None:
     time.sleep(_PAUSE)
     with os.fdopen(stderr, "w", errors="backslashreplace") as file:
         file.write(f"{line}\n")
-
-
-def _format_warning(
-    message: Warning | str, category: type[Warning], *place: Any, **more: Any
-) -> str:
-    """One line for old names, whose place in the code is no user's matter."""
-    if issubclass(category, FutureWarning):
-        return f"warning: {message}\n"
-    return _formatwarning(message, category, *place, **more)
 
 
 def _thread_excepthook(error: threading.ExceptHookArgs) -> None:
