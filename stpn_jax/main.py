@@ -86,6 +86,7 @@ def _check_read(
 def _narrow(parser: command_line.Parser, mode: str) -> None:
     """Limits the help to one mode."""
     parser.description = cli.COMMANDS[mode].text
+    parser.epilog = parser.epilog if "config" in _READ[mode] else None
     for action in parser._actions:
         if action.dest not in ("help", *_READ[mode]):
             action.help = argparse.SUPPRESS

@@ -7,6 +7,7 @@ import pytest
 
 from stpn_jax import config as configs
 from stpn_jax.models import build
+from stpn_jax.utils.errors import UsageError
 
 FILES = ("demo", "folder", "ucf101", "hmdb51", "study")
 
@@ -36,7 +37,7 @@ def test_variant_parses_and_its_networks_are_known(name, variant):
 @pytest.mark.parametrize("name", FILES)
 def test_unknown_variant_lists_the_known_ones(name):
     module = importlib.import_module(f"configs.{name}")
-    with pytest.raises(ValueError, match="expected one of"):
+    with pytest.raises(UsageError, match="expected one of"):
         module.get_config("no_such_variant")
 
 

@@ -120,7 +120,7 @@ def test_a_table_that_is_none_names_those_that_are(table):
 
 
 @pytest.mark.parametrize("given", [[], ["--config.seed=3"]])
-def test_a_table_without_a_config_is_refused(given):
+def test_a_table_without_a_config_is_rejected(given):
     status, _, err = dry("table.sh", "6", *given)
     assert (status, err) == (2, "error: --config=FILE is needed\n")
 
