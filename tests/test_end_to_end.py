@@ -306,6 +306,7 @@ def test_a_network_of_ones_own_is_a_start(finished, data):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        (["--config.data.data_dir="], "config.data.data_dir is empty"),
         (["--config.data.data_dir=nowhere"], "stpn prepare"),
         (
             ["--config.data.size=(40, 40)", "--config.data.dataset=hmdb51"],

@@ -71,6 +71,8 @@ def open_experiment(
     for stage in config.stages:
         parallel.check_batch(stage.batch, f"stages[{stage.name}].batch")
     parallel.check_batch(config.evaluation.batch, "evaluation.batch")
+    if not data.data_dir:
+        raise UsageError("config.data.data_dir is empty: expected a folder of records")
     data_dir = files.expand(data.data_dir)
     dataset = records.open_dataset(data_dir, data.size, prepare_command(data))
     if dataset.meta.dataset != data.dataset:

@@ -191,11 +191,11 @@ def write(
     is cut to a third.
 
     Raises:
-        UsageError: the shape or the seed cannot be, or there are other clips in `out`.
+        UsageError: the shape cannot be, or there are other clips in `out`.
     """
     out = epath.Path(out)
     clips = clips_of(seed, train, test, shape)
-    _check(out, clips, seed, shape)
+    _check(out, clips, shape)
     for folder in {(out / clip.path).parent for clip in clips}:
         folder.mkdir(parents=True, exist_ok=True)
     groups = [f"{label},{GROUPS[label[0]][0]}\n" for label in CLASSES]
@@ -219,17 +219,14 @@ def _write_clip(out: str, clip: Clip) -> None:
     (epath.Path(out) / clip.path).write_bytes(encode(frames))
 
 
-def _check(out: epath.Path, clips: list[Clip], seed: int, shape: sprites.Shape) -> None:
+def _check(out: epath.Path, clips: list[Clip], shape: sprites.Shape) -> None:
     if shape.size < 32 or shape.size % 2 or shape.frames < 4:
         raise errors.UsageError(
             f"--size={shape.size} --frames={shape.frames}: expected an even size of 32 "
             "or more and 4 or more frames"
         )
-    if not clips or seed < 0:
-        raise errors.UsageError(
-            f"--seed={seed} with {len(clips)} clips: expected a seed of 0 or more and "
-            "at least one clip a class (--train, --test)"
-        )
+    if not clips:
+        raise errors.UsageError("0 clips: expected one a class (--train, --test)")
     wanted = {os.fspath(out / clip.path) for clip in clips}
     found = (path for s in ("train", "test") for path in sorted((out / s).glob("*/*")))
     if foreign := next((path for path in found if os.fspath(path) not in wanted), None):
