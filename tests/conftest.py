@@ -3,10 +3,15 @@
 import os
 import pathlib
 import subprocess
+import tempfile
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # Threads of OpenMP that wait would take the cores of the other tests.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# Pytest's workers and the processes that tests start share what they compile.
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    COMPILED = tempfile.TemporaryDirectory(prefix="stpn_jax_tests_")
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = COMPILED.name
 
 import jaxtyping
 import pytest

@@ -1,6 +1,8 @@
 """The commands of the README on a shrunken demo, killed and resumed on the way."""
 
+import contextlib
 import csv
+import io
 import json
 import os
 import pathlib
@@ -9,13 +11,16 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 
 import jax
 import numpy as np
 import pytest
 
-from stpn_jax import main
+from stpn_jax import main, predict
+from stpn_jax.experiment import report_attempt
+from stpn_jax.models import backbones
+from stpn_jax.prepare import command as prepare
+from stpn_jax.synthetic import videos as synthetic
 from stpn_jax.train import checkpoint
 from stpn_jax.utils import errors
 from studies import __main__ as studies
@@ -24,12 +29,12 @@ from tests.reference import bucket
 pytestmark = pytest.mark.slow
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-# The processes share what they compile, however little.
-COMPILED = tempfile.TemporaryDirectory(prefix="stpn_jax_tests_")
-ENVIRONMENT = os.environ | {
-    "JAX_COMPILATION_CACHE_DIR": COMPILED.name,
-    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+# Compiling takes most of the time here: it is done quickly, once for all processes.
+COMPILATION = {
+    "jax_persistent_cache_min_compile_time_secs": 0.0,
+    "jax_disable_most_optimizations": True,
 }
+ENVIRONMENT = os.environ | {k.upper(): str(value) for k, value in COMPILATION.items()}
 STAGES = ("spatial", "temporal", "pyramid")
 SHORT = [
     "--config.data.size=(40, 40)",
@@ -51,21 +56,63 @@ SHORT = [
 ]
 
 
-def run(module, *arguments, check=True, cwd=ROOT, env=None):
-    module = module if module == "studies" else f"stpn_jax.{module}"
-    command = [sys.executable, "-m", module, *map(str, arguments)]
+COMMANDS = {
+    "main": main.main,
+    "predict": predict.main,
+    "prepare": prepare.main,
+    "synthetic": synthetic.main,
+    "studies": lambda given: errors.guard(lambda: studies.main(given)),
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quickly_compiled():
+    """In this process as in those that it starts, which must agree to the bit."""
+    before = {name: jax.config.values[name] for name in COMPILATION}
+    jax.clear_caches()
+    for name, value in COMPILATION.items():
+        jax.config.update(name, value)
+    yield
+    for name, value in before.items():
+        jax.config.update(name, value)
+    jax.clear_caches()
+
+
+def run(module, *arguments, check=True):
+    """What `python -m` does, in this process."""
+    out, err = io.StringIO(), io.StringIO()
+    command = [module, *map(str, arguments)]
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        status = COMMANDS[module](command[1:])
+    done = subprocess.CompletedProcess(command, status, out.getvalue(), err.getvalue())
+    return checked(done) if check else done
+
+
+def start(module, *arguments, env=None, check=True):
+    """The same in a process of its own."""
+    command = [sys.executable, "-m", f"stpn_jax.{module}", *map(str, arguments)]
     done = subprocess.run(
         command,
-        cwd=cwd,
+        cwd=ROOT,
         env=ENVIRONMENT | (env or {}),
         capture_output=True,
         text=True,
         timeout=600,
         check=False,
     )
-    if check and done.returncode:
-        pytest.fail(f"{command} exited with {done.returncode}:\n{done.stderr[-3000:]}")
+    return checked(done) if check else done
+
+
+def checked(done):
+    if done.returncode:
+        pytest.fail(f"{done.args} gave {done.returncode}:\n{done.stderr[-3000:]}")
     return done
+
+
+@pytest.fixture
+def no_report(monkeypatch):
+    """The page takes half of a run's time: two tests look at it."""
+    monkeypatch.setattr(report_attempt, "attempt", lambda *_: None)
 
 
 def train(data, workdir, *more, config="configs/demo.py"):
@@ -82,7 +129,7 @@ def train(data, workdir, *more, config="configs/demo.py"):
 @pytest.fixture(scope="module")
 def videos(tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo") / "videos"
-    run("synthetic", folder, "--seed=3", "--train=3", "--test=1", "--frames=24")
+    run("synthetic", folder, "--seed=3", "--train=2", "--test=1", "--frames=24")
     return folder
 
 
@@ -91,7 +138,7 @@ def data(videos):
     folder = videos.parent / "data"
     run(
         "prepare", "--dataset=folder", f"--videos={videos}", f"--data_dir={folder}",
-        "--size=40x40", "--workers=2",
+        "--size=40x40", "--workers=1",
     )  # fmt: skip
     return folder
 
@@ -105,7 +152,7 @@ def finished(data):
 
 def test_training_says_what_it_does_and_writes_its_files(finished):
     workdir, printed = finished
-    assert "13 classes, 26 training, 13 validation, 13 test videos" in printed
+    assert "13 classes, 13 training, 13 validation, 13 test videos" in printed
     assert "of training" in printed and "GB of memory" in printed
     assert "  pyramid/metrics.jsonl" in printed
     for stage in STAGES:
@@ -131,12 +178,13 @@ def test_finished_run_started_again_writes_what_is_missing_alone(finished, data)
     text = page.read_text()
     page.unlink()
     before = (workdir / "results.json").stat().st_mtime_ns
-    done = run(*train(data, workdir))
+    done = start(*train(data, workdir))
     assert done.stdout.count("finished before") == 3
     assert (workdir / "results.json").stat().st_mtime_ns == before
     assert page.read_text() == text
 
 
+@pytest.mark.usefixtures("no_report")
 def test_run_killed_in_each_stage_ends_with_the_same_parameters(finished, data):
     reference, _ = finished
     workdir = data.parent / "killed"
@@ -153,12 +201,13 @@ def test_run_killed_in_each_stage_ends_with_the_same_parameters(finished, data):
     assert results[0] == results[1]
 
 
+@pytest.mark.usefixtures("no_report")
 def test_run_on_a_disk_that_fills_resumes_when_there_is_room(
     finished, data, small_disk
 ):
     reference, _ = finished
     workdir = small_disk(2000) / "run"
-    done = run(*train(data, workdir), check=False)
+    done = start(*train(data, workdir), check=False)
     assert done.returncode == 2
     assert f"the disk of {workdir} is full; the last whole checkpoint is kept" in (
         done.stderr
@@ -175,23 +224,24 @@ def test_a_workdir_in_a_bucket_is_like_one_on_a_disk(finished, data, tmp_path):
     pytest.importorskip("gcsfs")
     pytest.importorskip("gcp_storage_emulator")
     reference, _ = finished
+    names = ("results.json", "scores.npz", "pyramid/metrics.jsonl")
     with bucket.served() as env:
-        done = run(*train(data, "gs://bucket/runs/a"), env=env)
+        done = start(*train(data, "gs://bucket/runs/a"), env=env)
         assert "  pyramid/checkpoints/6" in done.stdout
-        done = run(*train(data, "gs://bucket/runs/a"), env=env)
+        assert "  report/index.html" in done.stdout
+        done = start(*train(data, "gs://bucket/runs/a"), env=env)
         assert done.stdout.count("finished before") == 3
         where = f"--out={tmp_path / 'artifact'}"
-        run(*train(data, "gs://bucket/runs/a", "--mode=export", where), env=env)
-        download = "from etils import epath; import sys; "
-        download += "epath.Path(sys.argv[1]).copy(sys.argv[2], overwrite=True)"
-        for name in ("results.json", "scores.npz", "pyramid/metrics.jsonl"):
-            mine = tmp_path / pathlib.Path(name).name
-            names = [f"gs://bucket/runs/a/{name}", mine]
-            subprocess.run(
-                [sys.executable, "-c", download, *names], env=env, check=True
-            )
-            if name.endswith(".json"):
-                assert mine.read_text() == (reference / name).read_text()
+        start(*train(data, "gs://bucket/runs/a", "--mode=export", where), env=env)
+        download = "from etils import epath; import sys; folder, *names = sys.argv[1:]"
+        download += "\nfor name in names: path = epath.Path('gs://bucket/runs/a', name)"
+        download += "; path.copy(epath.Path(folder, path.name), overwrite=True)"
+        subprocess.run(
+            [sys.executable, "-c", download, tmp_path, *names], env=env, check=True
+        )
+    results = [folder / "results.json" for folder in (reference, tmp_path)]
+    assert results[0].read_text() == results[1].read_text()
+    assert (tmp_path / "metrics.jsonl").exists()
     assert not (ROOT / "gs:").exists()
     scores = [np.load(folder / "scores.npz") for folder in (reference, tmp_path)]
     for row in scores[0]:
@@ -293,6 +343,7 @@ def test_exported_artifact_predicts(artifact, data, videos):
     assert list(out.glob("*.png"))
 
 
+@pytest.mark.usefixtures("no_report")
 def test_a_network_of_ones_own_is_a_start(finished, data):
     workdir, _ = finished
     again = data.parent / "from-own"
@@ -398,6 +449,7 @@ def test_a_table_rejects_a_config_that_ignores_its_rows(tmp_path, capsys):
         assert message in last_line(capsys.readouterr())
 
 
+@pytest.mark.usefixtures("no_report")
 def test_shared_streams_keep_the_scores_of_their_last_step_only(finished, data):
     shared = data.parent / "shared-streams"
     short = [one for one in SHORT if "stages.pyramid" not in one]
@@ -438,7 +490,11 @@ def test_other_videos_of_the_same_names_are_not_the_same_data(finished, data):
     assert done.returncode == 2 and "videos was" in last_line(done)
 
 
-def test_the_backbone_of_the_docs_trains_from_outside_the_package(data, tmp_path):
+@pytest.mark.usefixtures("no_report")
+def test_the_backbone_of_the_docs_trains_from_outside_the_package(
+    data, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(backbones.BACKBONES, "mine", None)  # And taken out again.
     page = (ROOT / "docs" / "weights.md").read_text()
     blocks = re.findall(r"```python\n(.*?)```", page, re.S)
     (code,) = (block for block in blocks if "BACKBONES[" in block)
@@ -452,6 +508,7 @@ def test_the_backbone_of_the_docs_trains_from_outside_the_package(data, tmp_path
     assert "backbone mine, weights none" in done.stdout
 
 
+@pytest.mark.usefixtures("no_report")
 def test_exported_streams_are_weights_and_no_steps_leave_them_as_they_are(
     finished, artifact, data
 ):

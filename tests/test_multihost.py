@@ -14,7 +14,7 @@ import time
 import jax
 import numpy as np
 import pytest
-from test_end_to_end import ENVIRONMENT, ROOT, SHORT, run
+from test_end_to_end import ENVIRONMENT, ROOT, SHORT, run, start
 
 from stpn_jax.train import checkpoint
 
@@ -31,7 +31,7 @@ def data(tmp_path_factory):
     run("synthetic", made, "--seed=3", "--train=2", "--test=1", "--frames=24")
     run(
         "prepare", "--dataset=folder", f"--videos={made}", f"--data_dir={records}",
-        "--size=40x40", "--workers=2",
+        "--size=40x40", "--workers=1",
     )  # fmt: skip
     return records
 
@@ -97,7 +97,7 @@ def variables(workdir):
 
 
 def test_two_hosts_train_as_one(data, tmp_path):
-    run("main", *arguments(data, tmp_path / "one"))
+    start("main", *arguments(data, tmp_path / "one"))
     statuses, printed = end(two(*arguments(data, tmp_path / "two")))
     assert statuses == [0, 0]
     assert "[spatial] 6/6" in printed[0]
@@ -121,7 +121,7 @@ def test_one_that_is_signalled_ends_both_at_one_step(data, tmp_path):
     assert statuses == [143, 143]
     step = checkpoint.newest_step(tmp_path / "two" / "spatial" / "checkpoints")
     assert 4 <= step < 100
-    done = run("main", *given)  # One process resumes from what two have saved.
+    done = start("main", *given)  # One process resumes from what two have saved.
     assert f"[spatial] {step + 1}/100" in done.stdout
 
 
