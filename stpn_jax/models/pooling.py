@@ -47,7 +47,9 @@ def _max_pool_forward(x: Array, side: int, stride: int, pads: Pads) -> Any:
     return y, (x, y)
 
 
-def _max_pool_backward(side: int, stride: int, pads: Pads, saved: Any, slope: Array):
+def _max_pool_backward(
+    side: int, stride: int, pads: Pads, saved: Any, slope: Array
+) -> tuple[Array]:
     """Sends each window's slope to the first of its largest entries.
 
     XLA's own form, select-and-scatter, is made for TPUs and slow elsewhere.

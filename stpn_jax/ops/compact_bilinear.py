@@ -28,6 +28,8 @@ Product = Float[Array, "n d"]
 Spectrum = Complex[Array, "n f"]
 Spectra = tuple[Spectrum, ...]
 Sketches = tuple[count_sketch.Sketch, ...]
+Empty = tuple[Float[Array, "0 _"], ...]
+"""Arrays without locations that keep the dtypes of the pathways."""
 
 
 def compact_bilinear(
@@ -66,7 +68,7 @@ def _product(locations: Locations, sketches: Sketches, width: int) -> Product:
 
 def _product_forward(
     locations: Locations, sketches: Sketches, width: int
-) -> tuple[Product, tuple[Locations, Spectra, Sketches]]:
+) -> tuple[Product, tuple[Empty, Spectra, Sketches]]:
     def forward(*locations: Array) -> tuple[Array, Spectra]:
         spectra = _spectra(locations, sketches, width)
         return _inverse(_multiply(spectra), width), spectra
@@ -76,7 +78,7 @@ def _product_forward(
 
 
 def _product_backward(
-    width: int, saved: tuple[Locations, Spectra, Sketches], slope: Product
+    width: int, saved: tuple[Empty, Spectra, Sketches], slope: Product
 ) -> tuple[Locations, None]:
     """Correlates the slope with the product of the other sketches, for each pathway.
 
