@@ -148,25 +148,16 @@ def _scatter(x: jax.Array, sketch: count_sketch.Sketch, width: int) -> jax.Array
     return jnp.zeros((len(x), width)).at[:, sketch.h].add(signed)
 
 
-def _of_parts(x: jax.Array, sketch: count_sketch.Sketch, width: int) -> jax.Array:
-    """A matrix product in bfloat16 of three parts that add up to x: still exact."""
-    matrix = count_sketch.scatter_matrix(sketch, width).astype(jnp.bfloat16)
-    parts = []
-    for _ in range(3):
-        parts.append(jax.lax.reduce_precision(x, 8, 7).astype(jnp.bfloat16))
-        x = x - parts[-1].astype(jnp.float32)
-    return jnp.dot(
-        jnp.concatenate(parts, axis=-1),
-        jnp.concatenate([matrix] * 3),
-        preferred_element_type=jnp.float32,
-    )
+def _in_float32(x: jax.Array, sketch: count_sketch.Sketch, width: int) -> jax.Array:
+    matrix = count_sketch.scatter_matrix(sketch, width)
+    return jnp.dot(x, matrix, precision=jax.lax.Precision.HIGHEST)
 
 
 FORMS = {
     "segment_sum": count_sketch._by_segment_sum,
     "scatter": _scatter,
     "matmul": count_sketch._by_matmul,
-    "matmul of 3 bfloat16": _of_parts,
+    "matmul in float32": _in_float32,
 }
 
 

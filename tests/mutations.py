@@ -86,8 +86,8 @@ MUTATIONS = {
     ),
     "sketches_in_bfloat16": Mutation(
         "ops/count_sketch.py",
-        "flat = x.reshape(-1, x.shape[-1]).astype(jnp.float32)",
-        "flat = x.reshape(-1, x.shape[-1]).astype(jnp.bfloat16).astype(jnp.float32)",
+        "flat = x.reshape(-1, x.shape[-1])\n",
+        "flat = x.reshape(-1, x.shape[-1]).astype(jnp.bfloat16)\n",
         "ops",
     ),
 }

@@ -40,7 +40,8 @@ class Fusion(nn.Module):
         if kind not in FUSIONS:
             known = ", ".join(FUSIONS)
             raise UsageError(f"fusion kind {kind!r}: expected one of {known}")
-        pathways = [x.astype(jnp.float32) for x in pathways]
+        if kind != "stcb":  # Its sketches of what is in bfloat16 take a shortcut.
+            pathways = [x.astype(jnp.float32) for x in pathways]
         fused = FUSIONS[kind](pathways, self.config.width, self.seed)
         return normalise(fused, self.config)
 
@@ -54,7 +55,7 @@ def normalise(x: Fused, config: FusionConfig) -> Fused:
     return x * (config.scale or math.sqrt(x.shape[-1]))
 
 
-def stcb(pathways: Pathways, width: int, seed: Seed) -> Fused:
+def stcb(pathways: Sequence[Float[Array, "*n _"]], width: int, seed: Seed) -> Fused:
     """Compact bilinear fusion (Algorithm 1)."""
     return CompactBilinear(width, seed, name="operator")(pathways)
 
@@ -66,7 +67,7 @@ class CompactBilinear(nn.Module):
     seed: Seed
 
     @nn.compact
-    def __call__(self, pathways: Pathways) -> Fused:
+    def __call__(self, pathways: Sequence[Float[Array, "*n _"]]) -> Fused:
         sketches = [self._sketch(i, x.shape[-1]) for i, x in enumerate(pathways)]
         return compact_bilinear.compact_bilinear(pathways, sketches, self.width)
 

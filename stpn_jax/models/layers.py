@@ -55,8 +55,15 @@ class Conv(nn.Module):
     use_bias: bool = False
     dtype: Any = jnp.float32
 
-    @nn.compact
     def __call__(self, x: Float[Array, "n y x c"]) -> Float[Array, "n y2 x2 d"]:
+        y, bias = self.apart(x)
+        return y if bias is None else (y + bias).astype(self.dtype)
+
+    @nn.compact
+    def apart(
+        self, x: Float[Array, "n y x c"]
+    ) -> tuple[Float[Array, "n y2 x2 d"], Float[Array, " d"] | None]:
+        """The product and, not added to it, the bias: a batch norm takes both."""
         inputs = 1 if self.depthwise else x.shape[-1]
         shape = (self.kernel, self.kernel, inputs, self.features)
         kernel = self.param("kernel", nn.initializers.he_normal(), shape, jnp.float32)
@@ -64,9 +71,9 @@ class Conv(nn.Module):
         y = convolve(x, kernel, self.stride, self.padding)
         y = checkpoint_name(y, CONVOLUTION)
         if not self.use_bias:
-            return y
-        bias = self.param("bias", nn.initializers.zeros, (self.features,), jnp.float32)
-        return y + bias.astype(self.dtype)
+            return y, None
+        zeros = nn.initializers.zeros
+        return y, self.param("bias", zeros, (self.features,), jnp.float32)
 
 
 class BatchNorm(nn.Module):
@@ -93,25 +100,36 @@ class BatchNorm(nn.Module):
     dtype: Any = jnp.float32
 
     @nn.compact
-    def __call__(self, x: Float[Array, "*n c"], train: bool) -> Float[Array, "*n c"]:
+    def __call__(
+        self,
+        x: Float[Array, "*n c"],
+        train: bool,
+        offset: Float[Array, " c"] | None = None,
+    ) -> Float[Array, "*n c"]:
+        """Normalises x + offset, which for batch statistics is x normalised.
+
+        So the bias of a convolution costs nothing as an offset, and its gradient, the
+        sum over all locations, is known to be zero where the statistics are trained.
+        """
         shape = (x.shape[-1],)
         zeros, ones = nn.initializers.zeros, nn.initializers.ones
         scale = self.param("scale", ones, shape, jnp.float32)
         bias = self.param("bias", zeros, shape, jnp.float32)
         running = self.variable("batch_stats", "mean", jnp.zeros, shape, jnp.float32)
         spread = self.variable("batch_stats", "var", jnp.ones, shape, jnp.float32)
-        mean, variance = running.value, spread.value
+        offset = jnp.zeros(shape) if offset is None else offset
+        mean, variance = running.value - offset, spread.value
         is_trained = self.mode == "trained" or (self.mode == "first" and self.is_first)
         if train and is_trained:
             mean, variance, count = self._statistics(x)
             if not self.is_initializing():
                 unbiased = variance * count / jnp.maximum(count - 1, 1)
-                running.value = self._track(running.value, mean)
+                running.value = self._track(running.value, mean + offset)
                 spread.value = self._track(spread.value, unbiased)
         elif train:
             scale, bias = jax.lax.stop_gradient((scale, bias))
         slope = scale * jax.lax.rsqrt(variance + self.epsilon)
-        return (x * slope + (bias - mean * slope)).astype(self.dtype)
+        return ((x - mean) * slope + bias).astype(self.dtype)
 
     def _track(self, old: Array, new: jax.Array) -> jax.Array:
         new = jax.lax.stop_gradient(new)
@@ -119,15 +137,32 @@ class BatchNorm(nn.Module):
 
     def _statistics(self, x: Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         """Mean, biased variance and sample count, shared over the replicas."""
-        axes = tuple(range(x.ndim - 1))
-        x = jnp.asarray(x, jnp.float32)
+        mean, variance = moments(x)
         count = jnp.float32(x.size // x.shape[-1])
         if self.axis_name is None or self.is_initializing():
-            mean = jnp.mean(x, axes)
-            return mean, jnp.mean(jnp.square(x - mean), axes), count
-        mean = jax.lax.pmean(jnp.mean(x, axes), self.axis_name)
-        variance = jax.lax.pmean(jnp.mean(jnp.square(x - mean), axes), self.axis_name)
-        return mean, variance, jax.lax.psum(count, self.axis_name)
+            return mean, variance, count
+        shared = jax.lax.pmean(mean, self.axis_name)
+        variance += jnp.square(mean - shared)
+        variance = jax.lax.pmean(variance, self.axis_name)
+        return shared, variance, jax.lax.psum(count, self.axis_name)
+
+
+def moments(
+    x: Float[Array, "*n c"],
+) -> tuple[Float[jax.Array, " c"], Float[jax.Array, " c"]]:
+    """Mean and biased variance of each channel in float32, from one pass over x.
+
+    What is squared are distances from a value near the mean, that of the maps' centres:
+    so digits are lost neither to a large mean nor to a small variance.
+    """
+    axes = tuple(range(x.ndim - 1))
+    middle = tuple(size // 2 for size in x.shape[1:-1])
+    near = jnp.mean(x[:, *middle], axis=0, dtype=jnp.float32)
+    near = jax.lax.stop_gradient(near)
+    distance = x - near
+    mean = jnp.mean(distance, axes)
+    variance = jnp.mean(jnp.square(distance), axes) - jnp.square(mean)
+    return near + mean, jnp.maximum(variance, 0)
 
 
 class Classifier(nn.Module):

@@ -1,11 +1,17 @@
 """Pooling with the sizes of Caffe's or of torch's layers."""
 
+import functools
+from typing import Any
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 from jaxtyping import Float
 
 from stpn_jax.arrays import Array
+
+Pads = tuple[tuple[int, int], tuple[int, int]]
 
 
 def max_pool(
@@ -28,7 +34,68 @@ def max_pool(
     pads = [(padding, padding)] * 2
     if round_up:
         pads = [_pads(size, side, stride, padding) for size in x.shape[1:3]]
+    return _max_pool(x, side, stride, (tuple(pads[0]), tuple(pads[1])))
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3))
+def _max_pool(x: Array, side: int, stride: int, pads: Pads) -> jax.Array:
     return nn.max_pool(x, (side, side), (stride, stride), pads)
+
+
+def _max_pool_forward(x: Array, side: int, stride: int, pads: Pads) -> Any:
+    y = _max_pool(x, side, stride, pads)
+    return y, (x, y)
+
+
+def _max_pool_backward(
+    side: int, stride: int, pads: Pads, saved: Any, slope: Array
+) -> tuple[Array]:
+    """Sends each window's slope to the first of its largest entries.
+
+    XLA's own form, select-and-scatter, is made for TPUs and slow elsewhere.
+    """
+
+    def plain(x: Array, y: Array, slope: Array) -> Array:
+        form = lambda x: nn.max_pool(x, (side, side), (stride, stride), pads)  # noqa: E731
+        return jax.vjp(form, x)[1](slope)[0]
+
+    shifted = functools.partial(_to_largest, side=side, stride=stride, pads=pads)
+    return (
+        jax.lax.platform_dependent(
+            *saved, slope, cpu=shifted, cuda=shifted, rocm=shifted, default=plain
+        ),
+    )
+
+
+_max_pool.defvjp(_max_pool_forward, _max_pool_backward)
+
+
+def _to_largest(
+    x: Array, y: Array, slope: Array, side: int, stride: int, pads: Pads
+) -> Array:
+    lowest = jnp.array(-jnp.inf, x.dtype)
+    padded = jax.lax.pad(x, lowest, [(0, 0, 0), *((*p, 0) for p in pads), (0, 0, 0)])
+    taps = [(i, j) for i in range(side) for j in range(side)]
+    reach = [(size - 1) * stride + 1 for size in y.shape[1:3]]
+    first = jnp.full(y.shape, len(taps), jnp.uint8)
+    for number, (i, j) in reversed(list(enumerate(taps))):
+        tap = padded[:, i : i + reach[0] : stride, j : j + reach[1] : stride]
+        first = jnp.where(tap == y, jnp.uint8(number), first)
+    # Else XLA would find the first largest again for each of the taps.
+    first = jax.lax.optimization_barrier(first)
+    zero = jnp.zeros((), slope.dtype)
+    total = jnp.zeros((), jnp.float32)
+    for number, place in enumerate(taps):
+        sent = jnp.where(first == number, slope, zero)
+        edges = [
+            (offset - before, size - offset - reached + before, stride - 1)
+            for offset, before, size, reached in zip(
+                place, (p[0] for p in pads), x.shape[1:3], reach, strict=True
+            )
+        ]
+        sent = jax.lax.pad(sent, zero, [(0, 0, 0), *edges, (0, 0, 0)])
+        total = total + sent.astype(jnp.float32)
+    return total.astype(x.dtype)
 
 
 def adaptive_average_pool(

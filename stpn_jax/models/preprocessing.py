@@ -5,7 +5,7 @@ from typing import Literal
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Shaped, UInt8
 
 from stpn_jax.arrays import Array, Batch
 
@@ -24,7 +24,7 @@ class Normalisation:
     std: tuple[float, ...]
     order: Literal["rgb", "bgr"] = "rgb"
 
-    def __call__(self, x: Float[Array, "*n c"]) -> Float[Array, "*n c"]:
+    def __call__(self, x: Shaped[Array, "*n c"]) -> Float[Array, "*n c"]:
         return (x - jnp.asarray(self.mean)) / jnp.asarray(self.std)
 
 
@@ -62,7 +62,8 @@ def _crop(
     flip: Bool[Array, "b"],
     size: int,
     resize: bool,
-) -> Float[Array, "b n c size size"]:
+) -> Shaped[Array, "b n c size size"]:
+    """The planes of the network's input, as bytes where they need no resizing."""
     flat = canvas.reshape(canvas.shape[0], -1, *canvas.shape[3:])
     if resize:
         flat = crop_resize(flat, box, flip, size)
@@ -98,15 +99,14 @@ def crop_resize(
 
 def mirror(
     canvas: UInt8[Array, "b n y x"], flip: Bool[Array, "b"]
-) -> Float[Array, "b n y x"]:
+) -> UInt8[Array, "b n y x"]:
     """Mirrors samples where `flip` is set: crop_resize where the crop is the canvas."""
-    images = canvas.astype(jnp.float32)
-    return jnp.where(flip[:, None, None, None], images[..., ::-1], images)
+    return jnp.where(flip[:, None, None, None], canvas[..., ::-1], canvas)
 
 
 def mirror_flow_values(
-    flow: Float[Array, "b n y x"], flip: Bool[Array, "b"]
-) -> Float[Array, "b n y x"]:
+    flow: Shaped[Array, "b n y x"], flip: Bool[Array, "b"]
+) -> Shaped[Array, "b n y x"]:
     """Reverses the sign of the x displacements of mirrored samples: v -> 255 - v.
 
     Of the channels of quantised flow, x is at even places and y at odd ones.

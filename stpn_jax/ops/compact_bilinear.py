@@ -28,6 +28,8 @@ Product = Float[Array, "n d"]
 Spectrum = Complex[Array, "n f"]
 Spectra = tuple[Spectrum, ...]
 Sketches = tuple[count_sketch.Sketch, ...]
+Empty = tuple[Float[Array, "0 _"], ...]
+"""Arrays without locations that keep the dtypes of the pathways."""
 
 
 def compact_bilinear(
@@ -38,7 +40,8 @@ def compact_bilinear(
     """Count sketch of the outer product of m pathways (Algorithm 1, line 13).
 
     The sketch of an outer product is the circular convolution of the sketches, which
-    the Fourier transform turns into a product. Always in float32.
+    the Fourier transform turns into a product. Always in float32, whatever the dtype of
+    the pathways.
 
     Args:
         pathways: m >= 1 arrays that agree in all axes but the last.
@@ -50,7 +53,7 @@ def compact_bilinear(
     """
     if not pathways or len(pathways) != len(sketches):
         raise ValueError(f"{len(pathways)} pathways and {len(sketches)} sketches")
-    flat = tuple(x.reshape(-1, x.shape[-1]).astype(jnp.float32) for x in pathways)
+    flat = tuple(jnp.asarray(x).reshape(-1, x.shape[-1]) for x in pathways)
     product = _product(flat, tuple(sketches), width)
     return product.reshape(*pathways[0].shape[:-1], width)
 
@@ -65,23 +68,23 @@ def _product(locations: Locations, sketches: Sketches, width: int) -> Product:
 
 def _product_forward(
     locations: Locations, sketches: Sketches, width: int
-) -> tuple[Product, tuple[Spectra, Sketches]]:
+) -> tuple[Product, tuple[Empty, Spectra, Sketches]]:
     def forward(*locations: Array) -> tuple[Array, Spectra]:
         spectra = _spectra(locations, sketches, width)
         return _inverse(_multiply(spectra), width), spectra
 
     product, spectra = _by_platform(forward, width, *locations)
-    return product, (spectra, sketches)
+    return product, (tuple(x[:0] for x in locations), spectra, sketches)
 
 
 def _product_backward(
-    width: int, saved: tuple[Spectra, Sketches], slope: Product
+    width: int, saved: tuple[Empty, Spectra, Sketches], slope: Product
 ) -> tuple[Locations, None]:
     """Correlates the slope with the product of the other sketches, for each pathway.
 
     JAX's derivative of rfft would be a complex transform of full length.
     """
-    spectra, sketches = saved
+    empty, spectra, sketches = saved
 
     def backward(slope: Array, *spectra: Array) -> Locations:
         spectrum = jnp.fft.rfft(slope)
@@ -90,7 +93,8 @@ def _product_backward(
             others = spectra[:i] + spectra[i + 1 :]
             factors = spectrum, *(jnp.conj(x) for x in others)
             sketched = _inverse(_multiply(factors), width)
-            gradients.append(count_sketch.project_back(sketched, sketch))
+            gradient = count_sketch.project_back(sketched, sketch)
+            gradients.append(gradient.astype(empty[i].dtype))
         return tuple(gradients)
 
     return _by_platform(backward, width, slope, *spectra), None

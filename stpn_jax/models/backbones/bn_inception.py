@@ -88,7 +88,8 @@ class BNInception(base.Base):
         """Convolution with bias, batch norm, ReLU; shape is width, kernel, stride."""
         conv = self.conv(name, *shape, use_bias=True)
         norm = self.norm(f"{name}_bn", is_first=name == "conv1_7x7_s2")
-        return jax.nn.relu(norm(conv(x), train))
+        y, bias = conv.apart(x)
+        return jax.nn.relu(norm(y, train, bias))
 
 
 def _pool(x: Array, kind: str, stride: int) -> Array:

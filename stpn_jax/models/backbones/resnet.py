@@ -36,8 +36,8 @@ class ResNet(base.Base):
     def __call__(
         self, x: Float[Array, "n y x c"], train: bool = False
     ) -> Float[Array, "n y2 x2 2048"]:
-        x = self.conv("conv1", 64, 7, 2, use_bias=self.stem_bias)(x)
-        x = jax.nn.relu(self.norm("bn1", is_first=True)(x, train))
+        x, bias = self.conv("conv1", 64, 7, 2, use_bias=self.stem_bias).apart(x)
+        x = jax.nn.relu(self.norm("bn1", is_first=True)(x, train, bias))
         if self.caffe:
             x = pooling.max_pool(x, 3, 2)
         else:
