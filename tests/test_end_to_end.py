@@ -111,7 +111,7 @@ def checked(done):
 
 @pytest.fixture
 def no_report(monkeypatch):
-    """The page takes half of a run's time: two tests look at it."""
+    """The page takes half of a run's time: two tests read it."""
     monkeypatch.setattr(report_attempt, "attempt", lambda *_: None)
 
 

@@ -1,13 +1,14 @@
 """Pooling with the sizes of Caffe's or of torch's layers."""
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
 from stpn_jax.arrays import Array
 
@@ -73,29 +74,35 @@ _max_pool.defvjp(_max_pool_forward, _max_pool_backward)
 def _to_largest(
     x: Array, y: Array, slope: Array, side: int, stride: int, pads: Pads
 ) -> Array:
+    taps = [(i, j) for i in range(side) for j in range(side)]
+    first = _first_largest(x, y, taps, stride, pads)
+    # Else XLA would find them again for each of the taps.
+    first = jax.lax.optimization_barrier(first)
+    total = jnp.zeros(x.shape, jnp.float32)
+    zero = jnp.zeros((), slope.dtype)
+    for number, tap in enumerate(taps):
+        sent = jnp.where(first == number, slope, zero)
+        dilation = [(0, 0, 0)] * 4
+        for axis in (1, 2):
+            low = tap[axis - 1] - pads[axis - 1][0]
+            reach = (slope.shape[axis] - 1) * stride + 1
+            dilation[axis] = low, x.shape[axis] - low - reach, stride - 1
+        total += jax.lax.pad(sent, zero, dilation).astype(jnp.float32)
+    return total.astype(x.dtype)
+
+
+def _first_largest(
+    x: Array, y: Array, taps: Sequence[tuple[int, int]], stride: int, pads: Pads
+) -> UInt8[jax.Array, "n y2 x2 c"]:
+    """For each window the number of the first tap that holds its maximum y."""
     lowest = jnp.array(-jnp.inf, x.dtype)
     padded = jax.lax.pad(x, lowest, [(0, 0, 0), *((*p, 0) for p in pads), (0, 0, 0)])
-    taps = [(i, j) for i in range(side) for j in range(side)]
-    reach = [(size - 1) * stride + 1 for size in y.shape[1:3]]
+    rows, columns = ((size - 1) * stride + 1 for size in y.shape[1:3])
     first = jnp.full(y.shape, len(taps), jnp.uint8)
     for number, (i, j) in reversed(list(enumerate(taps))):
-        tap = padded[:, i : i + reach[0] : stride, j : j + reach[1] : stride]
+        tap = padded[:, i : i + rows : stride, j : j + columns : stride]
         first = jnp.where(tap == y, jnp.uint8(number), first)
-    # Else XLA would find the first largest again for each of the taps.
-    first = jax.lax.optimization_barrier(first)
-    zero = jnp.zeros((), slope.dtype)
-    total = jnp.zeros((), jnp.float32)
-    for number, place in enumerate(taps):
-        sent = jnp.where(first == number, slope, zero)
-        edges = [
-            (offset - before, size - offset - reached + before, stride - 1)
-            for offset, before, size, reached in zip(
-                place, (p[0] for p in pads), x.shape[1:3], reach, strict=True
-            )
-        ]
-        sent = jax.lax.pad(sent, zero, [(0, 0, 0), *edges, (0, 0, 0)])
-        total = total + sent.astype(jnp.float32)
-    return total.astype(x.dtype)
+    return first
 
 
 def adaptive_average_pool(

@@ -126,12 +126,12 @@ def make_train_step(
 def _share(trees: Any, values: Int32[Array, " b"]) -> tuple[Any, ...]:
     """Means of the trees and the values [devices * b] of all replicas, in one sum.
 
-    A gathered int32 is summed as two halves of 16 bits, which float32 holds exactly.
+    A gathered int32 is summed as two numbers of 16 bits, which float32 holds exactly.
     """
     devices = jax.lax.axis_size(parallel.AXIS)
-    halves = jnp.stack([values >> 16, values & 0xFFFF]).astype(jnp.float32)  # [2 b]
+    short = jnp.stack([values >> 16, values & 0xFFFF]).astype(jnp.float32)  # [2 b]
     own = jax.lax.axis_index(parallel.AXIS) == jnp.arange(devices)
-    placed = jnp.where(own[:, None], halves[:, None], 0)  # [2 devices b]
+    placed = jnp.where(own[:, None], short[:, None], 0)  # [2 devices b]
     trees, placed = jax.lax.psum((trees, placed), parallel.AXIS)
     high, low = placed.reshape(2, -1).astype(jnp.int32)
     return *jax.tree.map(lambda x: x / devices, trees), high << 16 | low
