@@ -26,7 +26,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import IO, Any, NamedTuple
 
-from stpn_jax.utils import errors
+from stpn_jax.utils import command_line, errors
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 RESULTS, LOG = "gpu_report.jsonl", "gpu_report.log"
@@ -115,7 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     form = argparse.RawDescriptionHelpFormatter
-    parser = errors.Parser(description=__doc__, formatter_class=form)
+    parser = command_line.Parser(description=__doc__, formatter_class=form)
     add = parser.add_argument
     add("--out", type=pathlib.Path, default=pathlib.Path("runs/gpu_report"))
     add("--seconds", type=float, default=480, help="of the whole course")
