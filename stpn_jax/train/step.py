@@ -106,7 +106,7 @@ def make_train_step(
         means = {"loss": found.losses.mean(), "accuracy": found.is_right.mean()}
         wrong = jnp.where(jnp.isfinite(found.losses), -1, batch.video)
         # One sum of one dtype, which becomes few large messages.
-        gradients, batch_stats, means, wrong = _share(
+        (gradients, batch_stats, means), wrong = _share(
             (found.gradients, found.batch_stats, means), wrong
         )
         updates, opt_state = transform.update(gradients, state.opt_state, state.params)
@@ -123,8 +123,10 @@ def make_train_step(
     return train_step
 
 
-def _share(trees: Any, values: Int32[Array, " b"]) -> tuple[Any, ...]:
-    """Means of the trees and the values [devices * b] of all replicas, in one sum.
+def _share(
+    trees: Any, values: Int32[Array, " b"]
+) -> tuple[Any, Int32[jax.Array, " n"]]:
+    """Means of the trees, and the values of all replicas side by side, in one sum.
 
     A gathered int32 is summed as two numbers of 16 bits, which float32 holds exactly.
     """
@@ -134,7 +136,7 @@ def _share(trees: Any, values: Int32[Array, " b"]) -> tuple[Any, ...]:
     placed = jnp.where(own[:, None], short[:, None], 0)  # [2 devices b]
     trees, placed = jax.lax.psum((trees, placed), parallel.AXIS)
     high, low = placed.reshape(2, -1).astype(jnp.int32)
-    return *jax.tree.map(lambda x: x / devices, trees), high << 16 | low
+    return jax.tree.map(lambda x: x / devices, trees), high << 16 | low
 
 
 def _microbatches(count: int, most: int) -> int:

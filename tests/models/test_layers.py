@@ -163,6 +163,52 @@ def test_batch_norm_is_accurate_far_from_zero():
 
 
 @pytest.mark.parametrize(
+    "mean, deviation", ((0, 1), (1e3, 1e-2), (1e3, 1), (-30, 1e-3), (0, 0))
+)
+@pytest.mark.parametrize("shape", ((6, 9, 8, 5), (500, 5)))
+def test_statistics_in_one_pass_lose_no_digits(mean, deviation, shape):
+    noise = np.random.default_rng(0).normal(size=shape)
+    x = (mean + deviation * noise).astype(np.float32)
+    exact = x.astype(np.float64)
+    axes = tuple(range(len(shape) - 1))
+    found = jax.jit(layers.mean_and_variance)(x)
+    np.testing.assert_allclose(found[0], exact.mean(axes), rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(found[1], exact.var(axes), rtol=1e-5)
+
+
+@pytest.mark.parametrize("mean", (0, 30, 1e3))
+def test_statistics_of_bfloat16(mean):
+    """Their error is small beside the variance that the rounding of x adds."""
+    exact = mean + np.random.default_rng(0).normal(size=(8, 20, 20, 4))
+    x = jnp.asarray(exact, jnp.bfloat16)
+    _, variance = jax.jit(layers.mean_and_variance)(x)
+    expected = np.asarray(x, np.float64).var((0, 1, 2))
+    added = (mean / 2**8) ** 2 / 12
+    np.testing.assert_allclose(variance, expected, atol=1e-4 + added / 10)
+
+
+@pytest.mark.parametrize("mode", ("trained", "frozen"))
+def test_an_offset_is_a_bias_added_before(mode):
+    module, variables, x = _norm(mode=mode)
+    bias = np.linspace(-2, 3, 6, dtype=np.float32)
+
+    def call(x, offset):
+        return module.apply(variables, x, True, offset, mutable=["batch_stats"])
+
+    found, pull = jax.vjp(lambda bias: call(x, bias)[0], bias)
+    added, pull_added = jax.vjp(lambda bias: call(x + bias, None)[0], bias)
+    np.testing.assert_allclose(found, added, rtol=1e-4, atol=1e-5)
+    for a, b in zip(
+        jax.tree.leaves(call(x, bias)[1]),
+        jax.tree.leaves(call(x + bias, None)[1]),
+        strict=True,
+    ):
+        np.testing.assert_allclose(a, b, rtol=1e-5)
+    slope = np.random.default_rng(1).normal(size=x.shape).astype(np.float32)
+    np.testing.assert_allclose(pull(slope)[0], pull_added(slope)[0], atol=1e-4)
+
+
+@pytest.mark.parametrize(
     "mode, is_first, uses_batch",
     (("frozen", True, False), ("first", False, False), ("first", True, True)),
 )

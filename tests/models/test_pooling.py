@@ -1,8 +1,10 @@
 """Pooling against Caffe's definition, window by window."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import linen as nn
 
 from stpn_jax.models import pooling
 from stpn_jax.models.backbones import bn_inception
@@ -25,6 +27,26 @@ def test_max_pool_rounds_up(size, side, stride, padding):
     x = np.random.default_rng(size).normal(size=(2, size, size, 3)).astype(np.float32)
     found = pooling.max_pool(x, side, stride, padding)
     np.testing.assert_array_equal(found, _caffe_max(x, side, stride, padding))
+
+
+@pytest.mark.parametrize("dtype", ("float32", "bfloat16"))
+@pytest.mark.parametrize("side, stride, padding", ((3, 2, 0), (3, 1, 1), (2, 2, 1)))
+def test_max_pool_sends_a_slope_to_the_first_of_the_largest(
+    side, stride, padding, dtype
+):
+    """XLA's select-and-scatter does; whole numbers make ties, and sums exact."""
+    rng = np.random.default_rng(0)
+    x = jnp.asarray(rng.integers(0, 4, (2, 8, 9, 3)), dtype)
+    pads = [pooling._pads(size, side, stride, padding) for size in x.shape[1:3]]
+    plain = lambda x: nn.max_pool(x, (side, side), (stride, stride), pads)  # noqa: E731
+    ours = lambda x: pooling.max_pool(x, side, stride, padding)  # noqa: E731
+    expected, pull = jax.vjp(plain, x)
+    found, pull_ours = jax.vjp(ours, x)
+    slope = jnp.asarray(rng.integers(-9, 9, found.shape), dtype)
+    np.testing.assert_array_equal(found, expected)
+    (gradient,) = pull_ours(slope)
+    assert gradient.dtype == dtype
+    np.testing.assert_array_equal(gradient, pull(slope)[0])
 
 
 def test_average_pool_counts_the_padding():

@@ -139,6 +139,15 @@ def test_bfloat16_inputs_are_computed_in_float32():
     assert result.dtype == jnp.float32
     np.testing.assert_allclose(result, expected, atol=1e-5 * np.abs(expected).max())
 
+    def total(x, y):
+        return compact_bilinear.compact_bilinear([x, y], sketches, 64).sum()
+
+    gradients = jax.grad(total, (0, 1))(*rounded)
+    whole = jax.grad(total, (0, 1))(*(x.astype(jnp.float32) for x in rounded))
+    for gradient, one in zip(gradients, whole, strict=True):
+        assert gradient.dtype == jnp.bfloat16
+        np.testing.assert_array_equal(gradient, one.astype(jnp.bfloat16))
+
 
 def test_zero_input_gives_zero_and_finite_gradients():
     sketches = sample(2, 8, 16)

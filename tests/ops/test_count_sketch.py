@@ -19,6 +19,15 @@ def test_both_forms_equal_the_oracle(form, channels, width):
     np.testing.assert_allclose(form(vectors, sketch, width), expected, atol=1e-5)
 
 
+def test_a_product_in_bfloat16_keeps_all_digits():
+    """One input per column: what comes out is what went in, times its sign."""
+    sketch = count_sketch.Sketch(np.arange(64), np.ones(64, np.int8))
+    rng = np.random.default_rng(0)
+    x = (rng.normal(size=(50, 64)) * 10.0 ** rng.integers(-20, 20, 64)).astype("f4")
+    found = jax.jit(count_sketch._by_matmul, static_argnums=2)(x, sketch, 64)
+    np.testing.assert_array_equal(found, x)
+
+
 def test_scatter_matrix_has_one_sign_per_input():
     sketch = count_sketch.sample((3,), 50, 16)
     matrix = np.asarray(count_sketch.scatter_matrix(sketch, 16))

@@ -6,8 +6,12 @@ import socket
 import subprocess
 import sys
 
+import jax
 import numpy as np
 import pytest
+
+from stpn_jax import parallel
+from stpn_jax.train import step
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 VARIANTS = [
@@ -63,6 +67,17 @@ def check(found, expected, variant="", other=None):
     flat = np.concatenate([difference.ravel() for difference in differences])
     assert np.quantile(flat, 0.999) < 1e-5
     assert flat.max() < 1e-2
+
+
+def test_replicas_share_means_and_whole_numbers():
+    """float32 would round video 16777217, and a sum of several dtypes is several."""
+    values = np.array([[-1, 2**24 + 1], [2**31 - 1, 0], [65535, 65536]], np.int32)
+    trees = {"loss": np.float32([1, 2, 6])}
+    share = jax.vmap(step._share, axis_name=parallel.AXIS)
+    found, gathered = share(trees, values)
+    np.testing.assert_array_equal(found["loss"], np.float32([3, 3, 3]))
+    assert gathered.dtype == np.int32
+    np.testing.assert_array_equal(gathered, [values.ravel()] * 3)
 
 
 @pytest.fixture(scope="module")
