@@ -136,9 +136,11 @@ def videos(tmp_path_factory):
 @pytest.fixture(scope="module")
 def data(videos):
     folder = videos.parent / "data"
-    run(
+    # Optical flow computes for longer than it compiles.
+    optimised = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "False"}
+    start(
         "prepare", "--dataset=folder", f"--videos={videos}", f"--data_dir={folder}",
-        "--size=40x40", "--workers=1",
+        "--size=40x40", "--workers=2", env=optimised,
     )  # fmt: skip
     return folder
 
