@@ -48,10 +48,11 @@ class Oracle:
         self.module.load_state_dict(tensors, strict=strict, assign=True)
 
     def state(self) -> State:
-        """All tensors by name; those that a step changes are copied."""
+        """All tensors that were put, by name; those that a step changes are copied."""
         changing = dict(self.module.named_buffers())
         tensors = self.module.state_dict().items()
-        return {n: t.numpy().copy() if n in changing else t.numpy() for n, t in tensors}
+        found = {name: t.numpy() for name, t in tensors if not t.is_meta}
+        return {n: x.copy() if n in changing else x for n, x in found.items()}
 
     @torch.no_grad()
     def evaluate(self, images: np.ndarray) -> np.ndarray:
