@@ -51,6 +51,7 @@ class Case(NamedTuple):
     dtype: str
     batch: int
     side: int
+    batch_norm: str = "trained"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -212,7 +213,7 @@ def prepared(case: Case) -> tuple[Callable, steps.TrainState, Batch]:
 
 
 def network(case: Case) -> Any:
-    """The network as a config would have it, batch norm trained."""
+    """The network as a config would have it."""
     fusion = configs.FusionConfig("stcb", WIDTH, True, True, 0.0)
     model = configs.ModelConfig(
         backbone=case.backbone,
@@ -258,7 +259,7 @@ def _stage(case: Case) -> configs.StageConfig:
         weight_decay=5e-4,
         max_grad_norm=20.0,
         dropout=0.5,
-        batch_norm="trained",
+        batch_norm=case.batch_norm,  # type: ignore[arg-type]
         lr_multipliers=(),
         cached_crops=0,
         trained_on="train",

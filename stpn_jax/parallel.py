@@ -1,6 +1,6 @@
 """Devices and hosts: mapped steps, sharding, sums over hosts, preemption."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -12,13 +12,20 @@ from stpn_jax.utils.errors import UsageError
 AXIS = "data"
 
 
-def map_update(step: Callable[..., Any]) -> Callable[..., Any]:
+def map_update(
+    step: Callable[..., Any], devices: Sequence[jax.Device] | None = None
+) -> Callable[..., Any]:
     """Maps (state, batch from shard) -> (state, metrics) over the devices.
 
     The state is one plain tree outside and replicated inside; its buffers are donated.
     """
     return jax.pmap(
-        step, AXIS, in_axes=(None, 0), out_axes=(None, None), donate_argnums=0
+        step,
+        AXIS,
+        in_axes=(None, 0),
+        out_axes=(None, None),
+        donate_argnums=0,
+        devices=devices,
     )
 
 
