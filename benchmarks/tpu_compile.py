@@ -35,9 +35,9 @@ class Block(nn.Module):
 
     @nn.compact
     def __call__(self, x, train):
-        norm = lambda: nn.BatchNorm(not train, 0.9, 1e-5, dtype=self.dtype)  # noqa: E731
+        norm = lambda: nn.BatchNorm(not train, momentum=0.9, dtype=self.dtype)  # noqa: E731
         conv = lambda width, kernel, stride=1: nn.Conv(  # noqa: E731
-            width, (kernel, kernel), stride, use_bias=False, dtype=self.dtype
+            width, (kernel,) * 2, (stride,) * 2, use_bias=False, dtype=self.dtype
         )
         y = nn.relu(norm()(conv(self.width, 1)(x)))
         y = nn.relu(norm()(conv(self.width, 3, self.stride)(y)))
@@ -57,8 +57,8 @@ class ResNet50(nn.Module):
     def __call__(self, batch: Batch, keys=None, train=False):
         x = batch.rgb[:, 0].transpose(0, 2, 3, 1).astype(self.dtype)
         x = (x - jnp.array([124.0, 116, 104], self.dtype)) / 58
-        x = nn.Conv(64, (7, 7), 2, use_bias=False, dtype=self.dtype)(x)
-        x = nn.relu(nn.BatchNorm(not train, 0.9, 1e-5, dtype=self.dtype)(x))
+        x = nn.Conv(64, (7, 7), (2, 2), use_bias=False, dtype=self.dtype)(x)
+        x = nn.relu(nn.BatchNorm(not train, momentum=0.9, dtype=self.dtype)(x))
         x = nn.max_pool(x, (3, 3), (2, 2), "SAME")
         for stage, count in enumerate((3, 4, 6, 3)):
             for index in range(count):
@@ -81,13 +81,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
             options.batch_norm,
         )
         print(case, flush=True)
-        report("ours", train_step.network(case), case, devices)
+        report("ours", train_step.network(case), case, devices, options.text)
     if options.peer:
         case = train_step.Case(
             "spatial", "resnet50", options.dtype, options.batch, options.side
         )
         peer = ResNet50(train_step.CLASSES, jnp.dtype(options.dtype))
-        report("textbook ResNet-50", peer, case, devices)
+        report("textbook ResNet-50", peer, case, devices, options.text)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -100,11 +100,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--dtype", default="bfloat16")
     add("--batch", type=int, default=32, help="over all devices")
     add("--side", type=int, default=224)
+    add("--text", metavar="FILE", help="for the compiled program, readable")
     add("--peer", action="store_true", help="also the textbook ResNet-50")
     return parser.parse_args(arguments)
 
 
-def report(name: str, network: nn.Module, case: Any, devices: list) -> None:
+def report(name: str, network: nn.Module, case: Any, devices: list, text: str) -> None:
     """Prints the estimate of one network's step."""
     started = time.perf_counter()
     compiled = compile_update(network, case, devices)
@@ -112,6 +113,9 @@ def report(name: str, network: nn.Module, case: Any, devices: list) -> None:
     program = compiled_program.Program(compiled.as_text())
     kinds = compiled_program.cycles_by_kind(program)
     total = sum(kinds.values())
+    if text:
+        with open(text, "w") as file:
+            file.write(compiled.as_text())
     memory = compiled.memory_analysis()
     print(
         f"  {name}: {total / 1e6:.2f} M cycles, compiled in {seconds:.0f} s, "
