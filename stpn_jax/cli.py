@@ -28,6 +28,9 @@ COMMANDS = {
     "export": Command(_MAIN, ("--mode=export",), "a trained network as an artifact"),
     "report": Command(_MAIN, ("--mode=report",), "what a network learned, as a page"),
     "compare": Command(_MAIN, ("--mode=compare",), "test scores of several runs"),
+    "compile": Command(
+        _MAIN, ("--mode=compile",), "what training needs of a TPU that is not there"
+    ),
     "predict": Command("stpn_jax.predict", (), "classes and attention of videos"),
     "app": Command("stpn_jax.app", (), "predictions on a page in the browser"),
     "weights": Command(

@@ -29,6 +29,7 @@ _KEPT = {
     "export": "the run is kept",
     "report": "the results are kept",
     "compare": "nothing is lost",
+    "compile": "nothing is lost",
 }
 _RUN = ("config", "workdir", "streams", "coordinator", "num_processes", "process_id")
 # Modes, and the flags that they read.
@@ -66,6 +67,8 @@ def _main(arguments: Sequence[str], prog: str) -> None:
     logging.set_verbosity(logging.FATAL)  # What Orbax logs as errors, it raises.
     if options.mode == "compare":
         _compare(options)
+    elif options.mode == "compile":
+        _compile(options, overrides)
     else:
         _run(options, overrides)
 
@@ -100,6 +103,18 @@ def _compare(options: argparse.Namespace) -> None:
         print(compare.write(options.runs, out) + f"\nwritten to {out}")
 
 
+def _compile(options: argparse.Namespace, overrides: Sequence[str]) -> None:
+    from stpn_jax.experiment import compile_report  # It may not load a device.
+
+    config = config_flag.load(options.config, overrides)
+    out = files.expand(options.out or _workdir(options))
+    with errors.disk_errors(out, _KEPT["compile"]):
+        path = compile_report.write(
+            config, options.topology, options.stages, options.classes, out
+        )
+        print(f"written {path}")
+
+
 def _run(options: argparse.Namespace, overrides: Sequence[str]) -> None:
     config = config_flag.load(options.config, overrides)
     cluster.join(options.coordinator, options.num_processes, options.process_id)
@@ -108,7 +123,7 @@ def _run(options: argparse.Namespace, overrides: Sequence[str]) -> None:
     compilation_cache.enable()
     experiment = setup.open_experiment(
         config,
-        options.workdir or f"runs/{_name(options.config)}",
+        _workdir(options),
         options.init_from if options.mode == "train" else None,
         options.streams,
     )
@@ -145,11 +160,13 @@ def _written_to(
     return epath.Path(options.out or experiment.directory / default)
 
 
-def _name(config: str) -> str:
-    """A config file's name without its suffix, and the variant's."""
-    path, _, variant = config.partition(":")
+def _workdir(options: argparse.Namespace) -> str:
+    """By default a config file's name without its suffix, and the variant's."""
+    if options.workdir:
+        return str(options.workdir)
+    path, _, variant = options.config.partition(":")
     stem = pathlib.Path(path).stem
-    return f"{stem}-{variant}" if variant else stem
+    return f"runs/{stem}-{variant}" if variant else f"runs/{stem}"
 
 
 class _Join(argparse.Action):
@@ -190,6 +207,12 @@ def _parser(prog: str) -> command_line.Parser:
     add_path("--boxes", metavar="CSV", default="", help=boxes)
     runs = "workdirs to compare: the first one with each of the others"
     add("--runs", metavar="DIR", nargs="*", action=_Join, default=[], help=runs)
+    topology = "TPUs to compile for, such as v5e:2x4"
+    add("--topology", metavar="KIND:SIDES", default="v5e:2x4", help=topology)
+    stages = "to compile [all, and the exported programs]"
+    add("--stages", metavar="NAME", nargs="*", action=_Join, default=[], help=stages)
+    classes = "that are compiled for [those of the data set, or 101]"
+    add("--classes", metavar="N", type=int, help=classes)
     host = "host:port of process 0 [from the cluster]"
     add("--coordinator", metavar="ADDRESS", default="", help=host)
     count = "processes of this run [from the cluster, or 1]"

@@ -44,9 +44,12 @@ def replicate(tree: Any) -> Any:
     return jax.device_put(tree, everywhere)
 
 
-def check_batch(size: int, name: str) -> None:
-    """Raises UsageError, with sizes that fit, if devices cannot share a batch."""
-    devices = jax.device_count()
+def check_batch(size: int, name: str, devices: int = 0) -> None:
+    """Raises UsageError, with sizes that fit, if devices cannot share a batch.
+
+    By default they are those of this run.
+    """
+    devices = devices or jax.device_count()
     if size % devices:
         lower = size - size % devices
         fitting = " or ".join(str(n) for n in (lower, lower + devices) if n)

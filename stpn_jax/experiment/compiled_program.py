@@ -248,3 +248,10 @@ def module_path(op_name: str) -> tuple[str, str]:
         pass_ = "backward" if "transpose(" in inside[0] else "forward"
     kept = [x for x in parts if "jvp(" not in x and not _WRAPPERS.match(x)]
     return "/".join(kept), pass_
+
+
+def loop_factor(program: Program) -> float:
+    """Cycles with every trip of the loops, over those with one trip of each."""
+    costs = [(times, one.cycles or 0) for one, times in program.executed]
+    once = sum(cycles for _, cycles in costs)
+    return sum(times * cycles for times, cycles in costs) / once if once else 1.0

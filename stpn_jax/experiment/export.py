@@ -13,7 +13,7 @@ from flax import linen as nn
 from jaxtyping import UInt8
 
 from stpn_jax.arrays import Array, Batch, Outputs
-from stpn_jax.config import StageConfig
+from stpn_jax.config import Config, StageConfig
 from stpn_jax.experiment import checkpoint_selection, run_dir, setup
 from stpn_jax.experiment.initialize import Variables
 from stpn_jax.experiment.setup import Experiment
@@ -41,8 +41,7 @@ def export(experiment: Experiment, out: epath.PathLike) -> list[epath.Path]:
         UsageError: if it is not, or is not trained yet.
     """
     stage = experiment.config.stages[-1]
-    attends = experiment.config.model.attention_from != "none"
-    if stage.network != "pyramid" or not attends:
+    if not is_exportable(experiment.config):
         raise UsageError(
             f"stage {stage.name}: only a pyramid network with attention can be exported"
         )
@@ -58,6 +57,12 @@ def export(experiment: Experiment, out: epath.PathLike) -> list[epath.Path]:
         card=model_card(experiment, stage, variables),
         extras={SAFETENSORS: formats.encode(SAFETENSORS, own.flat(variables))},
     )
+
+
+def is_exportable(config: Config) -> bool:
+    """Whether the last stage is a pyramid with attention."""
+    attends = config.model.attention_from != "none"
+    return config.stages[-1].network == "pyramid" and attends
 
 
 def networks(experiment: Experiment, stage: StageConfig) -> dict[str, nn.Module]:

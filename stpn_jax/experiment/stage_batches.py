@@ -126,6 +126,22 @@ def maps_of(experiment: Experiment, stage: StageConfig, batch: Any) -> MapBatch:
     return found
 
 
+def batch_shapes(experiment: Experiment, stage: StageConfig, count: int) -> AnyBatch:
+    """Shapes of a training batch of so many snippets."""
+    batch = jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct((count, *x.shape[1:]), x.dtype),
+        setup.example_batch(experiment, stage),
+    )
+    if not stage.cached_crops:
+        return batch  # type: ignore[no-any-return]
+    maps = maps_of(experiment, stage, batch)
+    as_read = {  # As feature_store.Store.batch gives them.
+        name: jax.ShapeDtypeStruct(getattr(maps, name).shape, np.float32)
+        for name in ("images", "paths")
+    }
+    return dataclasses.replace(maps, **as_read)
+
+
 def bytes_of(experiment: Experiment, stage: StageConfig) -> int:
     """Bytes on disk of the feature maps of a stage's training crops; 0 for pixels."""
     if not stage.cached_crops:

@@ -1,7 +1,9 @@
 """TPUs that are not there: their devices for the compiler, and their data sheets."""
 
+import math
 import os
-from typing import NamedTuple
+import re
+from typing import Any, NamedTuple
 
 import jax
 from jax.experimental import topologies
@@ -9,34 +11,49 @@ from jax.experimental import topologies
 from stpn_jax.utils import errors
 from stpn_jax.utils.errors import UsageError
 
-EXAMPLES = "v5e:2x4, v4:2x2x1, v5p:2x2x2, v6e:2x4, v5e:16x16"
+EXAMPLES = "v5e:2x4, v5e:16x16, v4:2x2x1, v4:4x4x4, v5p:2x2x2, v6e:2x4"
+SOURCE = "https://cloud.google.com/tpu/docs/"
 
 
 class Chip(NamedTuple):
-    """A kind of TPU.
+    """A kind of TPU by its data sheet, SOURCE with its name.
 
     Attributes:
-        memory: bytes.
-        bandwidth: of the memory, bytes per second.
-        peak: operations per second in bfloat16, dense.
-        clock: cycles per second.
-        link: bytes per second to all neighbours, one way.
+        memory: GiB that the compiler lets a program use, as it says itself: less than
+            the data sheet's 32, 16, 95 and 32.
+        bandwidth: of the memory, GB/s.
+        peak: TFLOP/s in bfloat16, dense.
+        units: matrix units.
+        side: of a matrix unit.
+        link: GB/s of one port, one way.
     """
 
     memory: float
     bandwidth: float
     peak: float
-    clock: float
+    units: int
+    side: int
     link: float
 
+    @property
+    def clock(self) -> float:
+        """GHz at which the matrix units reach the peak.
 
+        v4's is 1.05 in Jouppi et al. 2023 (arXiv:2304.01433), too. Google's page on
+        v6e has said both 2 and 4 units; 2 would make it 3.5 GHz.
+        """
+        return self.peak * 1e3 / (2 * self.units * self.side**2)
+
+
+# The links: 300 GB/s over six ports (the paper on v4), 400, 1200 and 800 GB/s both ways
+# over four, six and four.
 CHIPS = {
-    "v4": Chip(32 * 2**30, 1.228e12, 275e12, 1.05e9, 300e9),
-    "v5e": Chip(16 * 2**30, 0.819e12, 197e12, 1.5e9, 200e9),
-    "v5p": Chip(95 * 2**30, 2.765e12, 459e12, 1.75e9, 600e9),
-    "v6e": Chip(32 * 2**30, 1.64e12, 918e12, 1.75e9, 400e9),
+    "v4": Chip(30.75, 1200, 275, 8, 128, 50),
+    "v5e": Chip(15.75, 819, 197, 4, 128, 50),
+    "v5p": Chip(95.74, 2765, 459, 8, 128, 100),
+    "v6e": Chip(31.25, 1600, 918, 4, 256, 100),
 }
-# What libtpu would otherwise ask the machine, and complain about.
+# So that libtpu does not ask the network what machine this is, and two may compile.
 _ENVIRONMENT = {
     "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
     "TPU_SKIP_MDS_QUERY": "1",
@@ -46,7 +63,7 @@ _ENVIRONMENT = {
 
 
 def devices(topology: str) -> list[jax.Device]:
-    """Devices of a topology such as v5e:2x4, to compile for.
+    """Devices of a topology such as v5e:2x4, to compile for; this process uses the CPU.
 
     Raises:
         UsageError: there is no such topology.
@@ -56,12 +73,31 @@ def devices(topology: str) -> list[jax.Device]:
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     jax.config.update("jax_platforms", "cpu")
-    kind = topology.partition(":")[0]
-    if kind not in CHIPS:
-        raise UsageError(f"{topology}: no such topology; such as {EXAMPLES}")
+    if not re.fullmatch(rf"({'|'.join(CHIPS)}):\d+(x\d+)+", topology):
+        raise UsageError(f"--topology={topology}: expected one such as {EXAMPLES}")
     try:
-        found = topologies.get_topology_desc(topology_name=topology, platform="tpu")
+        found = topologies.get_topology_desc(
+            topology_name=topology, platform="tpu", **_options(topology)
+        )
     except jax.errors.JaxRuntimeError as error:
         reason = str(error).splitlines()[0]
-        raise UsageError(f"{topology}: {reason}; such as {EXAMPLES}") from error
+        raise UsageError(
+            f"--topology={topology}: {reason}; expected one such as {EXAMPLES}"
+        ) from error
     return list(found.devices)
+
+
+def _options(topology: str) -> dict[str, Any]:
+    """A chip of v4 is one device; up to eight chips of v5e and v6e have one host."""
+    kind, _, sides = topology.partition(":")
+    shape = tuple(map(int, sides.split("x")))
+    if kind == "v4":
+        return {"chip_config_name": "megacore"}
+    if kind in ("v5e", "v6e") and math.prod(shape) <= 8 and len(shape) == 2:
+        return {"chips_per_host_bounds": (*shape, 1)}
+    return {}
+
+
+def kind(topology: str) -> Chip:
+    """The data sheet of a topology's chips."""
+    return CHIPS[topology.partition(":")[0]]

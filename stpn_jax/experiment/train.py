@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 from stpn_jax import parallel
 from stpn_jax.arrays import AnyBatch
@@ -91,13 +92,8 @@ def _train_stage(
     profile: bool,
 ) -> None:
     config = experiment.config
-    network = setup.build_network(experiment, stage)
     variables = initialize.initial_variables(experiment, stage)
-    transform = optimizer.make(stage, variables["params"])
-    factors = optimizer.lr_multipliers(stage.rate_rules, variables["params"])
-    update = step.make_train_step(
-        network, transform, factors, config.seed, config.run.microbatch_size
-    )
+    transform, update = make_update(experiment, stage, variables["params"])
     first = loop.resume(step.initial_state(variables, transform), checkpoints)
     loop.run(
         parallel.replicate(first),
@@ -111,6 +107,23 @@ def _train_stage(
         names=experiment.dataset.names,
         profile=profile,
     )
+
+
+def make_update(
+    experiment: Experiment, stage: StageConfig, params: Any
+) -> tuple[optax.GradientTransformation, Callable[..., Any]]:
+    """The optimizer of a stage, and the update of one replica; see step.
+
+    The parameters can be shapes.
+    """
+    config = experiment.config
+    network = setup.build_network(experiment, stage)
+    transform = optimizer.make(stage, params)
+    factors = optimizer.lr_multipliers(stage.rate_rules, params)
+    update = step.make_train_step(
+        network, transform, factors, config.seed, config.run.microbatch_size
+    )
+    return transform, update
 
 
 def make_validation(
@@ -196,12 +209,7 @@ def _describe_stage(experiment: Experiment, stage: StageConfig, size: int) -> st
 def _count(experiment: Experiment, stage: StageConfig) -> tuple[float, int, int]:
     """Operations of a forward pass, bytes of activations, bytes of parameters."""
     network = setup.build_network(experiment, stage, training=False)
-    batch = jax.tree.map(
-        lambda x: jax.ShapeDtypeStruct((stage.batch, *x.shape[1:]), x.dtype),
-        setup.example_batch(experiment, stage),
-    )
-    if stage.cached_crops:
-        batch = stage_batches.maps_of(experiment, stage, batch)
+    batch = stage_batches.batch_shapes(experiment, stage, stage.batch)
 
     def forward(variables: dict, batch: AnyBatch) -> tuple[Any, Any]:
         # The backward pass keeps about the outputs of all modules, captured here.

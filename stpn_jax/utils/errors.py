@@ -47,6 +47,7 @@ EXTRAS = {
     "h5py": "train",
     "jax": "",
     "jaxtyping": "",
+    "libtpu": "tpu",
     "matplotlib": "report",
     "ml_collections": "train",
     "numpy": "",
