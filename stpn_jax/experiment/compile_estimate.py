@@ -11,8 +11,6 @@ from typing import Any
 
 from stpn_jax.experiment import compiled_program, tpu
 
-# docs/performance.md: measured on one machine, from records of 340x256.
-SNIPPETS_PER_CORE = 130
 DEAREST = 10
 _GIB = 2**30
 
@@ -24,7 +22,6 @@ class Estimate:
     Attributes:
         bytes: of the chip's memory: arguments, outputs (what is not in donated
             arguments), temporaries, code and total.
-        fits: whether the total is within the memory that a program can use.
         operations: floating-point operations.
         traffic: bytes read from and written to memory, without padding.
         cycles: the compiler's, by kind of operation.
@@ -37,7 +34,6 @@ class Estimate:
     """
 
     bytes: dict[str, int]
-    fits: bool
     operations: float
     traffic: int
     cycles: dict[str, int]
@@ -51,23 +47,15 @@ class Estimate:
 
 def estimate(compiled: Any, chip: tpu.Chip, chips: int) -> Estimate:
     """Reads a compiled program, such as jax.jit(f).lower(x).compile() gives."""
-    memory, cost = compiled.memory_analysis(), compiled.cost_analysis() or {}
+    cost = compiled.cost_analysis() or {}
     program = compiled_program.Program(compiled.as_text())
-    sizes = {
-        "arguments": memory.argument_size_in_bytes,
-        "outputs": memory.output_size_in_bytes - memory.alias_size_in_bytes,
-        "temporaries": memory.temp_size_in_bytes,
-        "code": memory.generated_code_size_in_bytes,
-    }
-    sizes["total"] = sum(sizes.values())
     cycles = compiled_program.cycles_by_kind(program)
     # XLA counts the operations of a loop's body once.
     operations = cost.get("flops", 0.0) * compiled_program.loop_factor(program)
     traffic = sum(times * program.traffic(one) for one, times in program.executed)
     sent = collectives(program)
     return Estimate(
-        bytes=sizes,
-        fits=sizes["total"] <= chip.memory * _GIB,
+        bytes=sizes(compiled),
         operations=operations,
         traffic=traffic,
         cycles=cycles,
@@ -80,6 +68,18 @@ def estimate(compiled: Any, chip: tpu.Chip, chips: int) -> Estimate:
             sum(cycles.values()), traffic, operations, sent, chip, chips
         ),
     )
+
+
+def sizes(compiled: Any) -> dict[str, int]:
+    """Bytes of a chip's memory that a compiled program takes; see Estimate."""
+    memory = compiled.memory_analysis()
+    found = {
+        "arguments": memory.argument_size_in_bytes,
+        "outputs": memory.output_size_in_bytes - memory.alias_size_in_bytes,
+        "temporaries": memory.temp_size_in_bytes,
+        "code": memory.generated_code_size_in_bytes,
+    }
+    return found | {"total": sum(found.values())}
 
 
 def _milliseconds(

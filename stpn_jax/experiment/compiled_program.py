@@ -19,6 +19,7 @@ _BRANCHES = re.compile(r"branch_computations=\{([^}]*)\}")
 _CYCLES = re.compile(r'"estimated_cycles":"(\d+)"')
 _TRIPS = re.compile(r'"known_trip_count":\{"n":"(\d+)"')
 _NAME = re.compile(r'op_name="([^"]*)"')
+_TARGET = re.compile(r'custom_call_target="([^"]*)"')
 _ARRAY = re.compile(r"\b([a-z]+\d*[a-z0-9]*)\[([\d,]*)\](\{[^}]*\})?")
 
 # They take no time of their own.
@@ -27,6 +28,7 @@ FREE = {
     "bitcast",
     "constant",
     "copy-done",
+    "slice-done",
     "get-tuple-element",
     "parameter",
     "partition-id",
@@ -195,6 +197,7 @@ def _product(inner: Instruction, outer: Instruction) -> str:
     return "matrix product" if "dot_general" in name else "convolution"
 
 
+_SCALAR = 64  # bytes: what is smaller costs nothing, as loop counters and keys
 _SIZES = {"pred": 1, "bf16": 2, "token": 0}
 
 
@@ -223,14 +226,16 @@ def cycles_by_kind(program: Program) -> dict[str, int]:
 
 
 def uncounted(program: Program) -> dict[str, int]:
-    """How many operations run for which the compiler has no estimate, by opcode."""
+    """How many operations on arrays the compiler has no estimate for, by opcode."""
     found: collections.Counter[str] = collections.Counter()
     for one, times in program.executed:
-        if one.cycles is None:
-            found[one.opcode.removesuffix("-start")] += times
+        if one.cycles is None and size(one.shape) > _SCALAR:
+            target = _TARGET.search(one.rest)
+            found[target[1] if target else one.opcode.removesuffix("-start")] += times
     return dict(found.most_common())
 
 
+# Names of transformations and methods, among those of modules.
 _WRAPPERS = re.compile(
     r"^(jit|pmap|shard_map|checkpoint|while|body|cond|closed_call|branch_\d+_fun)\b|\."
 )
@@ -246,7 +251,7 @@ def module_path(op_name: str) -> tuple[str, str]:
     pass_ = "update"
     if inside:
         pass_ = "backward" if "transpose(" in inside[0] else "forward"
-    kept = [x for x in parts if "jvp(" not in x and not _WRAPPERS.match(x)]
+    kept = [x for x in parts if "jvp(" not in x and not _WRAPPERS.search(x)]
     return "/".join(kept), pass_
 
 

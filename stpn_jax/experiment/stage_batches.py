@@ -128,14 +128,14 @@ def maps_of(experiment: Experiment, stage: StageConfig, batch: Any) -> MapBatch:
 
 def batch_shapes(experiment: Experiment, stage: StageConfig, count: int) -> AnyBatch:
     """Shapes of a training batch of so many snippets."""
-    batch = jax.tree.map(
+    batch: Batch = jax.tree.map(
         lambda x: jax.ShapeDtypeStruct((count, *x.shape[1:]), x.dtype),
         setup.example_batch(experiment, stage),
     )
     if not stage.cached_crops:
-        return batch  # type: ignore[no-any-return]
+        return batch
     maps = maps_of(experiment, stage, batch)
-    as_read = {  # As feature_store.Store.batch gives them.
+    as_read: dict[str, Any] = {  # As feature_store.Store.batch gives them.
         name: jax.ShapeDtypeStruct(getattr(maps, name).shape, np.float32)
         for name in ("images", "paths")
     }

@@ -98,6 +98,6 @@ def _options(topology: str) -> dict[str, Any]:
     return {}
 
 
-def kind(topology: str) -> Chip:
+def chip(topology: str) -> Chip:
     """The data sheet of a topology's chips."""
     return CHIPS[topology.partition(":")[0]]
