@@ -77,8 +77,8 @@ def without_records(config: Config, classes: int | None) -> Experiment:
         flow={},
         jpeg_quality=95,
     )
-    none = np.zeros(0, np.int64)
-    dataset = records.Dataset(meta, (), none.astype(np.int32), (), (), (), none, {})
+    no, none = np.zeros(0, np.int32), np.zeros(0, np.int64)
+    dataset = records.Dataset(meta, (), no, (), (), (), no, {})
     nowhere = epath.Path("")
     return Experiment(config, nowhere, dataset, Split(none, none, none), None, nowhere)
 

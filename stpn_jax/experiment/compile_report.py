@@ -5,7 +5,6 @@ No records, weights or TPU are used.
 """
 
 import dataclasses
-import importlib.metadata
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -44,7 +43,7 @@ class Target(NamedTuple):
             "hosts": len({device.process_index for device in self.devices}),
             "chip": self.chip._asdict() | {"clock": self.chip.clock},
             "source": tpu.SOURCE + self.topology.partition(":")[0],
-            "libtpu": importlib.metadata.version("libtpu"),
+            "libtpu": tpu.compiler(),
         }
 
 

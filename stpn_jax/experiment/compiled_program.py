@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 _INSTRUCTION = re.compile(r"^ +(ROOT )?%(\S+) = (.*?) ([a-z][a-z0-9-]*)\((.*)$")
 _COMPUTATION = re.compile(r"^(ENTRY )?%(\S+) \(.*\) -> .*\{$")
-_CALLED = re.compile(r"(calls|to_apply|body|condition)=%([\w.-]+)")
+_CALLED = re.compile(r"(calls|to_apply|body|condition|\w+_computation)=%([\w.-]+)")
 _BRANCHES = re.compile(r"branch_computations=\{([^}]*)\}")
 _CYCLES = re.compile(r'"estimated_cycles":"(\d+)"')
 _TRIPS = re.compile(r'"known_trip_count":\{"n":"(\d+)"')
@@ -135,8 +135,10 @@ class Program:
                 yield from self._walk(called["body"], times * self._trips(one))
             elif one.opcode in ("call", "async-start"):
                 yield from self._walk(next(iter(called.values())), times)
-            elif one.opcode == "conditional":
-                for name in re.findall(r"%([\w.-]+)", _BRANCHES.search(one.rest)[1]):
+            elif one.opcode == "conditional":  # Any branch may run: all are counted.
+                branches = _BRANCHES.search(one.rest)
+                names = re.findall(r"%([\w.-]+)", branches[1] if branches else "")
+                for name in names or called.values():
                     yield from self._walk(name, times)
             elif one.opcode not in FREE:
                 yield Executed(one, times)

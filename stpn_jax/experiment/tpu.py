@@ -1,5 +1,6 @@
 """TPUs that are not there: their devices for the compiler, and their data sheets."""
 
+import importlib.metadata
 import math
 import os
 import re
@@ -69,12 +70,12 @@ def devices(topology: str) -> list[jax.Device]:
         UsageError: there is no such topology.
         ModuleNotFoundError: the extra with the compiler is not installed.
     """
+    if not re.fullmatch(rf"({'|'.join(CHIPS)}):\d+(x\d+)+", topology):
+        raise UsageError(f"--topology={topology}: expected one such as {EXAMPLES}")
     errors.require("libtpu")
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     jax.config.update("jax_platforms", "cpu")
-    if not re.fullmatch(rf"({'|'.join(CHIPS)}):\d+(x\d+)+", topology):
-        raise UsageError(f"--topology={topology}: expected one such as {EXAMPLES}")
     try:
         found = topologies.get_topology_desc(
             topology_name=topology, platform="tpu", **_options(topology)
@@ -85,6 +86,11 @@ def devices(topology: str) -> list[jax.Device]:
             f"--topology={topology}: {reason}; expected one such as {EXAMPLES}"
         ) from error
     return list(found.devices)
+
+
+def compiler() -> str:
+    """The version of the library that compiles."""
+    return importlib.metadata.version("libtpu")
 
 
 def _options(topology: str) -> dict[str, Any]:
