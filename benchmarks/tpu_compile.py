@@ -3,25 +3,24 @@
     python -m benchmarks.tpu_compile --topology=v5e:2x4 --batch=32 --network=pyramid \
         --backbones bn_inception resnet50 --batch_norm=trained
 
-It prints the compiler's estimate of a step's cycles by kind of operation: ours, the
-peer's (with --peer; an image network of nn.Conv and nn.BatchNorm, with the same
-optimizer and the same input), and the floor. It needs the extra `tpu` and no TPU.
+It prints the compiler's estimate of a step: ours, and with --peer an image network of
+nn.Conv and nn.BatchNorm with the same optimizer and the same input. The floor is that of
+benchmarks.train_step. It needs the extra `tpu` and no TPU.
 """
 
 import argparse
-import time
-from collections.abc import Callable, Sequence
+import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import optax
 from flax import linen as nn
 
 from benchmarks import train_step
 from stpn_jax import parallel
 from stpn_jax.arrays import Batch, Outputs
-from stpn_jax.experiment import compiled_program, tpu
+from stpn_jax.experiment import compile_estimate, compile_jobs, tpu
 from stpn_jax.train import optimizer
 from stpn_jax.train import step as steps
 
@@ -70,7 +69,7 @@ class ResNet50(nn.Module):
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = _parse(arguments)
-    devices = tpu.devices(options.topology)
+    devices, chip = tpu.devices(options.topology), tpu.chip(options.topology)
     for backbone in options.backbones:
         case = train_step.Case(
             options.network,
@@ -80,83 +79,77 @@ def main(arguments: Sequence[str] | None = None) -> None:
             options.side,
             options.batch_norm,
         )
-        print(case, flush=True)
-        report("ours", train_step.network(case), case, devices, options.text)
+        share = case._replace(batch=case.batch // len(devices))
+        floor = train_step.roofline(share, chip.peak * 1e12, chip.bandwidth * 1e9)
+        print(f"{case}: floor {1e3 * floor:.2f} ms", flush=True)
+        report("ours", train_step.network(case), case, devices, options)
     if options.peer:
         case = train_step.Case(
             "spatial", "resnet50", options.dtype, options.batch, options.side
         )
         peer = ResNet50(train_step.CLASSES, jnp.dtype(options.dtype))
-        report("textbook ResNet-50", peer, case, devices, options.text)
+        report("textbook ResNet-50", peer, case, devices, options)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
-    add("--topology", default="v5e:2x4")
+    add("--topology", default="v5e:2x4", help=tpu.EXAMPLES)
     add("--network", default="spatial", choices=["pyramid", "spatial", "temporal"])
     add("--backbones", nargs="*", default=["resnet50"])
     add("--batch_norm", default="trained", choices=["first", "trained", "frozen"])
     add("--dtype", default="bfloat16")
-    add("--batch", type=int, default=32, help="over all devices")
+    add("--batch", type=int, default=32, help="over all chips")
     add("--side", type=int, default=224)
-    add("--text", metavar="FILE", help="for the compiled program, readable")
     add("--peer", action="store_true", help="also the textbook ResNet-50")
+    add("--text", metavar="FOLDER", help="for the compiled programs, readable")
     return parser.parse_args(arguments)
 
 
-def report(name: str, network: nn.Module, case: Any, devices: list, text: str) -> None:
+def report(
+    name: str,
+    network: nn.Module,
+    case: train_step.Case,
+    devices: list[jax.Device],
+    options: argparse.Namespace,
+) -> None:
     """Prints the estimate of one network's step."""
-    started = time.perf_counter()
-    compiled = compile_update(network, case, devices)
-    seconds = time.perf_counter() - started
-    program = compiled_program.Program(compiled.as_text())
-    kinds = compiled_program.cycles_by_kind(program)
-    total = sum(kinds.values())
-    if text:
-        with open(text, "w") as file:
-            file.write(compiled.as_text())
-    memory = compiled.memory_analysis()
-    print(
-        f"  {name}: {total / 1e6:.2f} M cycles, compiled in {seconds:.0f} s, "
-        f"{memory.temp_size_in_bytes / 1e9:.2f} GB of temporaries"
-    )
-    for kind, cycles in kinds.items():
-        print(f"    {kind:20s}{cycles / 1e6:8.2f} M {100 * cycles / total:5.1f} %")
-    print(f"    without an estimate: {compiled_program.uncounted(program)}", flush=True)
-    dearest = sorted(
-        (x for x in program.executed if x.instruction.cycles),
-        key=lambda x: -x.times * x.instruction.cycles,
-    )
-    for one, times in dearest[:10]:
-        path, direction = compiled_program.module_path(one.op_name)
-        cycles = times * one.cycles / 1e6
-        print(f"    {cycles:8.3f} M  {program.kind(one)}, {path}, {direction}")
+    job = update(name, network, case, devices)
+    compiled, seconds = compile_jobs.compiled(job)
+    chip = tpu.chip(options.topology)
+    found = compile_estimate.estimate(compiled, chip, len(devices))
+    print(f"{name}: {sum(found.cycles.values()) / 1e6:.2f} M cycles", end="")
+    print(f", {found.fused / 1e6:.2f} M in fusions; compiled in {seconds:.0f} s")
+    print("\n".join(f"  {x}" for x in compile_estimate.lines(found, chip)), flush=True)
+    if options.text:
+        folder = pathlib.Path(options.text)
+        folder.mkdir(parents=True, exist_ok=True)
+        file = f"{name}-{case.network}-{case.backbone}-{case.batch_norm}.txt"
+        (folder / file.replace(" ", "_")).write_text(compiled.as_text())
 
 
-def compile_update(network: nn.Module, case: Any, devices: list) -> Any:
-    """The mapped update of a network of this case, compiled for the devices."""
+def update(
+    name: str, network: nn.Module, case: train_step.Case, devices: list[jax.Device]
+) -> compile_jobs.Job:
+    """The update of a network, as training maps it."""
     stage = train_step._stage(case)
     batch = jax.eval_shape(lambda: train_step.made(case._replace(batch=1)))
-
-    def variables() -> dict[str, Any]:
-        made = network.init(jax.random.key(0), batch_of(batch, 1))
-        return {"batch_stats": {}, "sketches": {}} | dict(made)
-
-    def batch_of(shapes: Batch, count: int) -> Batch:
-        return jax.tree.map(lambda x: jnp.zeros((count, *x.shape[1:]), x.dtype), shapes)
-
-    shapes = jax.eval_shape(variables)
-    transform: optax.GradientTransformation = optimizer.make(stage, shapes["params"])
-    factors = optimizer.lr_multipliers((), shapes["params"])
-    update: Callable = steps.make_train_step(network, transform, factors, 0)
-    state = jax.eval_shape(lambda v: steps.initial_state(v, transform), shapes)
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    variables = {"batch_stats": {}, "sketches": {}}
+    variables |= jax.eval_shape(network.init, key, batch)
+    transform = optimizer.make(stage, variables["params"])
+    factors = optimizer.lr_multipliers((), variables["params"])
+    step = steps.make_train_step(network, transform, factors, 0)
+    state = jax.eval_shape(lambda v: steps.initial_state(v, transform), variables)
     share = case.batch // len(devices)
     given = jax.tree.map(
         lambda x: jax.ShapeDtypeStruct((len(devices), share, *x.shape[1:]), x.dtype),
         batch,
     )
-    return parallel.map_update(update, devices).lower(state, given).compile()
+    mapped = parallel.map_update(step, devices)
+    return compile_jobs.Job(
+        name, name, lambda: mapped.lower(state, given), len(devices), given
+    )
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 #
 #   bash launch/tpu_pod.sh [--dry_run] COMMAND NAME ZONE [ARGUMENT...]
 #
+#   check   NAME ZONE TYPE FLAG...     stpn_jax.main --mode=compile here, for that type
 #   create  NAME ZONE TYPE [RUNTIME]   such as v5litepod-16 v2-alpha-tpuv5-lite
 #   install NAME ZONE                  this folder to every host, with its environment
 #   data    NAME ZONE gs://...         records to every host, into data/
@@ -26,9 +27,40 @@ on_all() {
   run "${tpu[@]}" ssh "$name" --zone="$zone" --worker=all --command="$1"
 }
 
+# The chips of an accelerator type, in the compiler's words; v4 and v5p count two cores.
+topology() {
+  local kind=${1%-*} count=${1##*-}
+  case $kind in v4 | v5p) count=$((count / 2)) ;; v5litepod) kind=v5e ;; esac
+  case $kind-$count in
+    v[56]e-1) echo "$kind:1x1" ;;
+    v[56]e-4) echo "$kind:2x2" ;;
+    v[56]e-8) echo "$kind:2x4" ;;
+    v[56]e-16) echo "$kind:4x4" ;;
+    v[56]e-32) echo "$kind:4x8" ;;
+    v[56]e-64) echo "$kind:8x8" ;;
+    v[56]e-128) echo "$kind:8x16" ;;
+    v[56]e-256) echo "$kind:16x16" ;;
+    v4-4 | v5p-4) echo "$kind:2x2x1" ;;
+    v4-8 | v5p-8) echo "$kind:2x2x2" ;;
+    v4-16 | v5p-16) echo "$kind:2x2x4" ;;
+    v4-32 | v5p-32) echo "$kind:2x4x4" ;;
+    v4-64 | v5p-64) echo "$kind:4x4x4" ;;
+    v4-128 | v5p-128) echo "$kind:4x4x8" ;;
+    *) die "$1: no topology is known for it; give stpn compile one by --topology" ;;
+  esac
+}
+
 case $command in
+  check)
+    [ $# -ge 2 ] || die "check needs the type and the flags of stpn_jax.main"
+    chips=$(topology "$1") || exit
+    shift
+    [ -n "$DRY_RUN" ] || set_up train tpu
+    run python -m stpn_jax.main --mode=compile --topology="$chips" "$@"
+    ;;
   create)
     [ $# -ge 1 ] || die "create needs the type, such as v5litepod-16"
+    say "before it costs: bash launch/tpu_pod.sh check $name $zone $1 --config=..." >&2
     run "${tpu[@]}" create "$name" --zone="$zone" --accelerator-type="$1" \
       --version="${2:-v2-alpha-tpuv5-lite}"
     ;;
@@ -59,6 +91,6 @@ case $command in
     run "${tpu[@]}" delete "$name" --zone="$zone"
     ;;
   *)
-    die "unknown command '$command': create, install, data, run, tail, stop or delete"
+    die "unknown command '$command': check, create, install, data, run, tail, stop or delete"
     ;;
 esac

@@ -214,6 +214,22 @@ def test_tpu_pod(command, expected):
     assert expected in out
 
 
+@pytest.mark.parametrize(
+    ("kind", "topology"),
+    [("v5litepod-16", "v5e:4x4"), ("v6e-8", "v6e:2x4"), ("v4-128", "v4:4x4x4")],
+)
+def test_a_tpu_pod_is_checked_before_it_is_created(kind, topology):
+    flags = ["--config=configs/ucf101.py", "--stages=pyramid"]
+    status, out, _ = dry("tpu_pod.sh", "check", "pod", "z", kind, *flags)
+    assert status == 0
+    mode = ["--mode=compile", f"--topology={topology}"]
+    assert shlex.split(out) == ["python", "-m", "stpn_jax.main", *mode, *flags]
+    status, _, err = dry("tpu_pod.sh", "check", "pod", "z", "v9-3", *flags)
+    assert status == 2 and "v9-3: no topology is known" in err
+    _, _, err = dry("tpu_pod.sh", "create", "pod", "z", kind)
+    assert f"check pod z {kind}" in err
+
+
 def test_a_tpu_pod_runs_what_is_given():
     given = ["--config=configs/ucf101.py", "--workdir=gs://b/my run"]
     _, out, _ = dry("tpu_pod.sh", "run", "pod", "z", *given)

@@ -25,6 +25,7 @@ class Estimate:
         operations: floating-point operations.
         traffic: bytes read from and written to memory, without padding.
         cycles: the compiler's, by kind of operation.
+        fused: those of fusions; the others pad, copy and slice for the most part.
         dearest: operations with most cycles.
         uncounted: how many operations have no cycles, by opcode.
         unknown_loops: loops counted once, since their number of trips is not known.
@@ -37,6 +38,7 @@ class Estimate:
     operations: float
     traffic: int
     cycles: dict[str, int]
+    fused: int
     dearest: list[dict[str, Any]]
     uncounted: dict[str, int]
     unknown_loops: int
@@ -59,6 +61,11 @@ def estimate(compiled: Any, chip: tpu.Chip, chips: int) -> Estimate:
         operations=operations,
         traffic=traffic,
         cycles=cycles,
+        fused=sum(
+            times * (one.cycles or 0)
+            for one, times in program.executed
+            if one.opcode == "fusion"
+        ),
         dearest=dearest(program),
         uncounted=compiled_program.uncounted(program),
         unknown_loops=program.unknown_loops,
