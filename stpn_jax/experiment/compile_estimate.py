@@ -149,7 +149,7 @@ def lines(found: Estimate, chip: tpu.Chip) -> list[str]:
         f"{times['step']:.2f} ms = the longest of cycles {times['cycles']:.2f}, memory "
         f"{times['traffic']:.2f} and operations {times['operations']:.2f}, then "
         f"all-reduces {times['all-reduce']:.2f}",
-        f"{total / 1e6:.2f} M cycles: {kinds}",
+        f"{total / 1e6:.2f} M cycles ({found.fused / 1e6:.2f} in fusions): {kinds}",
         f"{found.operations / 1e9:.1f} GFLOP, {found.traffic / 1e9:.2f} GB read and "
         "written",
     ]
