@@ -154,7 +154,8 @@ def _largest(
     except DoesNotFitError:
         return None
     before, after = result["bytes"], compile_estimate.sizes(program)
-    grown = sum(after[x] - before[x] for x in ("arguments", "outputs", "temporaries"))
+    parts = ("arguments", "outputs", "temporaries")
+    grown = sum(max(0, after[name] - before[name]) for name in parts)
     free = target.chip.memory * 2**30 - before["total"]
     return share + int(share * free / grown)
 
