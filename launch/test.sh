@@ -25,6 +25,23 @@ install_oracles() {
   fi
 }
 
+# The TPU's compiler, for its test alone: in the environment it would make every process
+# that starts JAX on a machine without a TPU print warnings.
+install_libtpu() {
+  local wanted
+  wanted=$("$VENV/bin/python" -c 'import importlib.metadata as m
+print(next(x.split(";")[0] for x in m.requires("jax") if x.startswith("libtpu")))')
+  if ! echo "$wanted" | cmp -s - "$VENV/installed-libtpu"; then
+    say "installing $wanted into $VENV/libtpu (700 MB)"
+    if "$VENV/bin/python" -m pip install -qq --disable-pip-version-check --no-deps \
+      --upgrade --target "$VENV/libtpu" "$wanted"; then
+      echo "$wanted" >"$VENV/installed-libtpu"
+    else
+      say "not installed: $wanted; its test is skipped"
+    fi
+  fi
+}
+
 # The tests that need a missing program are skipped.
 install_programs() {
   local program missing=()
@@ -56,7 +73,7 @@ done
 
 set_up "${extras[@]}"
 [ -z "$oracles" ] || install_oracles
-[ -n "$lane" ] || install_programs
+[ -n "$lane" ] || { install_programs && install_libtpu; }
 failed=()
 check() { "$@" || failed+=("${*:1:2}"); }
 

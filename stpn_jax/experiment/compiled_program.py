@@ -27,8 +27,6 @@ FREE = {
     "after-all",
     "bitcast",
     "constant",
-    "copy-done",
-    "slice-done",
     "get-tuple-element",
     "parameter",
     "partition-id",
@@ -140,7 +138,7 @@ class Program:
                 names = re.findall(r"%([\w.-]+)", branches[1] if branches else "")
                 for name in names or called.values():
                     yield from self._walk(name, times)
-            elif one.opcode not in FREE:
+            elif one.opcode not in FREE and not one.opcode.endswith("-done"):
                 yield Executed(one, times)
 
     def _trips(self, loop: Instruction) -> int:

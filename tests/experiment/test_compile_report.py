@@ -17,6 +17,7 @@ from stpn_jax.experiment import compile_jobs, tpu
 CONFIG = "--config=configs/demo.py"
 SMALL = ["--config.data.input_size=32", "--config.data.crop_size=32"]
 SPATIAL = ["--stages", "spatial", "--config.stages.spatial.batch=4"]
+LIBTPU = pathlib.Path(sys.prefix) / "libtpu"
 ROOT = pathlib.Path(__file__).parents[2]
 
 
@@ -120,14 +121,15 @@ def test_without_the_compiler_the_extra_is_named(run, monkeypatch):
 
 @pytest.mark.exhaustive
 @pytest.mark.skipif(
-    importlib.util.find_spec("libtpu") is None,
-    reason="the TPU's compiler is not installed: pip install -e '.[tpu]'",
+    not (LIBTPU.exists() or importlib.util.find_spec("libtpu")),
+    reason="the TPU's compiler is not installed: launch/test.sh --all installs it",
 )
 def test_with_the_compiler_of_tpus(tmp_path):
     """Two hosts; in a process of its own, which nothing else has given a device."""
     command = [sys.executable, "-m", "stpn_jax.main", CONFIG, "--mode=compile"]
     command += [f"--out={tmp_path}", "--topology=v6e:4x4", "--stages", "spatial"]
-    environment = os.environ | {"JAX_PLATFORMS": "cpu"}
+    paths = f"{LIBTPU}:{os.environ.get('PYTHONPATH', '')}"
+    environment = os.environ | {"PYTHONPATH": paths}
     done = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True
     )
