@@ -7,9 +7,10 @@
 #   bash launch/test.sh -k tvl1              what pytest's arguments choose
 #
 # --all also opens the page in Chromium and checks the launchers with shellcheck: it
-# installs both where it runs as root on Debian or Ubuntu. --with-torch also compares with
-# other people's networks: it installs torch. Two workers share the test files, which takes
-# 5 GB of memory, with torch 12; -n 4 asks for four.
+# installs both where it runs as root on Debian or Ubuntu. It compiles for a TPU, with a
+# library of 700 MB. --with-torch also compares with other people's networks: it installs
+# torch. Two workers share the test files, which takes 5 GB of memory, with torch 12;
+# -n 4 asks for four.
 set -euo pipefail
 # shellcheck source=launch/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
