@@ -209,7 +209,7 @@ def _parser(prog: str) -> command_line.Parser:
     add("--runs", metavar="DIR", nargs="*", action=_Join, default=[], help=runs)
     topology = "TPUs to compile for, such as v5e:2x4"
     add("--topology", metavar="KIND:SIDES", default="v5e:2x4", help=topology)
-    stages = "to compile [all, and the exported programs]"
+    stages = "to compile, and `export` for the exported programs [all]"
     add("--stages", metavar="NAME", nargs="*", action=_Join, default=[], help=stages)
     classes = "that are compiled for [those of the data set, or 101]"
     add("--classes", metavar="N", type=int, help=classes)

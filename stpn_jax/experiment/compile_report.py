@@ -20,6 +20,7 @@ from stpn_jax.utils import manifest, wording
 from stpn_jax.utils.errors import UsageError
 
 FILE = "compile.json"
+EXPORT = "export"  # Among the names of stages: the exported programs.
 # docs/performance.md: of one machine, from records of 340x256.
 SNIPPETS_PER_CORE = 130
 _REMEDIES = (
@@ -54,7 +55,7 @@ def write(
     classes: int | None,
     folder: epath.Path,
 ) -> epath.Path:
-    """Compiles some stages, or all and the export; prints and writes the estimates.
+    """Compiles all, or what is named; prints and writes the estimates.
 
     Raises:
         UsageError: no such topology or stage, a batch that the devices cannot share,
@@ -70,7 +71,7 @@ def write(
     print(_head(target, len(experiment.dataset.meta.classes)), flush=True)
     programs = {one.name: _report_update(experiment, one, target) for one in chosen}
     last = config.stages[-1]
-    if not stages and export.is_exportable(config):
+    if (not stages or EXPORT in stages) and export.is_exportable(config):
         for job in compile_jobs.exported(experiment, last, target.devices[0]):
             programs[job.name] = _report(job, target, _REMEDIES.format(last.name))
     folder.mkdir(parents=True, exist_ok=True)
@@ -81,7 +82,7 @@ def write(
 
 
 def _choose(config: Config, names: Sequence[str]) -> list[StageConfig]:
-    known = [stage.name for stage in config.stages]
+    known = [*(stage.name for stage in config.stages), EXPORT]
     for name in names:
         if name not in known:
             raise UsageError(f"--stages={name}: expected some of {', '.join(known)}")

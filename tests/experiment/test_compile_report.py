@@ -88,7 +88,10 @@ def test_programs_that_do_not_fit_are_one_line_with_what_helps(run, monkeypatch)
     [
         (["--topology=v5e-8"], ["--topology=v5e-8", "v5e:2x4"]),
         (["--topology=h100:8"], ["--topology=h100:8", "v4:2x2x1"]),
-        (["--stages=spatal"], ["--stages=spatal", "spatial, temporal, pyramid"]),
+        (
+            ["--stages=spatal"],
+            ["--stages=spatal", "spatial, temporal, pyramid, export"],
+        ),
     ],
 )
 def test_bad_arguments_are_one_line(run, monkeypatch, arguments, words):
