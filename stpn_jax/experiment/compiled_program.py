@@ -242,13 +242,13 @@ _WRAPPERS = re.compile(
 
 
 def module_path(op_name: str) -> tuple[str, str]:
-    """Path of modules with the operation, and forward, backward or update.
+    """Path of modules with the operation, and forward, backward or a step's update.
 
     jit(step)/transpose(jvp(Net))/spatial/conv1/mul -> spatial/conv1/mul, backward
     """
     parts = op_name.split("/")
     inside = [part for part in parts if "jvp(" in part]
-    pass_ = "update"
+    pass_ = "update" if "shard_map" in parts else "forward"
     if inside:
         pass_ = "backward" if "transpose(" in inside[0] else "forward"
     kept = [x for x in parts if "jvp(" not in x and not _WRAPPERS.search(x)]

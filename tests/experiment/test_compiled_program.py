@@ -127,6 +127,7 @@ def test_sizes_of_shapes(shape, size):
             "forward",
         ),
         ("jit(_fun)/shard_map/psum", "psum", "update"),
+        ("jit(program)/Net/dense/add", "Net/dense/add", "forward"),
     ],
 )
 def test_modules_of_operations(name, path, pass_):
