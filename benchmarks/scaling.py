@@ -17,15 +17,13 @@ all-reduce. The all-reduce's bytes are taken from the compiled program. The mode
 
 import argparse
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from benchmarks import measure, train_step
-
-_SIZES = {"f32": 4, "bf16": 2, "s32": 4, "pred": 1}
+from stpn_jax.experiment import compile_estimate, compiled_program
 
 
 class Pod(NamedTuple):
@@ -131,19 +129,9 @@ def alone(count: int, options: argparse.Namespace) -> tuple[float, int, int]:
     program = update.lower(current, batch).compile()
     call = train_step.stepping(program, current, batch)
     seconds = measure.clock({"": call}, options.repeats)[""]
-    return seconds, *all_reduces(program.as_text())
-
-
-def all_reduces(program: str) -> tuple[int, int]:
-    """Number and bytes of the all-reduces of a compiled program, of one device."""
-    lines = re.findall(r" = (.*?) all-reduce(?:-start)?\(", program)
-    size = 0
-    for kind, sides in re.findall(r"(\w+)\[([\d,]*)\]", " ".join(lines)):
-        numbers = 1
-        for side in filter(None, sides.split(",")):
-            numbers *= int(side)
-        size += _SIZES.get(kind, 4) * numbers
-    return len(lines), size
+    sent = compile_estimate.collectives(compiled_program.Program(program.as_text()))
+    found = sent.get("all-reduce", {"count": 0, "bytes": 0})
+    return seconds, found["count"], found["bytes"]
 
 
 class Step(NamedTuple):
