@@ -39,6 +39,7 @@ _READ = {
     "export": (*_RUN, "out"),
     "report": (*_RUN, "out", "boxes"),
     "compare": ("runs", "out"),
+    "compile": ("config", "workdir", "out", "topology", "stages", "classes"),
 }
 
 
@@ -107,7 +108,7 @@ def _compile(options: argparse.Namespace, overrides: Sequence[str]) -> None:
     from stpn_jax.experiment import compile_report  # It may not load a device.
 
     config = config_flag.load(options.config, overrides)
-    out = files.expand(options.out or _workdir(options))
+    out = epath.Path(options.out or _workdir(options))
     with errors.disk_errors(out, _KEPT["compile"]):
         path = compile_report.write(
             config, options.topology, options.stages, options.classes, out
@@ -201,7 +202,7 @@ def _parser(prog: str) -> command_line.Parser:
     add_path("--streams", metavar="DIR", default="", help=streams)
     trace = "write a trace of some updates of each stage that is trained"
     add("--profile", action="store_true", help=trace)
-    out = "to write to [WORKDIR/artifact, WORKDIR/report or comparison]"
+    out = "to write to [WORKDIR, or in it artifact or report; comparison]"
     add_path("--out", metavar="DIR", help=out)
     boxes = "boxes that the report compares the attention with"
     add_path("--boxes", metavar="CSV", default="", help=boxes)
@@ -212,7 +213,7 @@ def _parser(prog: str) -> command_line.Parser:
     stages = "to compile, and `export` for the exported programs [all]"
     add("--stages", metavar="NAME", nargs="*", action=_Join, default=[], help=stages)
     classes = "that are compiled for [those of the data set, or 101]"
-    add("--classes", metavar="N", type=int, help=classes)
+    add("--classes", metavar="N", type=whole(1), help=classes)
     host = "host:port of process 0 [from the cluster]"
     add("--coordinator", metavar="ADDRESS", default="", help=host)
     count = "processes of this run [from the cluster, or 1]"
