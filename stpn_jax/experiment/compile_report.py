@@ -5,7 +5,7 @@ No records, weights or TPU are used.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -69,16 +69,27 @@ def write(
         parallel.check_batch(stage.batch, name, len(target.devices))
     experiment = compile_jobs.without_records(config, classes)
     print(_head(target, len(experiment.dataset.meta.classes)), flush=True)
-    programs = {one.name: _report_update(experiment, one, target) for one in chosen}
-    last = config.stages[-1]
-    if (not stages or EXPORT in stages) and export.is_exportable(config):
-        for job in compile_jobs.exported(experiment, last, target.devices[0]):
-            programs[job.name] = _report(job, target, _REMEDIES.format(last.name))
     folder.mkdir(parents=True, exist_ok=True)
-    manifest.write(folder / FILE, target.facts() | {"programs": programs})
+    programs: dict[str, Any] = {}
+    exports = not stages or EXPORT in stages
+    for name, result in _results(experiment, chosen, exports, target):
+        programs[name] = result
+        manifest.write(folder / FILE, target.facts() | {"programs": programs})
     if too_large := [x["does_not_fit"] for x in programs.values() if not x["fits"]]:
         raise UsageError(f"does not fit: {'; '.join(too_large)}")
     return folder / FILE
+
+
+def _results(
+    experiment: Experiment, stages: list[StageConfig], exports: bool, target: Target
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Name and estimate of one program after the other."""
+    for stage in stages:
+        yield stage.name, _report_update(experiment, stage, target)
+    if exports and export.is_exportable(experiment.config):
+        last = experiment.config.stages[-1]
+        for job in compile_jobs.exported(experiment, last, target.devices[0]):
+            yield job.name, _report(job, target, _REMEDIES.format(last.name))
 
 
 def _choose(config: Config, names: Sequence[str]) -> list[StageConfig]:
