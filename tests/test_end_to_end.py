@@ -566,7 +566,7 @@ def test_study_trains_its_rows_once_and_writes_their_table(data, tmp_path):
     first = run(*command).stdout
     assert first.count("[spatial] 6/6") == first.count("[temporal] 6/6") == 1
     assert first.count("[pyramid] 6/6") == 2
-    assert first.count("maps of 80 training snippets of 39 videos") == 1
+    assert len(re.findall(r"maps of \d+ training snippets of 26 videos", first)) == 1
     text = (tmp_path / "RESULTS.md").read_text()
     assert "<!-- made/sketches -->\n| variant | accuracy | seeds | difference |" in text
     assert "| attention from motion alone |" in text and "0 of 1" in text

@@ -36,6 +36,8 @@ CONFIGS = {
     "ucf101": ucf101,
     "study": study,
 }
+# Of the largest number of an array: batch statistics are now summed in another order.
+TOLERANCE = 1e-4
 PARTS = ("hmdb51", "ucf101", "made", "replicas")
 
 # Earlier names of fields are read, with a warning.
@@ -174,9 +176,9 @@ def test_stopped_workdir_ends_as_it_did(
     assert "[temporal] 10/10" in printed and "[temporal] 2/10" not in printed
     for stage in ("spatial", "temporal", "pyramid"):
         expected = kept(f"final/{stage}.npz")
-        assert_close(flat_variables(f"resumed/{stage}"), expected, 1e-5)
+        assert_close(flat_variables(f"resumed/{stage}"), expected, TOLERANCE)
     with np.load("resumed/scores.npz") as scores:
-        assert_close(dict(scores), kept("final/scores.npz"), 1e-5)
+        assert_close(dict(scores), kept("final/scores.npz"), TOLERANCE)
     found, expected = (
         json.loads(path.read_text())
         for path in (place / "resumed" / "results.json", V1 / "final" / "results.json")

@@ -38,7 +38,7 @@ def test_predict_has_one_line_for_each(inputs, model, tmp_path):
     folder, bad, maybe = inputs
     before, out = everything_in(folder), tmp_path / "out"
     # Not all of them can be an argument of a command; nor is a glob one file.
-    given = [one for one in (*bad, *maybe) if "\0" not in one]
+    given = [one for one in (*bad, *maybe) if one and "\0" not in one]
     last = toy.write_clip(tmp_path / "last.mp4", colour=toy.RED)
     command = [sys.executable, "-m", "stpn_jax.predict", f"--model={model}"]
     command += [f"--out={out}", "--snippets=1", "--pictures", "--", *given, last]

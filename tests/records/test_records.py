@@ -159,7 +159,7 @@ def test_verify_finds_every_flipped_bit(data_dir, byte):
 
 
 def test_no_records(tmp_path):
-    with pytest.raises(errors.UsageError, match=r"stpn_jax.prepare .*--data_dir=\S+x"):
+    with pytest.raises(errors.UsageError, match=r"stpn prepare .*--data_dir=\S+x"):
         records.open_dataset(tmp_path / "x")
     with pytest.raises(
         errors.UsageError, match="make them with: my command --data_dir"

@@ -226,6 +226,7 @@ def work():
     gc.collect()
     time.sleep(20)
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # A background ignores it.
 errors.run(work)
 """
 
