@@ -78,8 +78,7 @@ def _by_segment_sum(x: Array, sketch: Sketch, width: int) -> Array:
 def _by_matmul(x: Array, sketch: Sketch, width: int) -> Array:
     """Products in bfloat16, which holds the matrix, of parts that add up to x.
 
-    A sketch only moves features: they keep all digits, at half the time of a product in
-    float32.
+    A sketch only moves features: they keep all their digits.
     """
     parts = _parts(x)
     matrix = scatter_matrix(sketch, width).astype(jnp.bfloat16)
