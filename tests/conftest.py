@@ -13,6 +13,7 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     COMPILED = tempfile.TemporaryDirectory(prefix="stpn_jax_tests_")
     os.environ["JAX_COMPILATION_CACHE_DIR"] = COMPILED.name
 
+import jax
 import jaxtyping
 import pytest
 
@@ -44,6 +45,29 @@ def official_splits() -> pathlib.Path:
     if not folder.exists():
         pytest.skip(f"no official splits: {folder} is absent")
     return folder
+
+
+@pytest.fixture(scope="module")
+def quickly_compiled():
+    """Compiles without optimisations, here and in processes that are started.
+
+    For modules in which compiling takes longer than what is compiled, and once for all
+    processes.
+    """
+    options = {
+        "jax_disable_most_optimizations": True,
+        "jax_persistent_cache_min_compile_time_secs": 0.0,
+    }
+    before = {name: jax.config.values[name] for name in options}
+    jax.clear_caches()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in options.items():
+            jax.config.update(name, value)
+            patch.setenv(name.upper(), str(value))
+        yield
+    for name, value in before.items():
+        jax.config.update(name, value)
+    jax.clear_caches()
 
 
 @pytest.fixture

@@ -201,7 +201,8 @@ def test_a_dropped_video_is_answered_in_the_browser(served, tmp_path):
 @pytest.mark.exhaustive
 def test_a_sample_is_answered_and_stays(served):
     assert served.pick("going_right").startswith("going_right.mp4: 0.5 s of video")
-    assert served.page.inner_text("#classes").split("\n")[1] == "to the right"
+    best = "#classes [data-testid=label-output-value]:text-is('to the right')"
+    served.page.wait_for_selector(best, timeout=WAIT)
     assert served.page.query_selector("#timeline img") is None
     assert served.pick("going_right")
 

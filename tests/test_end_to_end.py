@@ -26,15 +26,9 @@ from stpn_jax.utils import errors
 from studies import __main__ as studies
 from tests.reference import bucket
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quickly_compiled")]
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-# Compiling takes most of the time here: it is done quickly, once for all processes.
-COMPILATION = {
-    "jax_persistent_cache_min_compile_time_secs": 0.0,
-    "jax_disable_most_optimizations": True,
-}
-ENVIRONMENT = os.environ | {k.upper(): str(value) for k, value in COMPILATION.items()}
 STAGES = ("spatial", "temporal", "pyramid")
 SHORT = [
     "--config.data.size=(40, 40)",
@@ -65,19 +59,6 @@ COMMANDS = {
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quickly_compiled():
-    """In this process as in those that it starts, which must agree to the bit."""
-    before = {name: jax.config.values[name] for name in COMPILATION}
-    jax.clear_caches()
-    for name, value in COMPILATION.items():
-        jax.config.update(name, value)
-    yield
-    for name, value in before.items():
-        jax.config.update(name, value)
-    jax.clear_caches()
-
-
 def run(module, *arguments, check=True):
     """What `python -m` does, in this process."""
     out, err = io.StringIO(), io.StringIO()
@@ -94,7 +75,7 @@ def start(module, *arguments, env=None, check=True):
     done = subprocess.run(
         command,
         cwd=ROOT,
-        env=ENVIRONMENT | (env or {}),
+        env=os.environ | (env or {}),
         capture_output=True,
         text=True,
         timeout=600,
@@ -255,7 +236,6 @@ def send_at(line, number, status, command):
     process = subprocess.Popen(
         [sys.executable, "-m", f"stpn_jax.{module}", *arguments],
         cwd=ROOT,
-        env=ENVIRONMENT,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,

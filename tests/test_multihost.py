@@ -4,6 +4,7 @@ Batch statistics are shared, so that two hosts compute what one does.
 """
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -14,11 +15,11 @@ import time
 import jax
 import numpy as np
 import pytest
-from test_end_to_end import ENVIRONMENT, ROOT, SHORT, run, start
+from test_end_to_end import ROOT, SHORT, run, start
 
 from stpn_jax.train import checkpoint
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quickly_compiled")]
 
 SECONDS = 300
 
@@ -58,7 +59,7 @@ def two(*given):
         subprocess.Popen(
             [*command, f"--process_id={index}"],
             cwd=ROOT,
-            env=ENVIRONMENT | {"PYTHONUNBUFFERED": "1"},
+            env=os.environ | {"PYTHONUNBUFFERED": "1"},
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,

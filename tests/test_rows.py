@@ -1,5 +1,6 @@
 """Every row of the paper's tables builds, takes a step and makes a forward pass."""
 
+import dataclasses
 import functools
 import importlib
 import json
@@ -66,15 +67,23 @@ def random_variables(net, batch):
 
 @functools.cache
 def distinct_stages():
-    """Row and stage of every network that is not that of a row before."""
+    """Row and stage of every network that is not that of a row before.
+
+    Widths make no other network, nor does a backbone: tests/models/test_census.py has
+    all of them in every network.
+    """
     found = {}
     for row in ROWS:
         config = row_config(row)
+        model = dataclasses.asdict(config.model)
+        names = ("temporal", "attention", "pyramid")
+        levels = [model[name] | {"width": 0} for name in names]
+        is_large = config.model.backbone != "tiny"
         for stage in config.stages:
-            key = json.dumps([configs.facts(config), repr(stage)])
-            if stage.is_single_stream:
-                key = json.dumps([config.model.backbone, stage.network])
-            found.setdefault(key, (row, stage.name))
+            key = [is_large, stage.network, stage.paths > 1]
+            if not stage.is_single_stream:
+                key += [*levels, config.model.attention_from]
+            found.setdefault(json.dumps(key), (row, stage.name))
     return tuple(found.values())
 
 

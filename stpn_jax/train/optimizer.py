@@ -13,8 +13,8 @@ from stpn_jax.config import StageConfig
 from stpn_jax.utils.errors import UsageError
 
 
-def make(stage: StageConfig, params: Any) -> optax.GradientTransformation:
-    """The optimizer of a stage.
+def make(stage: StageConfig, params: Any) -> optax.GradientTransformationExtraArgs:
+    """The optimizer of a stage; its update takes `norm`, of all gradients but frozen.
 
     The order is Caffe's (yjxiong/caffe, src/caffe/solver.cpp): the gradient's global
     norm is clipped, weight decay is added unclipped, and the learning rate goes into
@@ -30,7 +30,7 @@ def make(stage: StageConfig, params: Any) -> optax.GradientTransformation:
     )
     return optax.chain(
         _scale_leaves(jax.tree.map(lambda factor: float(factor > 0), factors)),
-        optax.clip_by_global_norm(stage.max_grad_norm),
+        _clip(stage.max_grad_norm),
         optax.add_decayed_weights(stage.weight_decay, mask=decayed),
         _scale_leaves(factors),
         optax.scale_by_schedule(rate),
@@ -67,6 +67,18 @@ def stop_frozen(factors: Any, params: Any) -> Any:
     return jax.tree.map(
         lambda factor, p: p if factor > 0 else jax.lax.stop_gradient(p), factors, params
     )
+
+
+def _clip(largest: float) -> optax.GradientTransformationExtraArgs:
+    """optax.clip_by_global_norm, with a norm that is known."""
+
+    def update(
+        updates: Any, state: optax.EmptyState, params: Any = None, *, norm: Array
+    ) -> tuple[Any, optax.EmptyState]:
+        clip = lambda x: jnp.where(norm < largest, x, x / norm * largest)  # noqa: E731
+        return jax.tree.map(clip, updates), state
+
+    return optax.GradientTransformationExtraArgs(lambda _: optax.EmptyState(), update)
 
 
 def _scale_leaves(factors: Any) -> optax.GradientTransformation:

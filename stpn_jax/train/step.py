@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from flax import linen as nn
 from jaxtyping import Bool, Float, Int32, Key
@@ -66,7 +67,7 @@ Compute = Callable[[Any, AnyBatch, Key[Array, "b"]], _Pass]
 
 def make_train_step(
     network: nn.Module,
-    transform: optax.GradientTransformation,
+    transform: optax.GradientTransformationExtraArgs,
     factors: Any,
     seed: int,
     microbatch_size: int = 0,
@@ -105,11 +106,12 @@ def make_train_step(
         found = _accumulate(compute, state, batch, keys, pieces)
         means = {"loss": found.losses.mean(), "accuracy": found.is_right.mean()}
         wrong = jnp.where(jnp.isfinite(found.losses), -1, batch.video)
-        # One sum of one dtype, which becomes few large messages.
-        (gradients, batch_stats, means), wrong = _share(
-            (found.gradients, found.batch_stats, means), wrong
+        gradients, norm, (batch_stats, means), wrong = _share(
+            found.gradients, (found.batch_stats, means), wrong
         )
-        updates, opt_state = transform.update(gradients, state.opt_state, state.params)
+        updates, opt_state = transform.update(
+            gradients, state.opt_state, state.params, norm=norm
+        )
         new_state = TrainState(
             step=state.step + 1,
             params=optax.apply_updates(state.params, updates),
@@ -117,26 +119,51 @@ def make_train_step(
             sketches=state.sketches,
             opt_state=opt_state,
         )
-        norm = optax.tree.norm(gradients)
         return new_state, means | {"gradient_norm": norm, NOT_FINITE: wrong}
 
     return train_step
 
 
 def _share(
-    trees: Any, values: Int32[Array, " b"]
-) -> tuple[Any, Int32[jax.Array, " n"]]:
-    """Means of the trees, and the values of all replicas side by side, in one sum.
+    gradients: Any, others: Any, values: Int32[Array, " b"]
+) -> tuple[Any, Float[jax.Array, ""], Any, Int32[jax.Array, " n"]]:
+    """Means over the replicas, and the values of all of them side by side, in one sum.
 
+    It is of one dtype and becomes few large messages. Vectors go as one: there are
+    hundreds of them, and each would cost an accelerator some operations of its own.
     A gathered int32 is summed as two numbers of 16 bits, which float32 holds exactly.
+
+    Returns:
+        The means of the gradients, their global norm, the means of the others, the
+        values.
     """
     devices = jax.lax.axis_size(parallel.AXIS)
     short = jnp.stack([values >> 16, values & 0xFFFF]).astype(jnp.float32)  # [2 b]
     own = jax.lax.axis_index(parallel.AXIS) == jnp.arange(devices)
     placed = jnp.where(own[:, None], short[:, None], 0)  # [2 devices b]
-    trees, placed = jax.lax.psum((trees, placed), parallel.AXIS)
+
+    leaves, structure = jax.tree.flatten((gradients, others))
+    count = len(jax.tree.leaves(gradients))
+    small = [i for i, leaf in enumerate(leaves) if jnp.ndim(leaf) < 2]
+    large = [leaf for leaf in leaves if jnp.ndim(leaf) >= 2]
+    vector = jnp.concatenate([jnp.ravel(leaves[i]) for i in small])
+    *large, vector, placed = jax.lax.psum((*large, vector, placed), parallel.AXIS)
+    *large, vector = (x / devices for x in (*large, vector))
+
+    sizes = [jnp.size(leaves[i]) for i in small]
+    parts = jnp.split(vector, np.cumsum(sizes)[:-1])
+    means = dict(zip(small, parts, strict=True))
+    rest = iter(large)
+    found = [
+        means[i].reshape(jnp.shape(leaf)) if i in means else next(rest)
+        for i, leaf in enumerate(leaves)
+    ]
+    own_part = sum(size for i, size in zip(small, sizes, strict=True) if i < count)
+    several = [leaf for leaf in found[:count] if leaf.ndim >= 2]
+    norm = optax.tree.norm([vector[:own_part], *several])
+    gradients, others = jax.tree.unflatten(structure, found)
     high, low = placed.reshape(2, -1).astype(jnp.int32)
-    return jax.tree.map(lambda x: x / devices, trees), high << 16 | low
+    return gradients, norm, others, high << 16 | low
 
 
 def _microbatches(count: int, most: int) -> int:

@@ -49,6 +49,8 @@ SCRIPT = """
 import sys
 sys.path.append("alone")
 import numpy as np
+
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
 arguments = np.load("arguments.npz")
 for batch in (1, 5, 32):
     rgb, flow, box, flip = (

@@ -25,6 +25,8 @@ from stpn_jax.train import checkpoint
 from stpn_jax.utils.errors import PreemptedError, UsageError
 from tests.reference import grey_records
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 TRAIN, TEST = np.arange(6), np.arange(6, 9)
 
 

@@ -7,6 +7,8 @@ import pytest
 
 from stpn_jax.models.backbones import BACKBONES, base
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 SIDES = {"bn_inception": 96, "tiny": 32}
 
 

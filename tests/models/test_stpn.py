@@ -12,6 +12,8 @@ from stpn_jax import config as configs
 from stpn_jax.models import build
 from stpn_jax.utils.errors import UsageError
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 CONFIG = configs.from_config_dict(demo.get_config())
 STAGES = {stage.name: stage for stage in CONFIG.stages}
 

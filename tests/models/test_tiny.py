@@ -7,6 +7,8 @@ import pytest
 
 from stpn_jax.models.backbones import base, tiny
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 
 @pytest.mark.parametrize("channels, count", ((3, 72480), (20, 73568)))
 def test_shape_and_parameter_count(channels, count):

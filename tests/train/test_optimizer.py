@@ -4,6 +4,7 @@ import dataclasses
 
 import jax
 import numpy as np
+import optax
 import pytest
 
 from configs import demo
@@ -51,7 +52,9 @@ def test_updates_equal_caffes():
     transform = optimizer.make(stage(), PARAMS)
     state, params = transform.init(PARAMS), PARAMS
     for _ in range(5):
-        updates, state = transform.update(gradients, state, params)
+        updates, state = transform.update(
+            gradients, state, params, norm=optax.tree.norm(gradients["a"])
+        )
         params = jax.tree.map(np.add, params, updates)
     kernel, bias = caffe(PARAMS, gradients, 5)
     np.testing.assert_allclose(params["a"]["kernel"], kernel, rtol=1e-5)

@@ -1,5 +1,6 @@
 """The mapped step: many devices and processes draw, average and update as one does."""
 
+import functools
 import os
 import pathlib
 import socket
@@ -29,6 +30,9 @@ def programs(tmp_path_factory):
     """Those of a number of devices are made once."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path_factory.mktemp("xla")))
+        patch.setenv(
+            "JAX_DISABLE_MOST_OPTIMIZATIONS", "True"
+        )  # Compiling takes longest.
         yield
 
 
@@ -72,10 +76,20 @@ def check(found, expected, variant="", other=None):
 def test_replicas_share_means_and_whole_numbers():
     """float32 would round video 16777217, and a sum of several dtypes is several."""
     values = np.array([[-1, 2**24 + 1], [2**31 - 1, 0], [65535, 65536]], np.int32)
-    trees = {"loss": np.float32([1, 2, 6])}
+    rng = np.random.default_rng(0)
+    made = lambda *shape: rng.normal(size=(3, *shape)).astype(np.float32)  # noqa: E731
+    gradients = {"a": made(4, 5), "b": made(7), "c": made(), "d": made(2, 3)}
+    others = [made(6), made(2, 2), np.float32([1, 2, 6])]
     share = jax.vmap(step._share, axis_name=parallel.AXIS)
-    found, gathered = share(trees, values)
-    np.testing.assert_array_equal(found["loss"], np.float32([3, 3, 3]))
+    *found, norm, rest, gathered = share(gradients, others, values)
+    expected = jax.tree.map(lambda x: x.mean(0, np.float64), (gradients, others))
+    near = functools.partial(np.testing.assert_allclose, rtol=1e-6, atol=1e-6)
+    for one in range(3):
+        mine = jax.tree.map(lambda x: x[one], (*found, rest))  # noqa: B023
+        jax.tree.map(near, mine, expected)
+    np.testing.assert_array_equal(rest[2], np.float32([3, 3, 3]))
+    squares = sum((x**2).sum() for x in expected[0].values())
+    np.testing.assert_allclose(norm, [squares**0.5] * 3, rtol=1e-6)
     assert gathered.dtype == np.int32
     np.testing.assert_array_equal(gathered, [values.ravel()] * 3)
 

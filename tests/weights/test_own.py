@@ -16,6 +16,8 @@ from stpn_jax.utils.errors import UsageError
 from stpn_jax.weights import __main__ as command
 from stpn_jax.weights import formats, own
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 CONFIG = configs.from_config_dict(demo.get_config())
 SUFFIXES = pytest.mark.parametrize("suffix", ("npz", "safetensors"))
 
