@@ -61,8 +61,8 @@ _ENVIRONMENT = {
     "TPU_WORKER_HOSTNAMES": "localhost",
     "TPU_ACCELERATOR_TYPE": "v5litepod-8",
 }
-# Its threads overflow their 8 MB on some programs for v6e (libtpu 0.0.42).
-_STACK = "--default_thread_stack_size=268435456"
+# The stacks in which it compiles are too small for programs for v6e (libtpu 0.0.42).
+_STACK = "--fibers_default_thread_stack_size=268435456"
 
 
 def devices(topology: str) -> list[jax.Device]:
@@ -78,7 +78,7 @@ def devices(topology: str) -> list[jax.Device]:
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     given = os.environ.get("LIBTPU_INIT_ARGS", "")
-    if "default_thread_stack_size" not in given:
+    if "fibers_default_thread_stack_size" not in given:
         os.environ["LIBTPU_INIT_ARGS"] = f"{given} {_STACK}".strip()
     jax.config.update("jax_platforms", "cpu")
     try:

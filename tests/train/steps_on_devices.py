@@ -2,7 +2,7 @@
 
     python tests/train/steps_on_devices.py OUT VARIANT... [ADDRESS PROCESSES INDEX]
 
-A variant is NETWORK/BATCH_NORM/MICROBATCH/STEPS, such as temporal/trained/0/20.
+A variant is NETWORK/BATCH_NORM/MICROBATCH/STEPS, such as temporal/trained/0/6.
 XLA_FLAGS says how many devices are simulated. With an address, several such processes
 are one run. Where CHECKPOINTS names a folder, a variant resumes from there.
 
