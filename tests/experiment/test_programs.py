@@ -22,6 +22,8 @@ from stpn_jax.ops import tvl1
 from stpn_jax.train import step
 from stpn_jax.video import flow_codec
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 PAGE = pathlib.Path(__file__).parents[2] / "docs" / "deploy.md"
 CONFIG = configs.from_config_dict(demo.get_config())
 STAGE = CONFIG.stages[-1]
@@ -49,8 +51,6 @@ SCRIPT = """
 import sys
 sys.path.append("alone")
 import numpy as np
-
-pytestmark = pytest.mark.usefixtures("quickly_compiled")
 arguments = np.load("arguments.npz")
 for batch in (1, 5, 32):
     rgb, flow, box, flip = (
