@@ -40,7 +40,7 @@ LARGER = 64, 128  # batches
 LIMITS = {"ours": 240, "baseline": 240, "torch": 90, "torch.compile": 240}
 """Who takes a training step, and in how many seconds: most of them compile.
 
-XLA tries kernels for 90 to 130 seconds. What has under half of it left is not started.
+XLA tries kernels for 90 to 130 seconds. One is not started in less than half of it.
 """
 
 KERNELS = "--kernels"

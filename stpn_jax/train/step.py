@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from flax import linen as nn
+from jax import flatten_util
 from jaxtyping import Bool, Float, Int32, Key
 
 from stpn_jax import parallel
@@ -144,23 +144,19 @@ def _share(
 
     leaves, structure = jax.tree.flatten((gradients, others))
     count = len(jax.tree.leaves(gradients))
-    small = [i for i, leaf in enumerate(leaves) if jnp.ndim(leaf) < 2]
-    large = [leaf for leaf in leaves if jnp.ndim(leaf) >= 2]
-    vector = jnp.concatenate([jnp.ravel(leaves[i]) for i in small])
+    is_small = [jnp.ndim(leaf) < 2 for leaf in leaves]
+    small = [leaf for leaf, single in zip(leaves, is_small, strict=True) if single]
+    large = [leaf for leaf, single in zip(leaves, is_small, strict=True) if not single]
+    vector, split = flatten_util.ravel_pytree(small)
     *large, vector, placed = jax.lax.psum((*large, vector, placed), parallel.AXIS)
     *large, vector = (x / devices for x in (*large, vector))
+    parts, rest = iter(split(vector)), iter(large)
+    found = [next(parts if single else rest) for single in is_small]
 
-    sizes = [jnp.size(leaves[i]) for i in small]
-    parts = jnp.split(vector, np.cumsum(sizes)[:-1])
-    means = dict(zip(small, parts, strict=True))
-    rest = iter(large)
-    found = [
-        means[i].reshape(jnp.shape(leaf)) if i in means else next(rest)
-        for i, leaf in enumerate(leaves)
-    ]
-    own_part = sum(size for i, size in zip(small, sizes, strict=True) if i < count)
-    several = [leaf for leaf in found[:count] if leaf.ndim >= 2]
-    norm = optax.tree.norm([vector[:own_part], *several])
+    # Those of the gradients come first.
+    size = sum(leaf.size for leaf in found[:count] if leaf.ndim < 2)
+    kernels = [leaf for leaf in found[:count] if leaf.ndim >= 2]
+    norm = optax.tree.norm([vector[:size], *kernels])
     gradients, others = jax.tree.unflatten(structure, found)
     high, low = placed.reshape(2, -1).astype(jnp.int32)
     return gradients, norm, others, high << 16 | low
