@@ -30,6 +30,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quickly_compiled")]
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 STAGES = ("spatial", "temporal", "pyramid")
+# Optical flow computes for longer than it compiles.
+OPTIMISED = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "False"}
 SHORT = [
     "--config.data.size=(40, 40)",
     "--config.data.crop_size=32",
@@ -117,11 +119,9 @@ def videos(tmp_path_factory):
 @pytest.fixture(scope="module")
 def data(videos):
     folder = videos.parent / "data"
-    # Optical flow computes for longer than it compiles.
-    optimised = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "False"}
     start(
         "prepare", "--dataset=folder", f"--videos={videos}", f"--data_dir={folder}",
-        "--size=40x40", "--workers=2", env=optimised,
+        "--size=40x40", "--workers=2", env=OPTIMISED,
     )  # fmt: skip
     return folder
 

@@ -15,7 +15,7 @@ import time
 import jax
 import numpy as np
 import pytest
-from test_end_to_end import ROOT, SHORT, run, start
+from test_end_to_end import OPTIMISED, ROOT, SHORT, run, start
 
 from stpn_jax.train import checkpoint
 
@@ -30,9 +30,9 @@ def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("hosts")
     made, records = folder / "videos", folder / "data"
     run("synthetic", made, "--seed=3", "--train=2", "--test=1", "--frames=24")
-    run(
+    start(
         "prepare", "--dataset=folder", f"--videos={made}", f"--data_dir={records}",
-        "--size=40x40", "--workers=1",
+        "--size=40x40", "--workers=1", env=OPTIMISED,
     )  # fmt: skip
     return records
 

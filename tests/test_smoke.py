@@ -39,7 +39,7 @@ def no_report():
 
 
 @pytest.fixture(scope="module")
-def work(tmp_path_factory):
+def work(request, tmp_path_factory):
     """Videos, records, a finished run and its artifact."""
     folder = tmp_path_factory.mktemp("smoke")
     made = [folder / "videos", "--seed=3", "--train=2", "--test=1", "--frames=24"]
@@ -48,6 +48,8 @@ def work(tmp_path_factory):
         *("prepare", "--dataset=folder", f"--videos={folder / 'videos'}"),
         *(f"--data_dir={folder / 'data'}", "--size=40x40", "--workers=1"),
     )
+    # Optical flow computes for longer than it compiles; a step of training does not.
+    request.getfixturevalue("quickly_compiled")
     stpn("train", *flags(folder))
     stpn("export", *flags(folder), f"--out={folder / 'artifact'}")
     return folder
