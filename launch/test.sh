@@ -86,6 +86,7 @@ check mypy
 
 say 'tests'
 SECONDS=0
-check python -m pytest -q -n 2 --dist loadfile -m "$lane" --durations=20 "$@"
+check python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "$lane" \
+  --durations=20 "$@"
 say "tests took $((SECONDS / 60)) min $((SECONDS % 60)) s"
 [ ${#failed[@]} -eq 0 ]

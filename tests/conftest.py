@@ -26,7 +26,20 @@ jaxtyping.install_import_hook(
     ["studies", *(f"stpn_jax.{part}" for part in CHECKED)], "beartype.beartype"
 )
 
+LONGEST = ("end_to_end", "parity", "gpu_report", "smoke", "step", "multihost", "tvl1")
+"""Parts of the names of those files of tests that take longest."""
+
 SHARED = pathlib.Path(__file__).resolve().parents[2] / "shared"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those that take longest begin first, so that the workers end together."""
+
+    def is_short(item: pytest.Item) -> bool:
+        file = item.nodeid.partition("::")[0]
+        return not any(name in file for name in LONGEST)
+
+    items.sort(key=is_short)
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,8 @@ import pytest
 from benchmarks import precision, recipe_time, scaling, stcb, structure, train_step
 from stpn_jax.train import logging
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 
 def test_precision_of_a_run_without_validation(tmp_path):
     (tmp_path / logging.JSON_LINES).write_text('{"step": 2, "loss": 0.5}\n')

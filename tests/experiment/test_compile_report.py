@@ -20,6 +20,8 @@ SPATIAL = ["--stages", "spatial", "--config.stages.spatial.batch=4"]
 LIBTPU = pathlib.Path(sys.prefix) / "libtpu"
 ROOT = pathlib.Path(__file__).parents[2]
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 
 @pytest.fixture
 def run(tmp_path, capsys, monkeypatch):

@@ -174,6 +174,7 @@ def drifting(count):
     return np.stack([wide[:, 2 * (count - i) :][:, :48] for i in range(count)])
 
 
+@pytest.mark.slow
 def test_from_frames_alone_it_is_the_flow_and_then_the_network(folder):
     frames = drifting(PREPROCESSING.span)
     assert len(frames) == 2 * 3 + 4 + 1

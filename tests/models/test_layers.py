@@ -10,6 +10,8 @@ from jax import test_util
 
 from stpn_jax.models import layers
 
+pytestmark = pytest.mark.usefixtures("quickly_compiled")
+
 # (channels in, channels out, kernel, stride, padding, depthwise)
 FORMS = (
     (5, 7, 3, 1, 1, False),

@@ -84,7 +84,7 @@ def small_pieces(monkeypatch):
     monkeypatch.setattr(compact_bilinear, "PIECE", 3 * 16)
 
 
-@pytest.mark.parametrize("locations", [2, 4, 23, 24, *slowly(3, 12, 37)])
+@pytest.mark.parametrize("locations", [4, 24, *slowly(2, 3, 12, 23, 37)])
 @pytest.mark.parametrize("m", [*slowly(1), 2, 3])
 def test_pieces_are_the_whole(small_pieces, m, locations):
     sketches, pathways = sample(m, 9, 16), vectors(m, 9, (locations,))

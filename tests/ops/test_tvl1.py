@@ -80,6 +80,7 @@ def test_defaults_agree_on_synthetic_pair():
     assert error(found, opencv(first, second)).max() < 0.02
 
 
+@pytest.mark.slow
 def test_defaults_agree_on_real_pairs(real_pairs):
     found, expected = tvl1.flow(*real_pairs), opencv(*real_pairs)
     assert np.abs(expected).max() > 1

@@ -65,6 +65,14 @@ CASES = {
 TRAINED = set({case.row: name for name, case in CASES.items()}.values())
 # Layer by layer a ResNet compiles its few distinct layers once, whatever its depth.
 NOT_JITTED = {"resnet152", "resnet152_caffe"}
+# The two deep ones share the two inputs, of which their shallower kinds take each.
+LEFT_OUT = {("resnet152", FLOW), ("resnet152_caffe", IMAGE)}
+PAIRS = [
+    (name, channels, side)
+    for name in CASES
+    for channels, side in ((IMAGE, EVEN), (FLOW, ODD))
+    if (name, channels) not in LEFT_OUT
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,8 +123,7 @@ def _pair(name: str, channels: int) -> Pair:
     return Pair(case, channels, oracle, pretrained)
 
 
-@pytest.mark.parametrize(("channels", "side"), ((IMAGE, EVEN), (FLOW, ODD)))
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(("name", "channels", "side"), PAIRS)
 def test_outputs_and_a_training_step(name, channels, side):
     """A step of each network once: other files of it give the same variables."""
     pair = _pair(name, channels)

@@ -59,6 +59,7 @@ def test_n_frames_give_n_minus_1_flows_in_order(monkeypatch, count, device):
     )
 
 
+@pytest.mark.slow
 def test_moving_noise_moves_to_the_right():
     clip = np.stack([cv2.GaussianBlur(f, (0, 0), 2) for f in videos.frames(3, shift=2)])
     displacement = np.asarray(flow_codec.dequantise(flow_codec.compute(clip)))[

@@ -9,7 +9,14 @@ from stpn_jax.models.backbones import BACKBONES
 from stpn_jax.utils import errors
 from stpn_jax.weights import assign, channels, formats, layouts, pretrained
 
-EVERY = pytest.mark.parametrize("backbone, layout", fake_layouts.LAYOUTS)
+DEEP = "resnet152"  # As its shallower kind, with more of the same layers.
+EVERY = pytest.mark.parametrize(
+    "backbone, layout",
+    [
+        pytest.param(*one, marks=[pytest.mark.slow] if DEEP in one[0] else [])
+        for one in fake_layouts.LAYOUTS
+    ],
+)
 
 
 def _with_factors(tensors):
