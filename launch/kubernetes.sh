@@ -8,6 +8,9 @@
 # extras train, report and cuda12 or tpu. GPUS is how many each host has (8). For a TPU slice
 # TPU_TYPE, TPU_TOPOLOGY and TPUS name it as GKE does (tpu-v5-lite-podslice, 4x4, 4).
 # NAME names the job set (stpn). --dry_run prints the manifest.
+#
+# No volume is mounted: IMAGE also holds records and weights, and the workdir is in a
+# bucket, --workdir=gs://..., for which IMAGE has the extra gcs.
 set -euo pipefail
 # shellcheck source=launch/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -45,9 +48,12 @@ esac
 
 # JAX finds the hosts of a TPU slice by itself.
 environment() {
-  [ "$device" = gpu ] || return 0
   cat <<END
                 env:
+                  - {name: EPATH_USE_TF, value: "0"}
+END
+  [ "$device" = gpu ] || return 0
+  cat <<END
                   - {name: JAX_COORDINATOR_ADDRESS, value: "$name-train-0-0.$name:8476"}
                   - {name: JAX_NUM_PROCESSES, value: "$hosts"}
 END

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The study of RESULTS.md, end to end: data, streams, every variant with its seeds, tables,
-# into runs/study, or DIR of --workdir: DIR/RESULTS.md, and all predictions in DIR/results.
+# into runs/study (--quick: runs/study-quick), or DIR of --workdir: DIR/RESULTS.md, and all
+# predictions in DIR/results.
 #
 #   bash launch/study.sh [--quick] [--clips DIR --splits DIR] [--workdir DIR] [--dry_run]
 #

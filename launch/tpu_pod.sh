@@ -5,7 +5,7 @@
 #
 #   check   NAME ZONE TYPE FLAG...     stpn_jax.main --mode=compile here, for that type
 #   create  NAME ZONE TYPE [RUNTIME]   such as v5litepod-16 v2-alpha-tpuv5-lite
-#   install NAME ZONE                  this folder to every host, with its environment
+#   install NAME ZONE                  the last commit to every host, with its environment
 #   data    NAME ZONE gs://...         records to every host, into data/
 #   run     NAME ZONE FLAG...          stpn_jax.main on all hosts, in the background
 #   tail    NAME ZONE                  what host 0 prints
@@ -13,6 +13,7 @@
 #   delete  NAME ZONE
 #
 # Records are read from the hosts' disks; the workdir is in a bucket: --workdir=gs://...
+# What is not committed is not installed, weights/ included: copy that, too.
 set -euo pipefail
 # shellcheck source=launch/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"

@@ -354,6 +354,10 @@ def test_a_network_of_ones_own_is_a_start(finished, data):
         (["--config=configs/demo.py:missing"], "table6_b"),
         (["--no_such_flag"], "no_such_flag"),
         (
+            [*SHORT, "--config.stages.temporal.lr_multipliers=(('^conv', 2.0),)"],
+            "temporal.lr_multipliers: '^conv' matches no parameter of the temporal",
+        ),
+        (
             [
                 *SHORT,
                 "--config.model.backbone=bn_inception",

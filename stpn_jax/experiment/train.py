@@ -29,6 +29,7 @@ from stpn_jax.experiment.setup import Experiment
 from stpn_jax.input_pipeline import sampling
 from stpn_jax.train import checkpoint, loop, optimizer, step
 from stpn_jax.utils import locks
+from stpn_jax.utils.errors import UsageError
 
 
 def train(
@@ -47,6 +48,7 @@ def train(
         UsageError: the stages cannot start or their checkpoints cannot be selected.
     """
     initialize.check_weights(experiment)
+    check_rates(experiment)
     checkpoint_selection.check(experiment)
     stage_batches.check(experiment)
     run_dir.register(experiment)
@@ -60,6 +62,27 @@ def train(
     if report and not (was_tested and (experiment.directory / run_dir.PAGE).exists()):
         report_attempt.attempt(experiment, boxes or {})
     run_dir.print_files(experiment.directory)
+
+
+def check_rates(experiment: Experiment) -> None:
+    """Checks the learning rates of stages not yet begun, before any stage trains.
+
+    Raises:
+        UsageError: a rule of a stage's lr_multipliers fits none of its parameters.
+    """
+    for stage in (one for one in experiment.config.stages if one.lr_multipliers):
+        if checkpoint.newest_step(run_dir.checkpoints(experiment.folder(stage))):
+            continue
+        params = setup.variable_shapes(experiment, stage)["params"]
+        try:
+            optimizer.lr_multipliers(stage.lr_multipliers, params)
+        except UsageError as error:
+            field = f"config.stages.{stage.name}.lr_multipliers"
+            backbone = experiment.config.model.backbone
+            raise UsageError(
+                f"{field}: {error} of the {stage.network} network on {backbone}; "
+                f"leave that rule out, or all with --{field}='()'"
+            ) from error
 
 
 def train_stage(

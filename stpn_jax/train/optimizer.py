@@ -58,7 +58,7 @@ def lr_multipliers(rules: Sequence[tuple[str, float]], params: Any) -> Any:
     factors = jax.tree_util.tree_map_with_path(factor, params)
     for pattern, _ in rules:
         if pattern not in used:
-            raise UsageError(f"multiplier {pattern!r} matches no parameter")
+            raise UsageError(f"{pattern!r} matches no parameter")
     return factors
 
 
