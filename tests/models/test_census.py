@@ -26,6 +26,8 @@ CENSUS = {
     "resnet152": (60_192_808, (7, 7, 2048)),
     "resnet152_caffe": (60_192_808, (7, 7, 2048)),
     "efficientnet_lite0": (4_652_008, (7, 7, 1280)),
+    "efficientnet_lite1": (5_416_680, (7, 7, 1280)),
+    "efficientnet_lite2": (6_092_072, (7, 7, 1280)),
 }
 # What 20 channels add to the first kernel: 17 times its other sides.
 FIRST_KERNEL = {
@@ -33,10 +35,13 @@ FIRST_KERNEL = {
     "vgg16": 3 * 3 * 64,
     "vgg16_caffe": 3 * 3 * 64,
     "efficientnet_lite0": 3 * 3 * 32,
+    "efficientnet_lite1": 3 * 3 * 32,
+    "efficientnet_lite2": 3 * 3 * 32,
 }
-DEEP = ("resnet152", "resnet152_caffe")  # They take longest, and repeat resnet50.
+# They take longest, and repeat their smaller kinds.
+LARGER = ("resnet152", "resnet152_caffe", "efficientnet_lite1", "efficientnet_lite2")
 NAMES = [
-    pytest.param(name, marks=[pytest.mark.slow] if name in DEEP else [])
+    pytest.param(name, marks=[pytest.mark.slow] if name in LARGER else [])
     for name in CENSUS
 ]
 CONFIG = configs.from_config_dict(demo.get_config())

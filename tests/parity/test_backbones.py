@@ -52,7 +52,13 @@ CASES = {
         "bn_inception", oracles.bn_inception, files.caffe_bn_inception
     ),
     "efficientnet_lite0": Case(
-        "efficientnet_lite0", oracles.efficientnet_lite0, files.pth
+        "efficientnet_lite0", oracles.ORACLES["efficientnet_lite0"], files.pth
+    ),
+    "efficientnet_lite1": Case(
+        "efficientnet_lite1", oracles.ORACLES["efficientnet_lite1"], files.pth
+    ),
+    "efficientnet_lite2": Case(
+        "efficientnet_lite2", oracles.ORACLES["efficientnet_lite2"], files.pth
     ),
     "vgg16": Case("vgg16", oracles.ORACLES["vgg16"], files.pth),
     "vgg16_timm": Case(
@@ -65,8 +71,11 @@ CASES = {
 TRAINED = set({case.row: name for name, case in CASES.items()}.values())
 # Layer by layer a ResNet compiles its few distinct layers once, whatever its depth.
 NOT_JITTED = {"resnet152", "resnet152_caffe"}
-# The two deep ones share the two inputs, of which their shallower kinds take each.
-LEFT_OUT = {("resnet152", FLOW), ("resnet152_caffe", IMAGE)}
+# Two larger ones share the two inputs, of which the smaller one takes each.
+LEFT_OUT = {
+    *(("resnet152", FLOW), ("resnet152_caffe", IMAGE)),
+    *(("efficientnet_lite1", FLOW), ("efficientnet_lite2", IMAGE)),
+}
 PAIRS = [
     (name, channels, side)
     for name in CASES

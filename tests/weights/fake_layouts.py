@@ -183,7 +183,7 @@ def _resnet_caffe(letters, path, shape):
     return _blob(layer, leaf, shape)
 
 
-def _lite0(path, shape):
+def _lite(path, shape):
     name, leaf = _split(path)
     name = name.replace("stem/conv", "_conv_stem").replace("head/conv", "_conv_head")
     name = name.replace("stem/bn", "_bn0").replace("head/bn", "_bn1") or "_fc"
@@ -211,5 +211,7 @@ LAYOUTS = {
     ("resnet152_caffe", "caffe"): functools.partial(
         _resnet_caffe, lambda stage: stage in "14"
     ),
-    ("efficientnet_lite0", "pytorch"): _lite0,
+    ("efficientnet_lite0", "pytorch"): _lite,
+    ("efficientnet_lite1", "pytorch"): _lite,
+    ("efficientnet_lite2", "pytorch"): _lite,
 }

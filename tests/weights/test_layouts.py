@@ -9,11 +9,12 @@ from stpn_jax.models.backbones import BACKBONES
 from stpn_jax.utils import errors
 from stpn_jax.weights import assign, channels, formats, layouts, pretrained
 
-DEEP = "resnet152"  # As its shallower kind, with more of the same layers.
+# As their smaller kinds, with more of the same layers.
+LARGER = ("resnet152", "resnet152_caffe", "efficientnet_lite1", "efficientnet_lite2")
 EVERY = pytest.mark.parametrize(
     "backbone, layout",
     [
-        pytest.param(*one, marks=[pytest.mark.slow] if DEEP in one[0] else [])
+        pytest.param(*one, marks=[pytest.mark.slow] if one[0] in LARGER else [])
         for one in fake_layouts.LAYOUTS
     ],
 )

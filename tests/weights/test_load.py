@@ -125,6 +125,8 @@ def test_paths_that_cannot_be_a_tree_are_rejected(tmp_path):
     "backbone, name, layout",
     (
         ("efficientnet_lite0", "efficientnet-lite0", "pytorch"),
+        ("efficientnet_lite1", "efficientnet-lite1", "pytorch"),
+        ("efficientnet_lite2", "efficientnet-lite2", "pytorch"),
         ("vgg16_caffe", "hed-vgg16", "hed"),
     ),
 )

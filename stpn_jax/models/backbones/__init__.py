@@ -57,6 +57,15 @@ def _vgg(caffe: bool = False) -> Backbone:
     return Backbone(module, vgg.CHANNELS, *inputs, vgg.HIDDEN, vgg.GRID)
 
 
+def _lite(stages: tuple[efficientnet_lite.Stage, ...]) -> Backbone:
+    return Backbone(
+        module=functools.partial(efficientnet_lite.EfficientNetLite, stages=stages),
+        channels=efficientnet_lite.CHANNELS,
+        rgb=Normalisation((127.0,), (128.0,)),
+        flow=Normalisation((128.0,), (128.0,)),
+    )
+
+
 BACKBONES = {
     "tiny": Backbone(
         module=tiny.Tiny,
@@ -76,10 +85,7 @@ BACKBONES = {
     "resnet50_caffe": _resnet(50, caffe=True),
     "resnet152": _resnet(152),
     "resnet152_caffe": _resnet(152, caffe=True),
-    "efficientnet_lite0": Backbone(
-        module=efficientnet_lite.EfficientNetLite0,
-        channels=efficientnet_lite.CHANNELS,
-        rgb=Normalisation((127.0,), (128.0,)),
-        flow=Normalisation((128.0,), (128.0,)),
-    ),
+    "efficientnet_lite0": _lite(efficientnet_lite.LITE0),
+    "efficientnet_lite1": _lite(efficientnet_lite.LITE1),
+    "efficientnet_lite2": _lite(efficientnet_lite.LITE2),
 }

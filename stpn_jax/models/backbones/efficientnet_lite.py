@@ -1,8 +1,9 @@
-"""EfficientNet-Lite0: EfficientNet-B0 without squeeze-and-excitation, with ReLU6.
+"""EfficientNet-Lite: EfficientNet without squeeze-and-excitation, with ReLU6.
 
 Source: tensorflow/tpu, models/official/efficientnet/lite (2020).
 """
 
+import math
 from typing import Any, NamedTuple
 
 import jax
@@ -37,13 +38,38 @@ LITE0 = (
     Stage(4, 5, 2, 6, 192),
     Stage(1, 3, 1, 6, 320),
 )
+MULTIPLE = 8  # of which widths are
 
 
-class EfficientNetLite0(base.Base):
+def scaled(width: float, depth: float) -> tuple[Stage, ...]:
+    """The stages of a larger network; the first and the last keep their one block."""
+
+    def channels(count: int) -> int:
+        wanted = count * width
+        nearest = max(MULTIPLE, int(wanted + MULTIPLE / 2) // MULTIPLE * MULTIPLE)
+        return nearest + MULTIPLE if nearest < 0.9 * wanted else nearest
+
+    return tuple(
+        stage._replace(
+            blocks=stage.blocks
+            if stage in (LITE0[0], LITE0[-1])
+            else math.ceil(depth * stage.blocks),
+            width=channels(stage.width),
+        )
+        for stage in LITE0
+    )
+
+
+LITE1, LITE2 = scaled(1.0, 1.1), scaled(1.1, 1.2)
+
+
+class EfficientNetLite(base.Base):
     """The network up to its last convolution: 1280 channels at 1/32 of the side.
 
     Stochastic depth, which the ImageNet training used, is left out.
     """
+
+    stages: tuple[Stage, ...] = LITE0
 
     @nn.compact
     def __call__(
@@ -51,11 +77,11 @@ class EfficientNetLite0(base.Base):
     ) -> Float[Array, "n y2 x2 1280"]:
         stem = ConvNorm(self.options, STEM, 3, 2, is_first=True, name="stem")
         x = jax.nn.relu6(stem(x, train))
-        blocks = [(stage, i) for stage in LITE0 for i in range(stage.blocks)]
+        blocks = [(stage, i) for stage in self.stages for i in range(stage.blocks)]
         for index, (stage, repeat) in enumerate(blocks):
             stride = 1 if repeat else stage.stride
             fields = {"stage": stage, "stride": stride, "name": f"block{index}"}
-            x = self.block(EfficientNetLite0._block, x, train=train, **fields)
+            x = self.block(EfficientNetLite._block, x, train=train, **fields)
         return jax.nn.relu6(ConvNorm(self.options, CHANNELS, name="head")(x, train))
 
     def _block(self, x: Array, train: bool, **fields: Any) -> Array:
