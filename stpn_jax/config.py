@@ -43,6 +43,7 @@ class DataConfig:
         split: official split, counted from 1.
         validation_fraction: share of the training sources kept for validation.
         validation_seed: samples which sources those are.
+        validation_fold: which of the disjoint validation parts, counted from 0.
         size: width and height of the frames in the records, in pixels.
         crop_size: side of the unscaled training crop, in pixels of the record.
         crop_scales: factors of crop_size for scale jitter; TSN's, which stand for the
@@ -62,6 +63,7 @@ class DataConfig:
     split: Count = 1
     validation_fraction: Share = 0.1
     validation_seed: Seed = 0
+    validation_fold: Natural = dataclasses.field(default=0, metadata={"absent": 0})
     size: tuple[Count, Count] = (340, 256)
     crop_size: Count = 256
     crop_scales: tuple[Positive, ...] = (1.0, 0.875, 0.75, 0.66)
@@ -160,11 +162,13 @@ class StageConfig:
         weight_decay: on weights of convolutions and dense layers.
         max_grad_norm: bound on the global L2 norm of the gradient.
         dropout: rate before the classifier.
+        label_smoothing: share of the target that all classes have alike.
         batch_norm: frozen, first (TSN's partial BN) or trained.
         lr_multipliers: (regular expression over parameter paths, rate multiplier);
             0 freezes; the first match counts.
         cached_crops: 0, or how many crops of every training video it sees: its streams
-            are frozen, and their feature maps are computed once for all updates.
+            are frozen, and their feature maps are computed once for all updates. Of a
+            single stream that trains the classifier alone.
         trained_on: clips of the training list that it sees: the training part, or the
             validation part, which its streams have not seen.
         select: which of its networks later stages start from, is tested and exported:
@@ -193,6 +197,7 @@ class StageConfig:
     )
     trained_on: Literal["train", "validation"] = "train"
     select: Literal["last", "best"] = "last"
+    label_smoothing: Share = dataclasses.field(default=0.0, metadata={"absent": 0.0})
 
     @property
     def is_single_stream(self) -> bool:
@@ -370,11 +375,6 @@ def _check_stage(stage: StageConfig, earlier: set[str]) -> None:
     for name in stage.init:
         if name not in earlier:
             raise UsageError(f"{path}.init: {name!r} is not the name of a stage before")
-    if stage.cached_crops and stage.is_single_stream:
-        raise UsageError(
-            f"{path}.cached_crops = {stage.cached_crops} freezes the only thing that "
-            f"the {stage.network} stage trains but its classifier; set it to 0"
-        )
     for pattern, _ in stage.lr_multipliers:
         try:
             re.compile(pattern)

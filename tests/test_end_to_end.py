@@ -495,6 +495,28 @@ def test_the_backbone_of_the_docs_trains_from_outside_the_package(
 
 
 @pytest.mark.usefixtures("no_report")
+def test_a_stream_over_cached_maps_trains_its_classifier_alone(finished, data):
+    workdir = data.parent / "classifier"
+    done = run(
+        *train(data, workdir, f"--init_from={finished[0] / 'pyramid'}"),
+        *("--config.stages.spatial.cached_crops=2", "--config.stages.temporal.steps=0"),
+        "--config.stages.pyramid.steps=0",
+    )
+    assert "[spatial] maps of 28 training snippets of 13 videos" in done.stdout
+    old, new = (
+        checkpoint.restore_variables(folder / "checkpoints")["params"]
+        for folder in (finished[0] / "pyramid", workdir / "spatial")
+    )
+    for a, b in zip(
+        *map(jax.tree.leaves, (old["spatial"], new["spatial"])), strict=True
+    ):
+        np.testing.assert_array_equal(a, b)
+    assert np.abs(new["classifier"]["dense"]["kernel"]).max() > 0
+    results = json.loads((workdir / "results.json").read_text())
+    assert "spatial" in results
+
+
+@pytest.mark.usefixtures("no_report")
 def test_exported_streams_are_weights_and_no_steps_leave_them_as_they_are(
     finished, artifact, data
 ):

@@ -136,16 +136,17 @@ def in_rounds(lists: Iterable[Iterable[T]]) -> list[T]:
 
 
 def split_videos(
-    dataset: records.Dataset, split: int, fraction: float, seed: int
+    dataset: records.Dataset, split: int, fraction: float, seed: int, fold: int = 0
 ) -> Split:
     """The parts of an official split, with a validation part cut from training.
 
     Validation takes whole sources, because clips of one recording are near copies. In
     each class it takes sources up to the fraction of the training clips; of two sources
     or more it takes at least one and leaves at least one. The choice in a class depends
-    only on the seed and the class.
+    only on the seed and the class. Other folds take the next sources, so they have no
+    clip in common; where a class has no more sources, a fold has none of it.
 
-    Splits are counted from 1; fraction 0 makes no validation part.
+    Splits are counted from 1, folds from 0; fraction 0 makes no validation part.
 
     Raises:
         UsageError: there is no such split, or it has no training or no test videos.
@@ -161,7 +162,7 @@ def split_videos(
     for label, name in enumerate(dataset.meta.classes if fraction > 0 else ()):
         videos = training[dataset.labels[training] == label]
         sources = [(int(video), dataset.sources[video]) for video in videos]
-        held_out += _held_out(sources, fraction, f"{seed}/{name}")
+        held_out += _held_out(sources, fraction, f"{seed}/{name}", fold)
     parts = Split(
         train=np.setdiff1d(training, held_out),
         validation=np.array(sorted(held_out), np.int64),
@@ -177,18 +178,21 @@ def split_videos(
 
 
 def _held_out(
-    videos: Iterable[tuple[int, str]], fraction: float, seed: str
+    videos: Iterable[tuple[int, str]], fraction: float, seed: str, fold: int
 ) -> list[int]:
     """Whole sources of one class's (video, source) pairs, up to the fraction."""
     clips: dict[str, list[int]] = {}
     for video, source in videos:
         clips.setdefault(source, []).append(video)
     wanted = fraction * sum(map(len, clips.values()))
+    order = shuffled(clips, seed)
     chosen: list[int] = []
-    for source in shuffled(clips, seed)[:-1]:
-        if chosen and len(chosen) + len(clips[source]) > wanted:
-            break
-        chosen += clips[source]
+    for current in range(fold + 1):
+        chosen = []
+        while len(order) > (current == 0):  # One source is left to train on.
+            if chosen and len(chosen) + len(clips[order[0]]) > wanted:
+                break
+            chosen += clips[order.pop(0)]
     return chosen
 
 

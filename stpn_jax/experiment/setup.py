@@ -85,7 +85,11 @@ def open_experiment(
     sampling.train_crop(np.random.default_rng(0), size, data)
     sampling.test_crops(size, data.input_size, config.evaluation.crops)
     split = official_splits.split_videos(
-        dataset, data.split, data.validation_fraction, data.validation_seed
+        dataset,
+        data.split,
+        data.validation_fraction,
+        data.validation_seed,
+        data.validation_fold,
     )
     workdir = files.expand(directory)
     shared = files.expand(streams) if streams else workdir

@@ -209,8 +209,10 @@ class _Maps:
         """Name of the store's folder: a digest of all that the maps depend on."""
         config = self.experiment.config
         data = dataclasses.asdict(config.data)
+        # The videos themselves have a digest.
         for name in ("threads", "prefetch", "data_dir", "validation_fraction"):
             del data[name]
+        del data["validation_fold"]
         facts = self.facts | {
             "streams": _digest(streams),
             "videos": self.experiment.dataset.digest_of(self.videos),

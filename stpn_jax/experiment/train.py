@@ -144,7 +144,12 @@ def make_update(
     transform = optimizer.make(stage, params)
     factors = optimizer.lr_multipliers(stage.rate_rules, params)
     update = step.make_train_step(
-        network, transform, factors, config.seed, config.run.microbatch_size
+        network,
+        transform,
+        factors,
+        config.seed,
+        config.run.microbatch_size,
+        stage.label_smoothing,
     )
     return transform, update
 

@@ -71,12 +71,13 @@ def make_train_step(
     factors: Any,
     seed: int,
     microbatch_size: int = 0,
+    label_smoothing: float = 0.0,
 ) -> Callable[[TrainState, AnyBatch], tuple[TrainState, Metrics]]:
     """The update of one replica, to be mapped over the axis parallel.AXIS.
 
     Parameters with a factor of 0 get no gradient. The seed is that of the dropout,
     which is keyed by (seed, step, sample in the global batch). Microbatches are as in
-    config.RunConfig.
+    config.RunConfig, the smoothing is as in config.StageConfig.
     """
 
     def train_step(state: TrainState, batch: AnyBatch) -> tuple[TrainState, Metrics]:
@@ -89,9 +90,7 @@ def make_train_step(
                 outputs, updated = network.apply(
                     variables, batch, keys, train=True, mutable=["batch_stats"]
                 )
-                losses = optax.softmax_cross_entropy_with_integer_labels(
-                    outputs.logits.astype(jnp.float32), batch.label
-                )
+                losses = cross_entropy(outputs.logits, batch.label, label_smoothing)
                 return losses.mean(), (updated, losses, outputs)
 
             gradient_of = jax.grad(objective, has_aux=True)
@@ -122,6 +121,18 @@ def make_train_step(
         return new_state, means | {"gradient_norm": norm, NOT_FINITE: wrong}
 
     return train_step
+
+
+def cross_entropy(
+    logits: Float[Array, "b classes"], label: Int32[Array, " b"], smoothing: float
+) -> Float[jax.Array, " b"]:
+    """Of a target with 1 - smoothing at the label and the rest on all classes alike."""
+    logits = logits.astype(jnp.float32)
+    losses = optax.softmax_cross_entropy_with_integer_labels(logits, label)
+    if not smoothing:
+        return losses
+    of_all = jax.nn.logsumexp(logits, axis=-1) - logits.mean(axis=-1)
+    return (1 - smoothing) * losses + smoothing * of_all
 
 
 def _share(

@@ -133,6 +133,22 @@ def test_the_seed_samples_the_validation_part():
     assert len(splits[0].validation) == 11
 
 
+def test_folds_have_no_source_in_common():
+    sources = [f"g{i // 3}" for i in range(40)]
+    data = dataset(sources)
+    folds = [labels.split_videos(data, 1, 1 / 3, 0, fold) for fold in range(3)]
+    first = labels.split_videos(data, 1, 1 / 3, 0)
+    np.testing.assert_array_equal(folds[0].validation, first.validation)
+    parts = [{sources[v] for v in fold.validation} for fold in folds]
+    assert not (parts[0] & parts[1] or parts[0] & parts[2] or parts[1] & parts[2])
+    assert all(len(fold.validation) > 9 for fold in folds)
+    for fold, part in zip(folds, parts, strict=True):
+        assert not part & {sources[v] for v in fold.train}
+    two = dataset(["a", "b", "a", "b", "x"])
+    found = [labels.split_videos(two, 1, 0.5, 0, fold) for fold in range(3)]
+    assert [len(one.validation) for one in found] == [2, 2, 0]
+
+
 def test_a_class_of_one_source_keeps_it_for_training():
     split = labels.split_videos(dataset(["x"] * 5), 1, 0.5, 0)
     assert len(split.validation) == 0

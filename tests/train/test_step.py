@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -92,6 +93,16 @@ def test_replicas_share_means_and_whole_numbers():
     np.testing.assert_allclose(norm, [squares**0.5] * 3, rtol=1e-6)
     assert gathered.dtype == np.int32
     np.testing.assert_array_equal(gathered, [values.ravel()] * 3)
+
+
+def test_smoothed_labels():
+    logits = np.random.default_rng(0).normal(size=(4, 5))
+    target = 0.7 * np.eye(5)[[3, 0, 4, 4]] + 0.3 / 5
+    logs = logits - np.log(np.exp(logits).sum(1, keepdims=True))
+    found = step.cross_entropy(
+        jnp.float32(logits), jnp.int32([3, 0, 4, 4]), smoothing=0.3
+    )
+    np.testing.assert_allclose(found, -(target * logs).sum(1), rtol=1e-5)
 
 
 @pytest.fixture(scope="module")
