@@ -167,13 +167,6 @@ def test_the_forecast_counts_the_maps(experiment):
     assert "of disk" in train.forecast(experiment)
 
 
-def test_single_streams_are_not_cached():
-    made = demo.get_config()
-    made.stages.spatial.cached_crops = 2
-    with pytest.raises(UsageError, match=r"spatial.cached_crops = 2 freezes"):
-        configs.from_config_dict(made)
-
-
 def test_several_hosts_are_rejected(experiment, monkeypatch):
     monkeypatch.setattr(parallel, "host", lambda: (0, 2))
     with pytest.raises(UsageError, match=r"pyramid.cached_crops = 3.*one process"):
