@@ -22,7 +22,7 @@ from stpn_jax.ops import tvl1
 from stpn_jax.train import step
 from stpn_jax.video import flow_codec
 
-pytestmark = pytest.mark.usefixtures("quickly_compiled")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quickly_compiled")]
 
 PAGE = pathlib.Path(__file__).parents[2] / "docs" / "deploy.md"
 CONFIG = configs.from_config_dict(demo.get_config())
@@ -120,7 +120,6 @@ def training_code(variables, one):
     return jax.jit(step.make_predict_step(network()))(variables, one)
 
 
-@pytest.mark.slow
 def test_the_lines_of_the_docs_give_the_same_with_jax_alone(folder, variables):
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.S)
     (code,) = (block for block in blocks if "jax.export.deserialize" in block)
@@ -174,7 +173,6 @@ def drifting(count):
     return np.stack([wide[:, 2 * (count - i) :][:, :48] for i in range(count)])
 
 
-@pytest.mark.slow
 def test_from_frames_alone_it_is_the_flow_and_then_the_network(folder):
     frames = drifting(PREPROCESSING.span)
     assert len(frames) == 2 * 3 + 4 + 1

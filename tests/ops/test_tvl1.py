@@ -100,6 +100,7 @@ def test_constant_images_do_not_move():
     np.testing.assert_array_equal(found, np.zeros((2, 40, 40, 2)))
 
 
+@pytest.mark.slow
 def test_bytes_floats_and_batches_agree():
     first, second = synthetic_pair()
     alone = np.asarray(tvl1.flow(first, second, QUICK))
@@ -124,6 +125,7 @@ def test_pairs_side_by_side_are_those_alone(together):
     np.testing.assert_allclose(found, alone, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_the_fast_preset_loses_little():
     first, second = synthetic_pair()
     fast = tvl1.flow(first, second, tvl1.PRESETS["fast"])
