@@ -100,6 +100,9 @@ class Report:
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     parts = course(options)
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
+        # Ends the process that measures, as SIGTERM does.
+        signal.signal(signal.SIGHUP, lambda *_: sys.exit(128 + signal.SIGHUP))
     options.out.mkdir(parents=True, exist_ok=True)
     report, failed = Report(options.out / RESULTS), 0
     report.add("about", about(options.baseline))
@@ -123,7 +126,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = command_line.Parser(description=__doc__, formatter_class=form)
     add = parser.add_argument
     add("--out", type=pathlib.Path, default=pathlib.Path("runs/gpu_report"))
-    add("--seconds", type=float, default=480, help="of the whole course")
+    add(
+        "--seconds", type=command_line.whole(1), default=480, help="of the whole course"
+    )
     add("--baseline", type=pathlib.Path, help="a checkout of another commit")
     add("--parts", nargs="+", default=[""], help="words in the names of the parts")
     add("--small", action="store_true", help="each kind once, tiny, also on a CPU")

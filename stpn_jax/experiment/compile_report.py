@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import jax
 from etils import epath
 
+from stpn_jax import config as configs
 from stpn_jax import parallel
 from stpn_jax.config import Config, StageConfig
 from stpn_jax.experiment import compile_estimate, compile_jobs, export, tpu
@@ -21,6 +22,7 @@ from stpn_jax.utils.errors import UsageError
 
 FILE = "compile.json"
 EXPORT = "export"  # Among the names of stages: the exported programs.
+FARTHEST = 32  # times a batch, to which its line of bytes leads
 # docs/performance.md: of one machine, from records of 340x256.
 SNIPPETS_PER_CORE = 130
 _REMEDIES = (
@@ -71,10 +73,12 @@ def write(
     print(_head(target, len(experiment.dataset.meta.classes)), flush=True)
     folder.mkdir(parents=True, exist_ok=True)
     programs: dict[str, Any] = {}
+    count = len(experiment.dataset.meta.classes)
+    about = target.facts() | {"classes": count, "config": configs.facts(config)}
     exports = not stages or EXPORT in stages
     for name, result in _results(experiment, chosen, exports, target):
         programs[name] = result
-        manifest.write(folder / FILE, target.facts() | {"programs": programs})
+        manifest.write(folder / FILE, about | {"programs": programs})
     if too_large := [x["does_not_fit"] for x in programs.values() if not x["fits"]]:
         raise UsageError(f"does not fit: {'; '.join(too_large)}")
     return folder / FILE
@@ -124,8 +128,8 @@ def _report_update(
         return result
     result |= _hosts(job, stage, result["milliseconds"]["step"] / 1e3)
     twice = compile_jobs.update(experiment, stage, target.devices, 2 * share)
-    result["largest_batch_per_chip"] = _largest(result, share, twice, target)
-    for line in _needs(result):
+    result["largest_batch_per_chip"], words = _largest(result, share, twice, target)
+    for line in _needs(result, words):
         print(f"  {line}", flush=True)
     return result
 
@@ -159,29 +163,37 @@ def _hosts(job: Job, stage: StageConfig, seconds: float) -> dict[str, float | No
 
 def _largest(
     result: dict[str, Any], share: int, twice: Job, target: Target
-) -> int | None:
-    """Samples a chip by a straight line through the bytes of two batches."""
+) -> tuple[int | None, str]:
+    """Samples a chip by a straight line through the bytes of two batches; in words.
+
+    Small batches need no memory but their inputs: a line through them leads nowhere.
+    """
     try:
         program, _ = compile_jobs.compiled(twice)
     except DoesNotFitError:
-        return None
+        return None, "less than twice this one"
     before, after = result["bytes"], compile_estimate.sizes(program)
     parts = ("arguments", "outputs", "temporaries")
     grown = sum(max(0, after[name] - before[name]) for name in parts)
     free = target.chip.memory * 2**30 - before["total"]
-    return share + int(share * free / grown)
+    largest = share + int(share * free / max(grown, 1))
+    if largest > FARTHEST * share:
+        words = (
+            f"not known, more than {2 * share} a chip; compile a larger one to see it"
+        )
+        return None, words
+    line = "by a straight line through the bytes of two batches"
+    return largest, f"about {largest} a chip, {line}"
 
 
-def _needs(result: dict[str, Any]) -> list[str]:
+def _needs(result: dict[str, Any], largest: str) -> list[str]:
     """What an update needs of the state, the hosts and the memory."""
-    largest, cores = result["largest_batch_per_chip"], result["host_cores"]
+    cores = result["host_cores"]
     measured = f"{SNIPPETS_PER_CORE} snippets/s each, measured on one machine"
     read = f"{cores:.0f} host cores ({measured})" if cores else "no decoding"
-    line = "by a straight line through the bytes of two batches"
-    batch = f"about {largest} a chip, {line}" if largest else "less than twice this one"
     return [
         f"donated: {result['donated']} of {result['state_arrays']} arrays of the state",
         f"{result['snippets_per_second']:.0f} snippets/s need {read} and "
         f"{result['host_bytes_per_second'] / 1e9:.2f} GB/s from hosts to chips",
-        f"largest batch: {batch}; another batch is another recipe",
+        f"largest batch: {largest}; another batch is another recipe",
     ]

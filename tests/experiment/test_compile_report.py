@@ -49,12 +49,15 @@ def test_a_stage(run):
     assert (
         "7 classes" in printed.out and "another batch is another recipe" in printed.out
     )
+    assert written["classes"] == 7
+    assert written["config"]["data"]["input_size"] == 32
     (one,) = written["programs"].values()
     assert one["fits"] and one["donated"] == one["state_arrays"] > 10
     snippet = 3 * 32 * 32 + 4 * 4 + 1 + 4 + 1 + 4
     sent = one["host_bytes_per_second"] * one["milliseconds"]["step"] / 1e3
     assert sent == pytest.approx(4 * snippet)
-    assert one["largest_batch_per_chip"] > 4
+    assert one["largest_batch_per_chip"] is None
+    assert "largest batch: not known, more than 8 a chip" in printed.out
     assert one["collectives"] == {} or one["collectives"]["all-reduce"]["bytes"] > 0
 
 
