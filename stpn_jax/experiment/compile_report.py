@@ -76,9 +76,14 @@ def write(
     count = len(experiment.dataset.meta.classes)
     about = target.facts() | {"classes": count, "config": configs.facts(config)}
     exports = not stages or EXPORT in stages
-    for name, result in _results(experiment, chosen, exports, target):
-        programs[name] = result
-        manifest.write(folder / FILE, about | {"programs": programs})
+    try:
+        for name, result in _results(experiment, chosen, exports, target):
+            programs[name] = result
+            manifest.write(folder / FILE, about | {"programs": programs})
+    except KeyboardInterrupt as error:
+        there = f"{folder / FILE} has {', '.join(programs)}; " if programs else ""
+        message = f"{there}the same command starts afresh"
+        raise KeyboardInterrupt(message) from error
     if too_large := [x["does_not_fit"] for x in programs.values() if not x["fits"]]:
         raise UsageError(f"does not fit: {'; '.join(too_large)}")
     return folder / FILE

@@ -109,8 +109,9 @@ def guard(
         line, status = f"{who()}{error}", 2
     except PreemptedError as error:
         line, status = f"{who()}{error}; {_RESUMABLE}", PREEMPTED
-    except KeyboardInterrupt:
-        line, status = f"interrupted; {interrupted}", INTERRUPTED
+    except KeyboardInterrupt as error:
+        what = error.args[0] if error.args else interrupted
+        line, status = f"interrupted; {what}", INTERRUPTED
     except Exception as error:
         if isinstance(error, BrokenPipeError) and _stdout_is_closed():
             return BROKEN_PIPE

@@ -42,6 +42,16 @@ def run(tmp_path, capsys, monkeypatch):
     return call
 
 
+def test_after_ctrl_c_nothing_is_promised(run, monkeypatch):
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(compile_jobs, "compiled", interrupt)
+    status, printed, _ = run(*SPATIAL)
+    assert status == 130
+    assert printed.err.endswith("interrupted; the same command starts afresh\n")
+
+
 @pytest.mark.slow
 def test_a_stage(run):
     status, printed, written = run(*SPATIAL, "--classes=7")
