@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Trains in N processes on this machine, as N hosts would; arguments go to stpn_jax.main:
 #
-#   bash launch/train_multihost.sh [--dry_run] 2 --config=configs/demo.py --config.data.data_dir=runs/demo-seed0/data
+#   bash launch/train_multihost.sh [--dry_run] N --config=configs/demo.py --config.data.data_dir=runs/demo-seed0/data
 #
 # For trying out what many hosts do. Where there are GPUs, process I gets GPU I; one
 # process by itself (train_local.sh) drives all GPUs of a machine just as well.

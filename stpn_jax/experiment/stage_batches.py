@@ -210,9 +210,9 @@ class _Maps:
         config = self.experiment.config
         data = dataclasses.asdict(config.data)
         # The videos themselves have a digest.
-        for name in ("threads", "prefetch", "data_dir", "validation_fraction"):
+        parts = ("validation_fraction", "validation_fold")
+        for name in ("threads", "prefetch", "data_dir", *parts):
             del data[name]
-        del data["validation_fold"]
         facts = self.facts | {
             "streams": _digest(streams),
             "videos": self.experiment.dataset.digest_of(self.videos),

@@ -97,7 +97,8 @@ def guard(
 
     The status is 2 after a UsageError, an error of the disk or the lack of a library,
     130 after Ctrl-C and PREEMPTED after SIGTERM in training, each reported in one line
-    that begins with `who`, the name of this process among others. It is BROKEN_PIPE if
+    that begins with `who`, the name of this process among others. After Ctrl-C it says
+    `interrupted`, or what the KeyboardInterrupt says. The status is BROKEN_PIPE if
     nobody reads standard output any more. Other exceptions pass, with their traceback.
     """
     try:

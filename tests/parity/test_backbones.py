@@ -73,8 +73,10 @@ TRAINED = set({case.row: name for name, case in CASES.items()}.values())
 NOT_JITTED = {"resnet152", "resnet152_caffe"}
 # Two larger ones share the two inputs, of which the smaller one takes each.
 LEFT_OUT = {
-    *(("resnet152", FLOW), ("resnet152_caffe", IMAGE)),
-    *(("efficientnet_lite1", FLOW), ("efficientnet_lite2", IMAGE)),
+    ("resnet152", FLOW),
+    ("resnet152_caffe", IMAGE),
+    ("efficientnet_lite1", FLOW),
+    ("efficientnet_lite2", IMAGE),
 }
 PAIRS = [
     (name, channels, side)
