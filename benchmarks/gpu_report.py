@@ -280,9 +280,10 @@ def _environment(part: Part, cache: str) -> dict[str, str]:
 
 
 def _read(part: Part, lines: Iterable[str], report: Report) -> None:
-    for line in lines:
-        if line.strip():
-            report.add(part.name, line.strip(), part.batch)
+    with contextlib.suppress(BrokenPipeError):  # The main thread meets it as well.
+        for line in lines:
+            if line.strip():
+                report.add(part.name, line.strip(), part.batch)
 
 
 def _kill(process: subprocess.Popen) -> None:

@@ -31,6 +31,7 @@ _KEPT = {
     "compare": "nothing is lost",
     "compile": "nothing is lost",
 }
+TOPOLOGY = "v5e:2x4"
 _RUN = ("config", "workdir", "streams", "coordinator", "num_processes", "process_id")
 # Modes, and the flags that they read.
 _READ = {
@@ -111,7 +112,7 @@ def _compile(options: argparse.Namespace, overrides: Sequence[str]) -> None:
     out = epath.Path(options.out or _workdir(options))
     with errors.disk_errors(out, _KEPT["compile"]):
         path = compile_report.write(
-            config, options.topology, options.stages, options.classes, out
+            config, options.topology or TOPOLOGY, options.stages, options.classes, out
         )
         print(f"written {path}")
 
@@ -208,8 +209,7 @@ def _parser(prog: str) -> command_line.Parser:
     add_path("--boxes", metavar="CSV", default="", help=boxes)
     runs = "workdirs to compare: the first one with each of the others"
     add("--runs", metavar="DIR", nargs="*", action=_Join, default=[], help=runs)
-    topology = "TPUs to compile for, such as v5e:2x4"
-    add("--topology", metavar="KIND:SIDES", default="v5e:2x4", help=topology)
+    add("--topology", metavar="KIND:SIDES", help=f"TPUs to compile for [{TOPOLOGY}]")
     stages = "to compile, and `export` for the exported programs [all]"
     add("--stages", metavar="NAME", nargs="*", action=_Join, default=[], help=stages)
     classes = "that are compiled for [those of the data set, or 101]"

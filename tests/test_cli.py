@@ -52,6 +52,7 @@ def test_every_command_is_listed_and_has_a_help_of_its_own(status, capsys):
         (["compare", "--runs", "a"], "--runs=a: expected two workdirs or more"),
         (["prepare"], "--data_dir is missing"),
         (["train", "--config=a", "--runs=b"], "--runs has no effect in mode train"),
+        (["train", "--topology=v5e:2x4"], "--topology has no effect in mode train"),
         (["export", "--boxes=a"], "--boxes has no effect in mode export"),
         (["compare", "--config.seed=1"], "--config.seed=1 has no effect in mode"),
         (["predict", "--model=", "a"], "argument --model: expected a path, found"),

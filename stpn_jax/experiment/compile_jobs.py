@@ -1,7 +1,9 @@
 """A config's programs, from shapes, to be compiled for devices that are not there."""
 
+import concurrent.futures
 import functools
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -56,12 +58,27 @@ def compiled(job: Job) -> tuple[Any, float]:
     """
     started = time.perf_counter()
     try:
-        return job.lower().compile(), time.perf_counter() - started
+        program = _interruptible(job.lower().compile)
+        return program, time.perf_counter() - started
     except jax.errors.JaxRuntimeError as error:
         if "RESOURCE_EXHAUSTED" not in str(error):
             raise
         first = str(error).splitlines()[0].removeprefix("RESOURCE_EXHAUSTED: ")
         raise DoesNotFitError(re.sub(r"\.$", "", first)) from error
+
+
+def _interruptible(work: Callable[[], Any]) -> Any:
+    """Calls it in a thread: Ctrl-C and SIGTERM do not wait for what compiles in C++."""
+    done: concurrent.futures.Future[Any] = concurrent.futures.Future()
+
+    def call() -> None:
+        try:
+            done.set_result(work())
+        except BaseException as error:
+            done.set_exception(error)
+
+    threading.Thread(target=call, daemon=True).start()
+    return done.result()
 
 
 def without_records(config: Config, classes: int | None) -> Experiment:

@@ -70,8 +70,8 @@ def write(
         name = f"config.stages.{stage.name}.batch"
         parallel.check_batch(stage.batch, name, len(target.devices))
     experiment = compile_jobs.without_records(config, classes)
-    print(_head(target, len(experiment.dataset.meta.classes)), flush=True)
     folder.mkdir(parents=True, exist_ok=True)
+    print(_head(target, len(experiment.dataset.meta.classes)), flush=True)
     programs: dict[str, Any] = {}
     count = len(experiment.dataset.meta.classes)
     about = target.facts() | {"classes": count, "config": configs.facts(config)}

@@ -54,6 +54,8 @@ CHIPS = {
     "v5p": Chip(95.74, 2765, 459, 8, 128, 100),
     "v6e": Chip(31.25, 1600, 918, 4, 256, 100),
 }
+_SIDE, _ANY = "([1-9]|1[0-6])", "[1-9][0-9]*"
+_TOPOLOGY = rf"(v5e|v6e):{_SIDE}x{_SIDE}|(v4|v5p):{_ANY}x{_ANY}x{_ANY}"
 # So that libtpu does not ask the network what machine this is, and two may compile.
 _ENVIRONMENT = {
     "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
@@ -72,8 +74,11 @@ def devices(topology: str) -> list[jax.Device]:
         UsageError: there is no such topology.
         ModuleNotFoundError: the extra with the compiler is not installed.
     """
-    if not re.fullmatch(rf"({'|'.join(CHIPS)}):\d+(x\d+)+", topology):
-        raise UsageError(f"--topology={topology}: expected one such as {EXAMPLES}")
+    if not re.fullmatch(_TOPOLOGY, topology):
+        raise UsageError(
+            f"--topology={topology}: expected one such as {EXAMPLES}; the sides of v5e "
+            "and v6e are two, up to 16, those of v4 and v5p are three"
+        )
     errors.require("libtpu")
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
@@ -104,7 +109,7 @@ def _options(topology: str) -> dict[str, Any]:
     shape = tuple(map(int, sides.split("x")))
     if kind == "v4":
         return {"chip_config_name": "megacore"}
-    if kind in ("v5e", "v6e") and math.prod(shape) <= 8 and len(shape) == 2:
+    if kind in ("v5e", "v6e") and math.prod(shape) <= 8:
         return {"chips_per_host_bounds": (*shape, 1)}
     return {}
 

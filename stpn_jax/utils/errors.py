@@ -174,7 +174,10 @@ def disk_error(error: BaseException, folder: str = "", kept: str = "") -> str:
     if not isinstance(error, OSError) or isinstance(error, BrokenPipeError):
         return ""
     place = error.filename or folder
-    return f"{place}: {error.strerror or error}; fix that and {todo}" if place else ""
+    reason = error.strerror or error
+    if isinstance(error, FileExistsError):  # Only folders are made where one may be.
+        reason = "it is a file, not a folder"
+    return f"{place}: {reason}; fix that and {todo}" if place else ""
 
 
 def _is_of_cloud(error: BaseException) -> bool:

@@ -4,8 +4,11 @@ import importlib.util
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
+import threading
+import time
 
 import jax
 import jaxtyping
@@ -50,6 +53,16 @@ def test_after_ctrl_c_nothing_is_promised(run, monkeypatch):
     status, printed, _ = run(*SPATIAL)
     assert status == 130
     assert printed.err.endswith("interrupted; the same command starts afresh\n")
+
+
+def test_ctrl_c_does_not_wait_for_the_compiler():
+    """The lock of the main thread is not held as C++ compiles, nor as this sleeps."""
+    started = time.monotonic()
+    main_thread = threading.main_thread().ident, signal.SIGINT
+    threading.Timer(0.2, signal.pthread_kill, main_thread).start()
+    with pytest.raises(KeyboardInterrupt):
+        compile_jobs._interruptible(lambda: time.sleep(60))
+    assert time.monotonic() - started < 30
 
 
 @pytest.mark.parametrize(("temporaries", "largest"), [(2**30, 60), (0, None)])
@@ -117,6 +130,8 @@ def test_programs_that_do_not_fit_are_one_line_with_what_helps(run, monkeypatch)
     [
         (["--topology=v5e-8"], ["--topology=v5e-8", "v5e:2x4"]),
         (["--topology=h100:8"], ["--topology=h100:8", "v4:2x2x1"]),
+        (["--topology=v5e:2x17"], ["--topology=v5e:2x17", "up to 16"]),
+        (["--topology=v5p:2x2"], ["--topology=v5p:2x2", "three"]),
         (
             ["--stages=spatal"],
             ["--stages=spatal", "spatial, temporal, pyramid, export"],
