@@ -27,7 +27,7 @@ from studies import (
     sketch_approximation,
     summary,
 )
-from studies.result_store import ResultStore
+from studies.result_store import read_folds
 from studies.tables import PAPER, STUDIES
 
 Run = Callable[[argparse.Namespace, list[str]], None]
@@ -69,13 +69,14 @@ def study(options: argparse.Namespace, overrides: list[str]) -> None:
     only = _some("--only", options.only, compared)
     output = report.prepare(options, options.name, [*compared, SEARCH])
     searched = output.folder / SEARCH
-    store = ResultStore(searched / options.choose if options.choose else output.folder)
+    folder = searched / options.choose if options.choose else output.folder
     if not options.tables:
-        _train(options, overrides, only, store)
-    tables = {}
+        _train(options, overrides, only, folder)
+    tables, folds = {}, STUDIES[options.name].folds
     for key, table in compared.items():
-        if not options.choose and (predictions := store.read(key)):
-            tables[key] = accuracy_tables.of_study(table, predictions)
+        predictions, minutes = read_folds(folder, key, folds)
+        if not options.choose and predictions:
+            tables[key] = accuracy_tables.of_study(table, predictions, minutes)
             print(f"\n{table.title}\n\n{tables[key]}")
     if searched.exists():
         tables[SEARCH] = accuracy_tables.of_search(STUDIES[options.name], searched)
@@ -90,7 +91,7 @@ def _train(
     options: argparse.Namespace,
     overrides: list[str],
     only: Collection[str],
-    store: ResultStore,
+    results: epath.Path,
 ) -> None:
     compared = STUDIES[options.name]
     for one in overrides:
@@ -107,7 +108,7 @@ def _train(
         compared, folder, overrides, options.seeds, options.choose or "", options.brief
     )
     chosen = [run for run in planned if run.table in only]
-    runs.run_study(chosen, store, bool(options.choose))
+    runs.run_study(chosen, results, bool(options.choose))
 
 
 def _some(option: str, names: Sequence[str], known: Collection[str]) -> Collection[str]:

@@ -3,11 +3,13 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from etils import epath
 from jaxtyping import Bool, Float64, Int
 
+from stpn_jax.datasets import official_splits
 from stpn_jax.evaluation import intervals
 from stpn_jax.evaluation.intervals import Interval
 from stpn_jax.evaluation.metrics import Metrics
@@ -74,11 +76,13 @@ def _number(number: float | None) -> str:
     return "-" if number is None else f"{number:.1f}"
 
 
-def of_study(table: Table, predictions: Predictions) -> str:
+def of_study(
+    table: Table, predictions: Predictions, minutes: Mapping[str, float] | None = None
+) -> str:
     """Accuracy of each variant, difference to the reference, groups, in percent.
 
     Columns of the paper's numbers are left out where it has none. A variant without
-    runs has dashes.
+    runs has dashes. `minutes`, by the column of a run, become a column of their means.
     """
     groups = sorted(set(predictions.groups) - {""})
     has_numbers = any(any(row.numbers) for row in table.rows)
@@ -87,7 +91,9 @@ def of_study(table: Table, predictions: Predictions) -> str:
         header += [name, "seeds", *(["paper"] if has_numbers else [])]
     if len(table.rows) > 1:
         header += ["difference", "better in"]
-    labels = labels_of(predictions)
+    if minutes:
+        header += ["minutes"]
+    clips = Clips.of(predictions)
     reference = table.rows[table.reference]
     base = correct(table, predictions, reference)
     lines = []
@@ -95,15 +101,20 @@ def of_study(table: Table, predictions: Predictions) -> str:
         found = [correct(table, predictions, row, i) for i in range(len(row.results))]
         cells = [row.label]
         for by_repeat, number in zip(found, row.numbers, strict=True):
-            cells += accuracy(by_repeat, labels)
+            cells += accuracy(by_repeat, clips)
             cells += [_number(number)] if has_numbers else []
         if len(table.rows) > 1:
             same = row is reference
-            cells += ["", ""] if same else difference(found[0], base, labels)
+            cells += ["", ""] if same else difference(found[0], base, clips)
+        if minutes:
+            names = (column(row.variant, row.result_names[0], one) for one in found[0])
+            taken = [minutes[name] for name in names]
+            cells.append(f"{sum(taken) / len(taken):.1f}" if taken else "-")
         for group in groups:
             inside = np.array(predictions.groups) == group
             right = (one[inside] for one in found[0].values())
-            cells.append(_mean((_class_mean(x, labels[inside]) for x in right), 0))
+            own = clips.labels[inside]
+            cells.append(_mean((_class_mean(x, own) for x in right), 0))
         lines.append(cells)
     return markdown.table([*header, *map(_short, groups)], lines)
 
@@ -113,9 +124,17 @@ def _short(group: str) -> str:
     return re.sub(r"^[a-z]_", "", group).replace("_", " ")
 
 
-def labels_of(predictions: Predictions) -> Labels:
-    """The videos' classes as numbers."""
-    return np.unique(predictions.labels, return_inverse=True)[1]
+class Clips(NamedTuple):
+    """The classes of the videos as numbers, and the recordings they were cut from."""
+
+    labels: Labels
+    sources: Sequence[str]
+
+    @classmethod
+    def of(cls, predictions: Predictions) -> "Clips":
+        names = zip(predictions.videos, predictions.labels, strict=True)
+        sources = [official_splits.source_of(*one) for one in names]
+        return cls(np.unique(predictions.labels, return_inverse=True)[1], sources)
 
 
 def correct(table: Table, predictions: Predictions, row: Row, i: int = 0) -> Correct:
@@ -134,23 +153,23 @@ def _class_mean(correct: Bool[np.ndarray, "n"], labels: Labels) -> float:
     return float(intervals.class_means(correct[None].astype(float), labels)[0])
 
 
-def accuracy(right: Correct, labels: Labels) -> list[str]:
+def accuracy(right: Correct, clips: Clips) -> list[str]:
     """The mean with its interval, and the accuracy of each training."""
     if not right:
         return ["-", "-"]
-    means = [_class_mean(one, labels) for one in right.values()]
-    value = interval(np.array(list(right.values()), float), labels)
+    means = [_class_mean(one, clips.labels) for one in right.values()]
+    value = interval(np.array(list(right.values()), float), clips)
     return [_percent(value), ", ".join(f"{100 * one:.1f}" for one in means)]
 
 
-def difference(right: Correct, base: Correct, labels: Labels) -> list[str]:
+def difference(right: Correct, base: Correct, clips: Clips) -> list[str]:
     """The mean difference over trainings that both have; in how many it is above 0."""
     common = [repeat for repeat in right if repeat in base]
     if not common:
         return ["-", "-"]
     values = np.array([right[one].astype(float) - base[one] for one in common])
-    better = int((intervals.class_means(values, labels) > 0).sum())
-    return [_percent(interval(values, labels), "+"), f"{better} of {len(common)}"]
+    better = int((intervals.class_means(values, clips.labels) > 0).sum())
+    return [_percent(interval(values, clips), "+"), f"{better} of {len(common)}"]
 
 
 def _percent(value: Interval, sign: str = "") -> str:
@@ -158,10 +177,10 @@ def _percent(value: Interval, sign: str = "") -> str:
     return f"{middle} [{low}, {high}]"
 
 
-def interval(values: Float64[np.ndarray, "trainings n"], labels: Labels) -> Interval:
-    """The mean class accuracy over trainings, and its interval over them and videos.
+def interval(values: Float64[np.ndarray, "trainings n"], clips: Clips) -> Interval:
+    """The mean class accuracy over trainings, and its interval over them and sources.
 
-    A resample has as many trainings as there are, with replacement, and then videos
+    A resample has as many trainings as there are, with replacement, and then sources
     of each class as evaluation.intervals does. Values are 1 where a video is correct,
     or the differences of two such for two variants over the same streams.
     """
@@ -170,11 +189,13 @@ def interval(values: Float64[np.ndarray, "trainings n"], labels: Labels) -> Inte
     sampled = np.random.default_rng(SEED).multinomial(
         trainings, np.full(trainings, 1 / trainings), RESAMPLES
     )
-    by_training = intervals.resample(values, labels, SEED, RESAMPLES)
+    by_training = intervals.resample(
+        values, clips.labels, SEED, RESAMPLES, clips.sources
+    )
     means = (sampled / trainings * by_training).sum(axis=1)
     tail = 100 * (1 - intervals.LEVEL) / 2
     low, high = np.percentile(means, (tail, 100 - tail))
-    value = intervals.class_means(values, labels).mean()
+    value = intervals.class_means(values, clips.labels).mean()
     return Interval(float(value), float(low), float(high))
 
 
@@ -204,4 +225,4 @@ def of_search(study: Study, folder: epath.Path) -> str:
 def _score(found: Predictions | None, name: str) -> str:
     if found is None or name not in found.predicted:
         return ""
-    return f"{100 * _class_mean(found.correct(name), labels_of(found)):.1f}"
+    return f"{100 * _class_mean(found.correct(name), Clips.of(found).labels):.1f}"

@@ -9,6 +9,7 @@ configs or other videos never get into one table.
 import csv
 import hashlib
 import io
+import itertools
 import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -85,6 +86,14 @@ class ResultStore(NamedTuple):
 
     folder: epath.Path
 
+    def seconds(self, table: str) -> dict[str, float]:
+        """How long the runs of a table took, by column."""
+        return {
+            key.removeprefix(f"{table}: "): note["seconds"]
+            for key, note in self._notes()["runs"].items()
+            if key.startswith(f"{table}: ")
+        }
+
     def read(self, table: str) -> Predictions | None:
         """The predictions of a table, or None; raises UsageError for a changed file."""
         path = self._path(table)
@@ -156,6 +165,36 @@ class ResultStore(NamedTuple):
                 problem = f"{path}: not the JSON that was written there ({name})"
                 raise UsageError(f"{problem}; {remedy}")
         return notes
+
+
+def store_of(folder: epath.Path, fold: int | None) -> ResultStore:
+    """The predictions of a study's test videos, or of a fold."""
+    return ResultStore(folder if fold is None else folder / f"fold{fold}")
+
+
+def read_folds(
+    folder: epath.Path, table: str, folds: int
+) -> tuple[Predictions | None, dict[str, float]]:
+    """The predictions that all folds have, one fold behind the other, and minutes.
+
+    The minutes are the mean of a column's runs. Without folds it is `read`.
+    """
+    if not folds:
+        return ResultStore(folder).read(table), {}
+    stores = [store_of(folder, fold) for fold in range(folds)]
+    found = [one for store in stores if (one := store.read(table))]
+    if len(found) < folds:
+        return None, {}
+    names = [n for n in found[0].predicted if all(n in one.predicted for one in found)]
+    chain = itertools.chain.from_iterable
+    whole = Predictions(
+        videos=[*chain(one.videos for one in found)],
+        groups=[*chain(one.groups for one in found)],
+        labels=[*chain(one.labels for one in found)],
+        predicted={n: [*chain(one.predicted[n] for one in found)] for n in names},
+    )
+    seconds = [store.seconds(table) for store in stores]
+    return whole, {n: sum(one[n] for one in seconds) / folds / 60 for n in names}
 
 
 def _joined(

@@ -13,8 +13,9 @@ Change = Callable[[Config], None]
 Stages = tuple[str, ...]
 Repeat = tuple[int, int]
 """Seed of a training and seed of its sketches."""
-# The hyperparameter search has a seed that no study uses.
-SEARCH_REPEAT: Repeat = (1000, 1000)
+# Hyperparameter searches have seeds that no other study uses, from here on.
+SEARCH_SEED = 1000
+SEARCH_REPEAT: Repeat = (SEARCH_SEED, SEARCH_SEED)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +60,7 @@ class Table:
         seeds: trainings of every variant in a study.
         sketches: sketch seeds of one training, where these are compared.
         reference: index of the variant that a study compares the others with.
+        first_seed: of the trainings.
     """
 
     title: str
@@ -69,6 +71,7 @@ class Table:
     seeds: int = 1
     sketches: int = 1
     reference: int = 0
+    first_seed: int = 0
 
     def repeated(self, seeds: int) -> "Table":
         """The same table with so many trainings of every variant."""
@@ -82,16 +85,26 @@ class Table:
         """
         if self.sketches > 1:
             return [(0, sketch) for sketch in range(count or self.sketches)]
-        return [(seed, seed) for seed in range(count or self.seeds)]
+        seeds = range(self.first_seed, self.first_seed + (count or self.seeds))
+        return [(seed, seed) for seed in seeds]
 
 
 @dataclasses.dataclass(frozen=True)
 class Study:
-    """Tables on one data set, by name."""
+    """Tables on one data set, by name.
 
-    variant: str  # of configs/study.py
+    Attributes:
+        variant: of configs/study.py.
+        tables: see Table.
+        devices: that it must run on; 0 for any.
+        folds: validation parts that are scored, each by a training without it; then no
+            test video is read. 0 for the test videos.
+    """
+
+    variant: str
     tables: Mapping[str, Table]
-    devices: int = 0  # that it must run on; 0 for any
+    devices: int = 0
+    folds: int = 0
 
 
 def row(

@@ -25,12 +25,13 @@ from stpn_jax.experiment.setup import Experiment
 from stpn_jax.utils import compilation_cache, errors, files, locks, manifest
 from stpn_jax.utils.errors import UsageError
 from studies import accuracy_tables
-from studies.result_store import ResultStore, column, facts_of
+from studies.result_store import column, facts_of, store_of
 from studies.rows import SEARCH_REPEAT, Row, Study, Table
 
-# The hyperparameter search: three quarters of the training groups train and the other
-# quarter is scored; no test video is read.
-SEARCH_OVERRIDES = ("--config.data.validation_fraction=0.25",)
+# A hyperparameter search: three quarters of the training sources train and the others
+# are scored; no test video is read.
+SEARCH_OVERRIDE = "--config.data.validation_fraction=0.25"
+FOLD = "--config.data.validation_fold"
 JOINT = "joint"  # the table whose streams go on learning in a brief study too
 BRIEF_SIDE = 32  # pixels: the feature maps of the smallest backbone then are 4 x 4
 KEPT_PROGRAMS = 8  # runs whose compiled programs are kept: they share the small ones
@@ -38,13 +39,18 @@ KEPT_PROGRAMS = 8  # runs whose compiled programs are kept: they share the small
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """One training of one variant of a table, over streams that others share."""
+    """One training of one variant of a table, over streams that others share.
+
+    Of a fold, nothing is shared, validation videos are scored, and results are in a
+    folder of the fold.
+    """
 
     table: str
     row: Row
     config: Config
     directory: epath.Path
     streams: epath.Path
+    fold: int | None = None
 
     @property
     def columns(self) -> dict[str, str]:
@@ -125,16 +131,21 @@ def plan_study(
     seen: dict[Config, epath.Path] = {}
     planned = []
     count = 1 if brief else seeds
+    folds = range(1 if brief else study.folds) if study.folds else (None,)
     repeats = [
-        (repeat, name, table)
+        (repeat, fold, name, table)
         for name, table in study.tables.items()
         for repeat in ([SEARCH_REPEAT] if search else table.repeats(count))
+        for fold in folds
     ]
-    if search:
-        overrides = (*SEARCH_OVERRIDES, *overrides)
-    for (seed, sketch), name, table in sorted(repeats, key=lambda one: one[0]):
-        fields = (f"--config.seed={seed}", f"--config.model.sketch_seed={sketch}")
+    if search or study.folds:
+        overrides = (SEARCH_OVERRIDE, *overrides)
+    for (seed, sketch), fold, name, table in sorted(repeats, key=lambda one: one[:2]):
+        fields = [f"--config.seed={seed}", f"--config.model.sketch_seed={sketch}"]
         place = folder / f"seed{seed}"
+        if fold is not None:
+            fields.append(f"{FOLD}={fold}")
+            place /= f"fold{fold}"
         for row in table.rows:
             file = f"configs/study.py:{study.variant},{row.variant}"
             config = load_fitting(file, (*fields, *overrides))
@@ -142,7 +153,8 @@ def plan_study(
             own = place / f"{row.variant}-{search or f'sketch{sketch}'}"
             directory = seen.setdefault(config, own)
             streams = place / f"streams-{_streams_key(config, overrides)}"
-            planned.append(Run(name, row, config, directory, streams))
+            streams = streams if fold is None else directory
+            planned.append(Run(name, row, config, directory, streams, fold))
     check_stages(overrides, seen)
     return planned
 
@@ -230,14 +242,15 @@ def _finished(runs: Sequence[Run]) -> list[accuracy_tables.Result]:
     ]
 
 
-def run_study(runs: Sequence[Run], store: ResultStore, validates: bool = False) -> None:
-    """Runs what the store does not have yet; all that it has is checked before."""
+def run_study(runs: Sequence[Run], folder: epath.Path, validates: bool = False) -> None:
+    """Runs what the folder does not have yet; all that it has is checked before."""
     _prepare(runs)
+    validates = validates or any(run.fold is not None for run in runs)
     opened = ((run, open_run(run, validates)) for run in runs)
-    missing = [run for run, made in opened if not _is_stored(run, made, store)]
+    missing = [run for run, made in opened if not _is_stored(run, made, folder)]
     for index, run in enumerate(missing, 1):
         _announce(index, missing)
-        _train(run, open_run(run, validates), store)
+        _train(run, open_run(run, validates), folder)
         if index % KEPT_PROGRAMS == 0:
             jax.clear_caches()
 
@@ -268,18 +281,22 @@ def _announce(index: int, runs: Sequence[Run], word: str = "") -> None:
     print(f"\n== [{index}/{len(runs)}] {name}: {run.directory}")
 
 
-def _is_stored(run: Run, experiment: Experiment, store: ResultStore) -> bool:
+def _is_stored(run: Run, experiment: Experiment, folder: epath.Path) -> bool:
+    store = store_of(folder, run.fold)
     return store.has(run.table, run.columns.values(), facts_of(experiment))
 
 
-def _train(run: Run, experiment: Experiment, store: ResultStore) -> None:
+def _train(run: Run, experiment: Experiment, folder: epath.Path) -> None:
     """Of several processes with the same study one trains a run, the others wait."""
     run.directory.mkdir(parents=True, exist_ok=True)
     with locks.turn(run.directory):
-        if _is_stored(run, experiment, store):
+        if _is_stored(run, experiment, folder):
             return
         started = time.monotonic()
         train.train(experiment, report=False)
         tested = run_dir.read_tested(run.directory)
         seconds = time.monotonic() - started
+    store = store_of(folder, run.fold)
     store.add(run.table, run.columns, facts_of(experiment), tested, seconds)
+    if run.fold is not None:  # Feature maps are large, and no other run has them.
+        run.directory.rmtree()

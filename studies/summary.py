@@ -92,12 +92,12 @@ def _line(comparison: Comparison, results: epath.Path) -> list[str]:
     if not common:
         return []
     base, ours = ({repeat: one[repeat] for repeat in common} for one in (base, ours))
-    labels = accuracy_tables.labels_of(predictions)
-    accuracies = (accuracy_tables.accuracy(one, labels)[0] for one in (base, ours))
+    clips = accuracy_tables.Clips.of(predictions)
+    accuracies = (accuracy_tables.accuracy(one, clips)[0] for one in (base, ours))
     means = (one.split()[0] for one in accuracies)
-    difference = accuracy_tables.difference(ours, base, labels)[0]
+    difference = accuracy_tables.difference(ours, base, clips)[0]
     streams = "joint" if study == "made" or name == "joint" else "frozen"
-    protocol = (f"{CLIPS[study]}, {len(labels)}", streams, str(len(common)))
+    protocol = (f"{CLIPS[study]}, {len(clips.labels)}", streams, str(len(common)))
     paper = _of_paper(*(comparison.of_paper or compared))
     return [comparison.text, *protocol, *means, difference, paper]
 

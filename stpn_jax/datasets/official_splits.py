@@ -109,6 +109,13 @@ def hmdb51_source(name: str, label: str) -> str:
     return source if found else name
 
 
+def source_of(video: str, label: str) -> str:
+    """The recording of a clip of either data set by its path; else the path."""
+    name = video.rpartition("/")[2]
+    source = hmdb51_source(ucf101_source(name), label)
+    return video if source == name else source
+
+
 def unpacked(folder: epath.Path, is_wanted: Callable[[epath.Path], bool]) -> epath.Path:
     """The folder itself, or the only wanted folder in it: archives often add one."""
     if not folder.is_dir() or is_wanted(folder):

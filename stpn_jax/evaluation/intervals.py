@@ -1,7 +1,8 @@
 """Mean class accuracy with bootstrap intervals, and paired comparison of runs.
 
-A bootstrap resample takes as many videos of a class as it has, with replacement, from
-that class: classes and their sizes are fixed, videos stand for others of their class.
+A bootstrap resample takes as many sources of a class as it has, with replacement, from
+that class, each with all its videos: clips of one recording are near copies. Where no
+sources are known, each video is its own.
 All rows share their resamples, so that the difference of two is paired. Intervals are
 percentile intervals (Efron and Tibshirani 1993, chapter 13).
 """
@@ -29,7 +30,7 @@ def class_means(
     values: Float[np.ndarray, "rows n"], labels: Int[np.ndarray, "n"]
 ) -> Float64[np.ndarray, "rows"]:
     """Mean over the classes of the mean over a class's videos."""
-    by_class = [part.mean(axis=1) for part in _by_class(values, labels)]
+    by_class = [values[:, labels == label].mean(axis=1) for label in np.unique(labels)]
     return np.asarray(np.mean(by_class, axis=0, dtype=np.float64))
 
 
@@ -38,12 +39,13 @@ def intervals(
     labels: Int[np.ndarray, "n"],
     seed: int = 0,
     resamples: int = RESAMPLES,
+    sources: Sequence[str] | None = None,
 ) -> list[Interval]:
     """The interval of the class mean of every row.
 
     A value is 1 where a prediction is right, or the difference of two such values.
     """
-    means = resample(values, labels, seed, resamples)
+    means = resample(values, labels, seed, resamples, sources)
     tail = 100 * (1 - LEVEL) / 2
     low, high = np.percentile(means, (tail, 100 - tail), axis=0)
     ends = zip(class_means(values, labels), low, high, strict=True)
@@ -55,23 +57,26 @@ def resample(
     labels: Int[np.ndarray, "n"],
     seed: int,
     resamples: int,
+    sources: Sequence[str] | None = None,
 ) -> Float64[np.ndarray, "resamples rows"]:
-    """Class means in every resample; all rows share the resampled videos."""
+    """Class means in every resample; all rows share the resampled sources."""
     rng = np.random.default_rng(seed)
     total = np.zeros((resamples, len(values)))
-    parts = _by_class(values, labels)
-    for part in parts:
+    names = np.arange(len(labels)) if sources is None else np.array(sources)
+    classes = np.unique(labels)
+    for label in classes:
+        inside = labels == label
+        of_class, places = np.unique(names[inside], return_inverse=True)
+        number = len(of_class)
+        sizes = np.bincount(places)
+        sums = np.stack([np.bincount(places, row) for row in values[:, inside]])
         for start in range(0, resamples, _CHUNK):
-            count = min(_CHUNK, resamples - start)
-            sampled = rng.integers(part.shape[1], size=(count, part.shape[1]))
-            total[start : start + count] += part[:, sampled].mean(axis=-1).T
-    return total / len(parts)
-
-
-def _by_class(
-    values: Float[np.ndarray, "rows n"], labels: Int[np.ndarray, "n"]
-) -> list[Float[np.ndarray, "rows _"]]:
-    return [values[:, labels == label] for label in np.unique(labels)]
+            sampled = rng.integers(
+                number, size=(min(_CHUNK, resamples - start), number)
+            )
+            means = sums[:, sampled].sum(axis=-1) / sizes[sampled].sum(axis=-1)
+            total[start : start + len(sampled)] += means.T
+    return total / len(classes)
 
 
 class Paired(NamedTuple):

@@ -58,6 +58,15 @@ def test_rows_share_their_resamples():
     assert difference.std() < np.hypot(one.std(), other.std())
 
 
+def test_a_source_of_several_videos_counts_by_its_size():
+    """By hand: two sources, one of three videos that are right, one of a wrong one."""
+    values, labels = np.array([[1.0, 1, 1, 0]]), np.zeros(4, int)
+    means = intervals.resample(values, labels, 0, 400, ["a", "a", "a", "b"])
+    found, counts = np.unique(means, return_counts=True)
+    np.testing.assert_allclose(found, [0, 0.75, 1])
+    np.testing.assert_allclose(counts / 400, [0.25, 0.5, 0.25], atol=0.08)
+
+
 def test_a_seed_gives_the_same_intervals_and_no_error_has_no_width():
     values, labels = made(0)
     assert intervals.intervals(values, labels, 1) == intervals.intervals(
