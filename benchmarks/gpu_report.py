@@ -154,7 +154,8 @@ def course(options: argparse.Namespace) -> list[Part]:
     flags = f"{os.environ.get('XLA_FLAGS', '')} {DETERMINISTIC}".strip()
     ours = _step(options, "ours", *CASES[0])
     ours = ours._replace(name=f"{ours.name}, deterministic")
-    parts.append(ours._replace(environment={"XLA_FLAGS": flags}))
+    if not options.small:  # The flag is a GPU's.
+        parts.append(ours._replace(environment={"XLA_FLAGS": flags}))
     for batch in LARGER if not options.small else ():
         parts += _training(options, *CASES[0], batch)
     chosen = [one for one in parts if any(word in one.name for word in options.parts)]

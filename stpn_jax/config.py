@@ -163,6 +163,8 @@ class StageConfig:
         max_grad_norm: bound on the global L2 norm of the gradient.
         dropout: rate before the classifier.
         label_smoothing: share of the target that all classes have alike.
+        averaging: decay of a moving average of the parameters, which is validated,
+            tested and handed on; 0 for the last parameters.
         batch_norm: frozen, first (TSN's partial BN) or trained.
         lr_multipliers: (regular expression over parameter paths, rate multiplier);
             0 freezes; the first match counts.
@@ -171,8 +173,7 @@ class StageConfig:
             single stream that trains the classifier alone.
         trained_on: clips of the training list that it sees: the training part, or the
             validation part, which its streams have not seen.
-        select: which of its networks later stages start from, is tested and exported:
-            the last, or the best on the validation part.
+        select: the network that is tested and handed on: last, or best in validation.
     """
 
     name: str
@@ -198,6 +199,7 @@ class StageConfig:
     trained_on: Literal["train", "validation"] = "train"
     select: Literal["last", "best"] = "last"
     label_smoothing: Share = dataclasses.field(default=0.0, metadata={"absent": 0.0})
+    averaging: Share = dataclasses.field(default=0.0, metadata={"absent": 0.0})
 
     @property
     def is_single_stream(self) -> bool:

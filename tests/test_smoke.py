@@ -18,6 +18,7 @@ FEWER = [
     "--config.run.log_every=1",
     "--config.run.validate_every=2",
     "--config.run.checkpoint_every=1",
+    "--config.stages.pyramid.averaging=0.5",
     *(
         f"--config.stages.{stage}.{field}={value}"
         for stage in STAGES

@@ -107,7 +107,10 @@ def update(
     variables: dict[str, Any] = {"batch_stats": {}, "sketches": {}}
     variables |= setup.variable_shapes(experiment, stage)
     transform, one = train.make_update(experiment, stage, variables["params"])
-    state = jax.eval_shape(lambda v: step.initial_state(v, transform), variables)
+    averages = stage.averaging > 0
+    state = jax.eval_shape(
+        lambda v: step.initial_state(v, transform, averages), variables
+    )
     batch = jax.tree.map(
         lambda x: jax.ShapeDtypeStruct((len(devices), share, *x.shape[1:]), x.dtype),
         stage_batches.batch_shapes(experiment, stage, share),

@@ -117,7 +117,8 @@ def _train_stage(
     config = experiment.config
     variables = initialize.initial_variables(experiment, stage)
     transform, update = make_update(experiment, stage, variables["params"])
-    first = loop.resume(step.initial_state(variables, transform), checkpoints)
+    fresh = step.initial_state(variables, transform, stage.averaging > 0)
+    first = loop.resume(fresh, checkpoints)
     loop.run(
         parallel.replicate(first),
         parallel.map_update(update),
@@ -150,6 +151,7 @@ def make_update(
         config.seed,
         config.run.microbatch_size,
         stage.label_smoothing,
+        stage.averaging,
     )
     return transform, update
 

@@ -91,6 +91,8 @@ def resume(state: TrainState, checkpoints: Checkpoints) -> TrainState:
     if checkpoints.latest_step() is None:
         return state
     variables, progress = checkpoints.restore(state.variables, _progress(state))
+    if "params" in progress:
+        variables["average"] = variables.pop("params")
     return TrainState(**variables, **progress)
 
 
@@ -113,7 +115,9 @@ def _traced(folder: epath.Path) -> Iterator[None]:
 
 
 def _progress(state: TrainState) -> dict[str, Any]:
-    return {"step": state.step, "opt_state": state.opt_state}
+    """What resuming needs beside the variables, which have the averaged parameters."""
+    own = {} if state.average is None else {"params": state.params}
+    return {"step": state.step, "opt_state": state.opt_state} | own
 
 
 def _is_due(step: int, every: int) -> bool:

@@ -33,19 +33,25 @@ class TrainState:
     batch_stats: Any  # running statistics of the batch normalisations
     sketches: Any  # h and s of every count sketch; they never change
     opt_state: Any  # of the optimizer
+    average: Any = None  # of params over the updates, where a stage averages them
 
     @property
     def variables(self) -> dict[str, Any]:
-        """The collections that a network's apply takes."""
-        names = ("params", "batch_stats", "sketches")
-        return {name: getattr(self, name) for name in names}
+        """What a network's apply takes, with the averaged parameters."""
+        params = self.params if self.average is None else self.average
+        rest = {"batch_stats": self.batch_stats, "sketches": self.sketches}
+        return {"params": params} | rest
 
 
 def initial_state(
-    variables: dict[str, Any], transform: optax.GradientTransformation
+    variables: dict[str, Any],
+    transform: optax.GradientTransformation,
+    averages: bool = False,
 ) -> TrainState:
     """State at step 0."""
     return TrainState(
+        # A copy: both are donated.
+        average=jax.tree.map(jnp.array, variables["params"]) if averages else None,
         step=jnp.zeros((), jnp.int32),
         **variables,
         # Compiled as one program: its many small arrays would be one each.
@@ -72,20 +78,22 @@ def make_train_step(
     seed: int,
     microbatch_size: int = 0,
     label_smoothing: float = 0.0,
+    averaging: float = 0.0,
 ) -> Callable[[TrainState, AnyBatch], tuple[TrainState, Metrics]]:
     """The update of one replica, to be mapped over the axis parallel.AXIS.
 
     Parameters with a factor of 0 get no gradient. The seed is that of the dropout,
     which is keyed by (seed, step, sample in the global batch). Microbatches are as in
-    config.RunConfig, the smoothing is as in config.StageConfig.
+    config.RunConfig, smoothing and averaging are as in config.StageConfig.
     """
 
     def train_step(state: TrainState, batch: AnyBatch) -> tuple[TrainState, Metrics]:
         def compute(batch_stats: Any, batch: AnyBatch, keys: Array) -> _Pass:
             def objective(params: Any) -> tuple[Array, tuple[Any, Array, Outputs]]:
-                variables = state.variables | {
+                variables = {
                     "params": optimizer.stop_frozen(factors, params),
                     "batch_stats": batch_stats,
+                    "sketches": state.sketches,
                 }
                 outputs, updated = network.apply(
                     variables, batch, keys, train=True, mutable=["batch_stats"]
@@ -111,16 +119,26 @@ def make_train_step(
         updates, opt_state = transform.update(
             gradients, state.opt_state, state.params, norm=norm
         )
+        params = optax.apply_updates(state.params, updates)
         new_state = TrainState(
             step=state.step + 1,
-            params=optax.apply_updates(state.params, updates),
+            params=params,
             batch_stats=batch_stats,
             sketches=state.sketches,
             opt_state=opt_state,
+            average=_averaged(state, params, averaging),
         )
         return new_state, means | {"gradient_norm": norm, NOT_FINITE: wrong}
 
     return train_step
+
+
+def _averaged(state: TrainState, params: Any, averaging: float) -> Any:
+    """The moving average; its first updates weigh more, or the start would stay."""
+    if state.average is None:
+        return None
+    rate = jnp.minimum(averaging, (1 + state.step) / (10 + state.step))
+    return optax.incremental_update(params, state.average, 1 - rate)
 
 
 def cross_entropy(

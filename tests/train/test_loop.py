@@ -13,7 +13,7 @@ from configs import demo
 from stpn_jax import config as configs
 from stpn_jax import preemption
 from stpn_jax.arrays import Batch
-from stpn_jax.train import logging, loop
+from stpn_jax.train import logging, loop, step
 from stpn_jax.train.checkpoint import Checkpoints, best_step
 from stpn_jax.train.logging import VALIDATION
 from stpn_jax.train.step import TrainState
@@ -139,6 +139,24 @@ def test_what_was_validated_is_saved_with_its_score(tmp_path):
         validate=lambda s: -float(s.step),
     )
     assert best_step(tmp_path / "falling" / "checkpoints") == (3, -3.0)
+
+
+def test_averaged_parameters_are_saved_beside_those_that_training_resumes(tmp_path):
+    """By hand: an update adds 1; the first two averages are of rates 0.1 and 2/11."""
+    current = dataclasses.replace(state(), average=state().params)
+    for _ in range(2):
+        moved = state(int(current.step) + 1)
+        average = step._averaged(current, moved.params, 0.5)
+        current = dataclasses.replace(moved, average=average)
+    first = 0.1 * 0 + 0.9 * 1
+    expected = np.full(2, 2 / 11 * first + 9 / 11 * 2)
+    np.testing.assert_allclose(current.variables["params"]["w"], expected)
+    checkpoints = Checkpoints(tmp_path / "checkpoints", 1)
+    checkpoints.save(2, current.variables, loop._progress(current))
+    found = loop.resume(current, checkpoints)
+    checkpoints.close()
+    np.testing.assert_array_equal(found.params["w"], [2, 2])
+    np.testing.assert_allclose(found.average["w"], expected)
 
 
 def test_a_trace_is_written_on_request(tmp_path, capsys):
