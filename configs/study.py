@@ -33,7 +33,7 @@ def get_config(variant: str = "") -> Config:
     config = synthetic() if name == "made" else real(name or "hmdb51")
     tables.apply(config, row)
     for key, stage in config.stages.items():
-        if stage.cached_crops:
+        if stage.cached_crops and key in OWN_LEVEL:
             kind = config.model[OWN_LEVEL[key]].kind
             stage.learning_rate = RATES[key][kind]
     return config

@@ -121,3 +121,28 @@ def row(
 def table(title: str, *rows: Row, **settings: Any) -> Table:
     """A table of these variants; settings are the other fields of Table."""
     return Table(title, rows, **settings)
+
+
+def parametrised(function: Callable[..., None]) -> Callable[..., Change]:
+    """Turns a function of a config and parameters into one of the parameters alone."""
+    return lambda *args, **kwargs: lambda config: function(config, *args, **kwargs)
+
+
+@parametrised
+def in_turn(config: Config, *changes: Change) -> None:
+    """Several changes."""
+    for change in changes:
+        change(config)
+
+
+@parametrised
+def keep(config: Config, *names: str) -> None:
+    """Leaves out all other stages."""
+    for name in set(config.stages) - set(names):
+        del config.stages[name]
+
+
+@parametrised
+def values(config: Config, section: str, **fields: Any) -> None:
+    """Sets fields of a section of the config, which has a dotted name."""
+    config.update_from_flattened_dict({f"{section}.{k}": x for k, x in fields.items()})

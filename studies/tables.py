@@ -11,12 +11,25 @@ where nothing else is said.
 """
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from configs import variants
 from stpn_jax.utils.errors import UsageError
-from studies.rows import Change, Config, Row, Study, Table, row, table
+from studies import recipes
+from studies.rows import (
+    Change,
+    Config,
+    Row,
+    Study,
+    Table,
+    in_turn,
+    keep,
+    parametrised,
+    row,
+    table,
+    values,
+)
 
 SPATIAL, TEMPORAL, AVERAGE = ("spatial",), ("temporal",), ("spatial", "temporal")
 PYRAMID, PATHS, ATTENDED = ("pyramid",), ("paths",), ("attended",)
@@ -26,33 +39,8 @@ STREAMS = (SPATIAL, TEMPORAL, AVERAGE)
 STREAM_COLUMNS = ("spatial", "temporal", "two-stream")
 
 
-def _change(function: Callable[..., None]) -> Callable[..., Change]:
-    """Turns a function of a config and parameters into one of the parameters alone."""
-    return lambda *args, **kwargs: lambda config: function(config, *args, **kwargs)
-
-
-whole = _change(variants.use_backbone)
+whole = parametrised(variants.use_backbone)
 """Table 7: the whole network on another backbone."""
-
-
-@_change
-def in_turn(config: Config, *changes: Change) -> None:
-    """Several changes."""
-    for change in changes:
-        change(config)
-
-
-@_change
-def keep(config: Config, *names: str) -> None:
-    """Leaves out all other stages."""
-    for name in set(config.stages) - set(names):
-        del config.stages[name]
-
-
-@_change
-def values(config: Config, section: str, **fields: Any) -> None:
-    """Sets fields of a section of the config, which has a dotted name."""
-    config.update_from_flattened_dict({f"{section}.{k}": x for k, x in fields.items()})
 
 
 def fusion(*levels: str, **fields: Any) -> Change:
@@ -76,7 +64,7 @@ def last_level(kind: str, **fields: int) -> Change:
     return in_turn(model(attention_from="none"), pyramid(paths=1), last)
 
 
-@_change
+@parametrised
 def first_level(config: Config, kind: str, paths: int) -> None:
     """Table 4: the first level alone, over copies of the temporal stream."""
     config.model.temporal.kind = kind
@@ -86,7 +74,7 @@ def first_level(config: Config, kind: str, paths: int) -> None:
     config.stages.paths = stage
 
 
-@_change
+@parametrised
 def attention_level(config: Config, source: str, kind: str = "stcb") -> None:
     """Table 5: the second level alone; only the attended feature is classified."""
     config.model.attention_from = source
@@ -107,7 +95,7 @@ def joint(of: Row) -> Change:
     return in_turn(schedule, of.change)
 
 
-@_change
+@parametrised
 def wide(config: Config, of: Row) -> None:
     """A variant whose sketches are four times as long."""
     for level in LEVELS:
@@ -356,6 +344,7 @@ STUDIES: Mapping[str, Study] = {
     "ucf101": Study("ucf101", _UCF101),
     "made": Study("made", _SYNTHETIC),
     "replicas": Study("made", {"replicas": REPLICAS}, devices=8),
+    "recipes": Study("hmdb51", recipes.TABLES, folds=3),
 }
 """By data set, each with a folder of results."""
 

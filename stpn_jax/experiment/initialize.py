@@ -15,7 +15,7 @@ from stpn_jax.models import backbones, build
 from stpn_jax.train import checkpoint
 from stpn_jax.utils import files
 from stpn_jax.utils.errors import UsageError
-from stpn_jax.weights import assign, formats, own, pretrained, source
+from stpn_jax.weights import assign, channels, formats, own, pretrained, source
 
 Variables = dict[str, Any]
 Notes = dict[str, dict[str, Any]]
@@ -65,6 +65,8 @@ def _fill(
     }
     if experiment.init_from and not sources:
         sources = {experiment.init_from: restore_folder(experiment.init_from)}
+    if stage.network == "temporal":
+        sources = {name: _with_flow(experiment, one) for name, one in sources.items()}
     if sources:
         variables = take_streams(variables, sources)
     return fill_from_files(experiment.config, stage, variables, streams=not sources)
@@ -83,6 +85,22 @@ def take_streams(variables: Variables, sources: Mapping[str, Variables]) -> Vari
         taken = get_component(sources[name], (stream,))
         variables = replace_component(variables, (stream,), taken, name)
     return variables
+
+
+def _with_flow(experiment: Experiment, found: Variables) -> Variables:
+    """Variables with a temporal stream, by default the spatial one fitted to flow."""
+    if "temporal" in found["params"] or "spatial" not in found["params"]:
+        return found
+    config, stream = experiment.config, get_component(found, ("spatial",))
+    params = stream["params"]
+    backbone = channels.fit_first(
+        config.model.backbone,
+        params["backbone"],
+        2 * config.data.flow_length,
+        "the spatial stream",
+    )
+    fitted = stream | {"params": params | {"backbone": backbone}}
+    return {kind: {"temporal": tree} for kind, tree in fitted.items()}
 
 
 def restore_folder(path: epath.PathLike) -> Variables:

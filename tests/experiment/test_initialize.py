@@ -1,6 +1,7 @@
 """What a stage starts from: whole streams of the first source, and weights of files."""
 
 import dataclasses
+import types
 
 import jax
 import numpy as np
@@ -42,6 +43,22 @@ def test_a_stream_that_no_source_has_is_named():
         initialize.take_streams(
             variables(0.0, "spatial", "temporal"), {"one": variables(1.0, "spatial")}
         )
+
+
+def test_a_flow_stream_starts_from_the_image_stream_where_there_is_no_other():
+    """Its first kernel is the mean over the colours, once for each channel."""
+    kernel = np.random.default_rng(0).random((2, 2, 3, 5))
+    found = variables(1.0, "spatial")
+    found["params"]["spatial"]["backbone"] = {"conv1": {"kernel": kernel}}
+    experiment = types.SimpleNamespace(config=CONFIG)
+    taken = initialize._with_flow(experiment, found)
+    assert list(taken["params"]) == ["temporal"]
+    expected = np.tile(kernel.mean(2, keepdims=True), (1, 1, 20, 1))
+    first = taken["params"]["temporal"]["backbone"]["conv1"]["kernel"]
+    np.testing.assert_allclose(first, expected)
+    assert taken["batch_stats"]["temporal"] == found["batch_stats"]["spatial"]
+    own = variables(1.0, "spatial", "temporal")
+    assert initialize._with_flow(experiment, own) is own
 
 
 def test_a_stream_of_another_shape_is_named():

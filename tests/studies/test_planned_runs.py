@@ -23,11 +23,10 @@ def test_every_row_has_all_its_runs(planned):
     study, found = planned
     for name, table in study.tables.items():
         mine = [one for one in found if one.table == name]
-        count = max(table.seeds, table.sketches)
+        count = max(table.seeds, table.sketches) * max(study.folds, 1)
         assert len(mine) == count * len(table.rows)
-        assert len({column for one in mine for column in one.columns.values()}) == sum(
-            count * len(row.results) for row in table.rows
-        )
+        columns = {(one.fold, name) for one in mine for name in one.columns.values()}
+        assert len(columns) == sum(count * len(row.results) for row in table.rows)
         for one in mine:
             stages = {stage.name for stage in one.config.stages}
             assert {s for result in one.row.results for s in result} <= stages
@@ -44,8 +43,22 @@ def test_streams_are_those_of_one_seed(planned):
     for one in found:
         assert one.config.seed == one.config.seed
         assert one.streams.parent == one.directory.parent
-    shared = {one.streams for one in found if one.row.variant.startswith("table")}
-    assert len(shared) == len({one.config.seed for one in found})
+    shared = [one for one in found if one.row.variant.startswith("table")]
+    assert len({one.streams for one in shared}) == len(
+        {one.config.seed for one in shared}
+    )
+
+
+def test_a_fold_scores_its_own_part_with_seeds_of_its_own_and_shares_nothing():
+    found = runs.plan_study(STUDIES["recipes"], epath.Path("runs"), [])
+    assert {(one.fold, one.config.seed) for one in found} == {
+        (fold, seed) for fold in range(3) for seed in (1000, 1001)
+    }
+    for one in found:
+        assert one.config.data.validation_fold == one.fold
+        assert one.config.data.validation_fraction == 0.25
+        assert one.streams == one.directory
+    assert len({one.directory for one in found}) == len(found)
 
 
 def test_table3s_last_row_and_table6s_b_are_trained_once():
@@ -75,7 +88,7 @@ def test_a_brief_study_has_all_fusions_and_a_few_updates_of_a_small_backbone(pla
     assert [one.config.model for one in brief] == [
         dataclasses.replace(one.config.model, **small)
         for one in found
-        if repeat(one) in repeats
+        if repeat(one) in repeats and one.fold in (None, 0)
     ]
     for one in brief:
         assert {(stage.steps, stage.batch) for stage in one.config.stages} == {(4, 8)}

@@ -9,6 +9,7 @@ from etils import epath
 
 from stpn_jax.experiment import run_dir
 from stpn_jax.utils.errors import UsageError
+from studies import result_store
 from studies.result_store import Facts, ResultStore
 
 CLASSES = ["x", "y"]
@@ -45,6 +46,22 @@ def test_columns_are_added_to_those_that_are_there(store):
     assert list(found.groups) == ["g", "g", ""]
     np.testing.assert_array_equal(found.correct("a net seed 0"), [1, 0, 1])
     np.testing.assert_array_equal(found.correct("b net seed 0"), [1, 1, 0])
+
+
+def test_folds_are_read_as_one_where_all_have_a_run(tmp_path):
+    folder = epath.Path(tmp_path)
+    for fold, (videos, predicted, seconds) in enumerate(
+        (("123", (0, 1, 1), 60.0), ("456", (0, 0, 0), 180.0))
+    ):
+        added = of_test(videos, predicted)
+        one = result_store.store_of(folder, fold)
+        one.add("table", {"net": "a net seed 0"}, FACTS, added, seconds)
+    one.add("table", {"net": "b net seed 0"}, FACTS, added, 1.0)
+    found, minutes = result_store.read_folds(folder, "table", 2)
+    assert list(found.videos) == list("123456")
+    np.testing.assert_array_equal(found.correct("a net seed 0"), [1, 0, 1, 1, 1, 0])
+    assert minutes == {"a net seed 0": 2.0}
+    assert result_store.read_folds(folder, "table", 3) == (None, {})
 
 
 def test_predictions_of_another_config_or_other_videos_are_rejected(store):
