@@ -41,8 +41,8 @@ KEPT_PROGRAMS = 8  # runs whose compiled programs are kept: they share the small
 class Run:
     """One training of one variant of a table, over streams that others share.
 
-    Of a fold, nothing is shared, validation videos are scored, and results are in a
-    folder of the fold.
+    Of a fold, feature maps alone are shared, validation videos are scored, and results
+    are in a folder of the fold.
     """
 
     table: str
@@ -265,7 +265,9 @@ def open_run(run: Run, validates: bool = False) -> Experiment:
         raise UsageError("there are no validation videos for the hyperparameter search")
     none = np.array([], split.test.dtype)
     hidden = official_splits.Split(split.train, none, split.validation)
-    return dataclasses.replace(opened, split=hidden)
+    # Recipes that differ in how a classifier learns see the same feature maps.
+    maps = None if run.fold is None else run.directory.parent / "maps"
+    return dataclasses.replace(opened, split=hidden, shared_maps=maps)
 
 
 def _prepare(runs: Sequence[Run]) -> None:
@@ -298,5 +300,5 @@ def _train(run: Run, experiment: Experiment, folder: epath.Path) -> None:
         seconds = time.monotonic() - started
     store = store_of(folder, run.fold)
     store.add(run.table, run.columns, facts_of(experiment), tested, seconds)
-    if run.fold is not None:  # Feature maps are large, and no other run has them.
+    if run.fold is not None:  # It has given all that is wanted of it.
         run.directory.rmtree()

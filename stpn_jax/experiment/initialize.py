@@ -69,7 +69,16 @@ def _fill(
         sources = {name: _with_flow(experiment, one) for name, one in sources.items()}
     if sources:
         variables = take_streams(variables, sources)
-    return fill_from_files(experiment.config, stage, variables, streams=not sources)
+    variables, notes = fill_from_files(
+        experiment.config, stage, variables, streams=not sources
+    )
+    for one in experiment.config.stages:
+        same = (one.network, one.paths) == (stage.network, stage.paths)
+        if same and one.name in stage.init:  # The same network goes on learning.
+            name, path = str(experiment.folder(one)), ("classifier",)
+            taken = get_component(sources[name], path)
+            variables = replace_component(variables, path, taken, name)
+    return variables, notes
 
 
 def take_streams(variables: Variables, sources: Mapping[str, Variables]) -> Variables:

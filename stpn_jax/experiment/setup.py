@@ -33,6 +33,7 @@ class Experiment:
     # Checkpoint in place of the config's weights, or ""; None where nothing is trained.
     init_from: str | None
     streams: epath.Path  # of the single streams: the workdir, or a folder runs share
+    shared_maps: epath.Path | None = None  # feature maps elsewhere than by the streams
 
     def videos(self, stage: StageConfig) -> np.ndarray:
         """Indices of the videos that a stage is trained on."""

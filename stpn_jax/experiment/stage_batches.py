@@ -35,7 +35,7 @@ from stpn_jax.weights import pretrained
 
 def folder(experiment: Experiment) -> epath.Path:
     """Where the feature maps of an experiment's streams are kept."""
-    return experiment.streams / "maps"
+    return experiment.shared_maps or experiment.streams / "maps"
 
 
 def check(experiment: Experiment) -> None:
@@ -119,11 +119,26 @@ def test_batches(
 
 def maps_of(experiment: Experiment, stage: StageConfig, batch: Any) -> MapBatch:
     """Shapes of a batch's feature maps, from those of its pixels."""
-    network = setup.build_network(experiment, stage, training=False)
-    forward = functools.partial(network.apply, method="feature_maps")
-    variables = setup.variable_shapes(experiment, stage)
+    forward, variables = _forward(experiment, stage)
     found: MapBatch = jax.eval_shape(forward, variables, batch)
     return found
+
+
+def _forward(experiment: Experiment, stage: StageConfig) -> tuple[Any, Variables]:
+    """The function that makes feature maps, and the shapes of its variables."""
+    network = setup.build_network(experiment, stage, training=False)
+    forward = functools.partial(network.apply, method="feature_maps")
+    return forward, setup.variable_shapes(experiment, stage)
+
+
+def operations_of(experiment: Experiment, stage: StageConfig) -> float:
+    """Operations that make the maps of a stage's training crops; 0 for pixels."""
+    if not stage.cached_crops:
+        return 0.0
+    forward, variables = _forward(experiment, stage)
+    lowered = jax.jit(forward).lower(variables, setup.example_batch(experiment, stage))
+    each = (lowered.cost_analysis() or {}).get("flops", 0.0)
+    return stage.cached_crops * len(experiment.videos(stage)) * each
 
 
 def batch_shapes(experiment: Experiment, stage: StageConfig, count: int) -> AnyBatch:

@@ -202,7 +202,8 @@ def forecast(experiment: Experiment) -> str:
     seconds, memory, disk = 0.0, 0.0, 0
     for stage in config.stages:
         operations, kept, parameters = _count(experiment, stage)
-        seconds += PASSES * operations * stage.steps / rate
+        once = stage_batches.operations_of(experiment, stage)
+        seconds += (PASSES * operations * stage.steps + once) / rate
         memory = max(memory, kept / jax.device_count() + 4 * parameters)
         disk += 2 * parameters * (config.run.checkpoints + 1)  # The best one is kept.
         disk += stage_batches.bytes_of(experiment, stage)

@@ -164,6 +164,14 @@ def test_the_forecast_counts_the_maps(experiment):
     stage = stage_of(experiment)
     maps = 3 * len(TRAIN) * (1 + stage.paths) * 3 * 3 * 64 * 2
     assert stage_batches.bytes_of(experiment, stage) == maps
+    # The stem alone has 2 * 2 * c * 16 products a place; the whole network has more.
+    stem = 12 * 12 * 16 * 4 * (3 + stage.paths * 2 * 4)
+    operations = stage_batches.operations_of(experiment, stage)
+    assert 2 * stem < operations / (3 * len(TRAIN)) < 100 * stem
+    assert (
+        stage_batches.operations_of(experiment, stage_of(experiment, cached_crops=0))
+        == 0
+    )
     assert "of disk" in train.forecast(experiment)
 
 
