@@ -9,7 +9,7 @@ import pytest
 
 from configs import demo
 from stpn_jax import config as configs
-from stpn_jax.experiment import initialize
+from stpn_jax.experiment import checkpoint_selection, initialize
 from stpn_jax.utils.errors import UsageError
 from stpn_jax.weights import formats, own, pretrained
 
@@ -59,6 +59,22 @@ def test_a_flow_stream_starts_from_the_image_stream_where_there_is_no_other():
     assert taken["batch_stats"]["temporal"] == found["batch_stats"]["spatial"]
     own = variables(1.0, "spatial", "temporal")
     assert initialize._with_flow(experiment, own) is own
+
+
+@pytest.mark.parametrize("paths", [0, 1])
+def test_a_stage_that_goes_on_with_its_network_keeps_the_classifier(monkeypatch, paths):
+    """Another network, here by its number of paths, has a new one."""
+    first = dataclasses.replace(SPATIAL, paths=paths)
+    second = dataclasses.replace(SPATIAL, name="tuned", init=("spatial",))
+    config = dataclasses.replace(CONFIG, stages=(first, second))
+    experiment = types.SimpleNamespace(
+        config=config, init_from="", folder=lambda stage: stage.name
+    )
+    found = variables(1.0, "spatial")
+    monkeypatch.setattr(checkpoint_selection, "restore", lambda *_: found)
+    filled, _ = initialize._fill(experiment, second, variables(0.0, "spatial"))
+    assert filled["params"]["spatial"]["backbone"]["x"][0] == 1
+    assert filled["params"]["classifier"]["x"][0] == (paths == 0)
 
 
 def test_a_stream_of_another_shape_is_named():

@@ -1,6 +1,7 @@
 """Which networks the study trains, and which it trains once for several tables."""
 
 import dataclasses
+import functools
 
 import pytest
 from etils import epath
@@ -9,14 +10,18 @@ from studies import runs
 from studies.tables import STUDIES
 
 
+@functools.cache
+def plan(name, *overrides):
+    return runs.plan_study(STUDIES[name], epath.Path("runs"), overrides)
+
+
 def repeat(run):
     return run.config.seed, run.config.model.sketch_seed
 
 
 @pytest.fixture(scope="module", params=list(STUDIES))
 def planned(request):
-    study = STUDIES[request.param]
-    return study, runs.plan_study(study, epath.Path("runs"), [])
+    return STUDIES[request.param], plan(request.param)
 
 
 def test_every_row_has_all_its_runs(planned):
@@ -50,7 +55,7 @@ def test_streams_are_those_of_one_seed(planned):
 
 
 def test_a_fold_scores_its_own_part_with_seeds_of_its_own_and_shares_nothing():
-    found = runs.plan_study(STUDIES["recipes"], epath.Path("runs"), [])
+    found = plan("recipes")
     assert {(one.fold, one.config.seed) for one in found} == {
         (fold, seed) for fold in range(3) for seed in (1000, 1001)
     }
@@ -62,15 +67,14 @@ def test_a_fold_scores_its_own_part_with_seeds_of_its_own_and_shares_nothing():
 
 
 def test_table3s_last_row_and_table6s_b_are_trained_once():
-    found = runs.plan_study(STUDIES["hmdb51"], epath.Path("runs"), [])
+    found = plan("hmdb51")
     places = {one.row.variant: one.directory for one in found if repeat(one) == (0, 0)}
     assert places["table3_stcb4096"] == places["table6_b"]
     assert places["table3_average"] == places["table6_a"]
 
 
 def test_overrides_reach_the_rows_that_have_the_stage():
-    override = ["--config.stages.paths.steps=7"]
-    found = runs.plan_study(STUDIES["hmdb51"], epath.Path("runs"), override)
+    found = plan("hmdb51", "--config.stages.paths.steps=7")
     steps = {
         stage.steps
         for one in found
@@ -96,7 +100,7 @@ def test_a_brief_study_has_all_fusions_and_a_few_updates_of_a_small_backbone(pla
 
 def test_streams_trained_in_another_way_have_a_folder_of_their_own():
     def streams(*overrides):
-        found = runs.plan_study(STUDIES["ucf101"], epath.Path("runs"), overrides)
+        found = plan("ucf101", *overrides)
         return {one.streams for one in found if repeat(one) == (0, 0)}
 
     usual = streams("--config.stages.pyramid.dropout=0.5")
