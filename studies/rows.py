@@ -99,12 +99,14 @@ class Study:
         devices: that it must run on; 0 for any.
         folds: validation parts that are scored, each by a training without it; then no
             test video is read. 0 for the test videos.
+        without: classes whose videos are left out of the folds.
     """
 
     variant: str
     tables: Mapping[str, Table]
     devices: int = 0
     folds: int = 0
+    without: tuple[str, ...] = ()
 
 
 def row(

@@ -42,7 +42,7 @@ class Run:
     """One training of one variant of a table, over streams that others share.
 
     Of a fold, feature maps alone are shared, validation videos are scored, and results
-    are in a folder of the fold.
+    are in a folder of the fold; the classes in `without` are left out.
     """
 
     table: str
@@ -51,6 +51,7 @@ class Run:
     directory: epath.Path
     streams: epath.Path
     fold: int | None = None
+    without: tuple[str, ...] = ()
 
     @property
     def columns(self) -> dict[str, str]:
@@ -154,7 +155,9 @@ def plan_study(
             directory = seen.setdefault(config, own)
             streams = place / f"streams-{_streams_key(config, overrides)}"
             streams = streams if fold is None else directory
-            planned.append(Run(name, row, config, directory, streams, fold))
+            planned.append(
+                Run(name, row, config, directory, streams, fold, study.without)
+            )
     check_stages(overrides, seen)
     return planned
 
@@ -260,11 +263,15 @@ def open_run(run: Run, validates: bool = False) -> Experiment:
     opened = setup.open_experiment(run.config, run.directory, "", run.streams)
     if not validates:
         return opened
-    split = opened.split
-    if not len(split.validation):
+    classes, labels = opened.dataset.meta.classes, opened.dataset.labels
+    left_out = [label for label, name in enumerate(classes) if name in run.without]
+    train, scored = (
+        videos[~np.isin(labels[videos], left_out)]
+        for videos in (opened.split.train, opened.split.validation)
+    )
+    if not len(scored):
         raise UsageError("there are no validation videos for the hyperparameter search")
-    none = np.array([], split.test.dtype)
-    hidden = official_splits.Split(split.train, none, split.validation)
+    hidden = official_splits.Split(train, np.array([], scored.dtype), scored)
     # Recipes that differ in how a classifier learns see the same feature maps.
     maps = None if run.fold is None else run.directory.parent / "maps"
     return dataclasses.replace(opened, split=hidden, shared_maps=maps)

@@ -3,11 +3,15 @@
 import dataclasses
 import functools
 
+import numpy as np
 import pytest
 from etils import epath
 
+from stpn_jax.datasets import official_splits
+from stpn_jax.experiment import setup
 from studies import runs
 from studies.tables import STUDIES
+from tests.reference import grey_records
 
 
 @functools.cache
@@ -64,6 +68,25 @@ def test_a_fold_scores_its_own_part_with_seeds_of_its_own_and_shares_nothing():
         assert one.config.data.validation_fraction == 0.25
         assert one.streams == one.directory
     assert len({one.directory for one in found}) == len(found)
+
+
+def test_a_fold_sees_no_test_video_and_no_class_that_is_kept_out(monkeypatch):
+    """By hand: of nine videos the second class has 1, 4 and 7."""
+    run = dataclasses.replace(plan("recipes")[0], without=("two",))
+    parts = np.arange(4), np.arange(4, 8), np.arange(8, 9)
+    opened = setup.Experiment(
+        run.config,
+        run.directory,
+        grey_records.Dataset(9),
+        official_splits.Split(*parts),
+        "",
+        run.streams,
+    )
+    monkeypatch.setattr(setup, "open_experiment", lambda *_: opened)
+    found = runs.open_run(run, validates=True).split
+    assert found.train.tolist() == [0, 2, 3]
+    assert found.test.tolist() == [5, 6]
+    assert found.validation.tolist() == []
 
 
 def test_table3s_last_row_and_table6s_b_are_trained_once():
