@@ -45,7 +45,7 @@ XLA tries kernels for 90 to 130 seconds. One is not started in less than half of
 
 KERNELS = "--kernels"
 DETERMINISTIC = "--xla_gpu_deterministic_ops=true"
-_ON_GPU = {"JAX_PLATFORMS": "cuda,cpu"}  # Without a GPU it fails, in place of the CPU.
+_ON_GPU = {"JAX_PLATFORMS": "cuda,cpu"}
 _IN_SMALL = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "True"}  # Compiled quickly.
 _OPTIMISED = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "False"}
 _VALUE = re.compile(r"([\d.]+) ((?:clip|pair)s/s|[GT](?:B|FLOP)/s|ms|us|s)\b")
@@ -100,6 +100,10 @@ class Report:
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     parts = course(options)
+    if not (options.small or card()):
+        raise errors.UsageError(
+            "nvidia-smi finds no GPU; --small tries the course on a CPU"
+        )
     if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
         # Ends the process that measures, as SIGTERM does.
         signal.signal(signal.SIGHUP, lambda *_: sys.exit(128 + signal.SIGHUP))
@@ -223,12 +227,17 @@ def _operators(small: bool) -> list[Part]:
 
 def about(baseline: pathlib.Path | None) -> str:
     """Date, commits, the card with its driver; what is not known is said."""
-    query = ["--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
-    known = {"commit": _commit(ROOT), "card": _output(["nvidia-smi", *query])}
+    known = {"commit": _commit(ROOT), "card": card()}
     if baseline:
         known["baseline"] = _commit(baseline)
     facts = [f"{name} {value or 'unknown'}" for name, value in known.items()]
     return ", ".join([str(datetime.date.today()), *facts])
+
+
+def card() -> str:
+    """Name, memory and driver of the GPU; empty without one."""
+    query = ["--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
+    return _output(["nvidia-smi", *query])
 
 
 def _commit(root: pathlib.Path) -> str:
@@ -281,10 +290,9 @@ def _environment(part: Part, cache: str) -> dict[str, str]:
 
 
 def _read(part: Part, lines: Iterable[str], report: Report) -> None:
-    with contextlib.suppress(BrokenPipeError):  # The main thread meets it as well.
-        for line in lines:
-            if line.strip():
-                report.add(part.name, line.strip(), part.batch)
+    for line in filter(str.strip, lines):
+        with contextlib.suppress(BrokenPipeError):  # The main thread meets it as well.
+            report.add(part.name, line.strip(), part.batch)
 
 
 def _kill(process: subprocess.Popen) -> None:

@@ -4,7 +4,7 @@
 #   bash launch/tpu_pod.sh [--dry_run] COMMAND NAME ZONE [ARGUMENT...]
 #
 #   check   NAME ZONE TYPE FLAG...     stpn_jax.main --mode=compile here, for that type
-#   create  NAME ZONE TYPE [RUNTIME]   such as v5litepod-16 v2-alpha-tpuv5-lite
+#   create  NAME ZONE TYPE [RUNTIME]   such as v5litepod-16; asks first in a terminal
 #   install NAME ZONE                  the last commit to every host, with its environment
 #   data    NAME ZONE gs://...         records to every host, into data/
 #   run     NAME ZONE FLAG...          stpn_jax.main on all hosts, in the background
@@ -51,6 +51,17 @@ topology() {
   esac
 }
 
+# The software of a new TPU of an accelerator type.
+runtime() {
+  case $1 in
+    v4-*) echo tpu-ubuntu2204-base ;;
+    v5litepod-*) echo v2-alpha-tpuv5-lite ;;
+    v5p-*) echo v2-alpha-tpuv5 ;;
+    v6e-*) echo v2-alpha-tpuv6e ;;
+    *) die "$1: no runtime is known for it; name one behind it" ;;
+  esac
+}
+
 case $command in
   check)
     [ $# -ge 2 ] || die "check needs the type and the flags of stpn_jax.main"
@@ -61,12 +72,18 @@ case $command in
     ;;
   create)
     [ $# -ge 1 ] || die "create needs the type, such as v5litepod-16"
+    version=${2:-$(runtime "$1")} || exit
     say "before it costs: bash launch/tpu_pod.sh check $name $zone $1 --config=..." >&2
+    if [ -z "$DRY_RUN" ] && [ -t 0 ]; then
+      read -rp "create $name, a $1, now? [y/N] " typed
+      [ "$typed" = y ] || die 'nothing was created'
+    fi
     run "${tpu[@]}" create "$name" --zone="$zone" --accelerator-type="$1" \
-      --version="${2:-v2-alpha-tpuv5-lite}"
+      --version="$version"
     ;;
   install)
-    archive=$(mktemp -d)/stpn_jax.tar.gz
+    [ -n "$DRY_RUN" ] && folder=FOLDER || folder=$(mktemp -d)
+    archive=$folder/stpn_jax.tar.gz
     run git archive --format=tar.gz --prefix=stpn_jax/ --output="$archive" HEAD
     run "${tpu[@]}" scp "$archive" "$name:" --zone="$zone" --worker=all
     on_all 'tar xzf stpn_jax.tar.gz && source stpn_jax/launch/common.sh && set_up train report'

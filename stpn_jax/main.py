@@ -112,7 +112,11 @@ def _compile(options: argparse.Namespace, overrides: Sequence[str]) -> None:
     out = epath.Path(options.out or _workdir(options))
     with errors.disk_errors(out, _KEPT["compile"]):
         path = compile_report.write(
-            config, options.topology or TOPOLOGY, options.stages, options.classes, out
+            config,
+            TOPOLOGY if options.topology is None else options.topology,
+            options.stages,
+            options.classes,
+            out,
         )
         print(f"written {path}")
 

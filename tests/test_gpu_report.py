@@ -112,6 +112,7 @@ def test_a_part_that_fails_costs_no_other(tmp_path, monkeypatch, capsys):
     ]
     parts[0], parts[-1] = parts[0]._replace(limit=2), parts[-1]._replace(least=100)
     monkeypatch.setattr(gpu_report, "course", lambda options: parts)
+    monkeypatch.setattr(gpu_report, "card", lambda: "a card")
     started = time.monotonic()
     out = tmp_path / "out"
     assert gpu_report.main([f"--out={out}", "--seconds=60"]) == 1
@@ -136,6 +137,14 @@ def test_a_part_that_fails_costs_no_other(tmp_path, monkeypatch, capsys):
     assert last["end"].startswith("3 parts failed")
     assert all(f"{part}: {line}\n" in printed for part, line in last.items())
     assert "second line" in (out / gpu_report.LOG).read_text()
+
+
+def test_without_a_gpu_nothing_is_measured(tmp_path, monkeypatch):
+    monkeypatch.setattr(gpu_report, "card", lambda: "")
+    out = tmp_path / "out"
+    with pytest.raises(errors.UsageError, match="nvidia-smi finds no GPU; --small"):
+        gpu_report.main([f"--out={out}"])
+    assert not out.exists()
 
 
 def names(*arguments: str) -> list[str]:

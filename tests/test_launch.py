@@ -215,10 +215,14 @@ def test_tpu_pod(command, expected):
 
 
 @pytest.mark.parametrize(
-    ("kind", "topology"),
-    [("v5litepod-16", "v5e:4x4"), ("v6e-8", "v6e:2x4"), ("v4-128", "v4:4x4x4")],
+    ("kind", "topology", "runtime"),
+    [
+        ("v5litepod-16", "v5e:4x4", "v2-alpha-tpuv5-lite"),
+        ("v6e-8", "v6e:2x4", "v2-alpha-tpuv6e"),
+        ("v4-128", "v4:4x4x4", "tpu-ubuntu2204-base"),
+    ],
 )
-def test_a_tpu_pod_is_checked_before_it_is_created(kind, topology):
+def test_a_tpu_pod_is_checked_before_it_is_created(kind, topology, runtime):
     flags = ["--config=configs/ucf101.py", "--stages=pyramid"]
     status, out, _ = dry("tpu_pod.sh", "check", "pod", "z", kind, *flags)
     assert status == 0
@@ -226,8 +230,13 @@ def test_a_tpu_pod_is_checked_before_it_is_created(kind, topology):
     assert shlex.split(out) == ["python", "-m", "stpn_jax.main", *mode, *flags]
     status, _, err = dry("tpu_pod.sh", "check", "pod", "z", "v9-3", *flags)
     assert status == 2 and "v9-3: no topology is known" in err
-    _, _, err = dry("tpu_pod.sh", "create", "pod", "z", kind)
+    _, out, err = dry("tpu_pod.sh", "create", "pod", "z", kind)
     assert f"check pod z {kind}" in err
+    assert f"--version={runtime}" in out
+    status, _, err = dry("tpu_pod.sh", "create", "pod", "z", "v9-3")
+    assert status == 2 and "v9-3: no runtime is known" in err
+    _, out, _ = dry("tpu_pod.sh", "create", "pod", "z", "v9-3", "own")
+    assert "--version=own" in out
 
 
 def test_a_tpu_pod_runs_what_is_given():

@@ -137,24 +137,24 @@ def lines(found: Estimate, chip: tpu.Chip) -> list[str]:
     """The estimate for people."""
     times, total = found.milliseconds, max(1, sum(found.cycles.values()))
     parts = ", ".join(
-        f"{name} {found.bytes[name] / 1e9:.2f}"
+        f"{name} {found.bytes[name] / 1e9:.3g}"
         for name in ("arguments", "outputs", "temporaries", "code")
     )
     share = found.bytes["total"] / (chip.memory * _GIB)
     kinds = ", ".join(f"{k} {100 * n / total:.0f} %" for k, n in found.cycles.items())
     missing = ", ".join(f"{count} {name}" for name, count in found.uncounted.items())
     result = [
-        f"{found.bytes['total'] / 1e9:.2f} GB a chip, {100 * share:.0f} % of what a "
+        f"{found.bytes['total'] / 1e9:.3g} GB a chip, {100 * share:.0f} % of what a "
         f"program can use: {parts}",
-        f"{times['step']:.2f} ms = the longest of cycles {times['cycles']:.2f}, memory "
-        f"{times['traffic']:.2f} and operations {times['operations']:.2f}, then "
-        f"all-reduces {times['all-reduce']:.2f}",
-        f"{total / 1e6:.2f} M cycles ({found.fused / 1e6:.2f} in fusions): {kinds}",
-        f"{found.operations / 1e9:.1f} GFLOP, {found.traffic / 1e9:.2f} GB read and "
+        f"{times['step']:.3g} ms = the longest of cycles {times['cycles']:.3g}, memory "
+        f"{times['traffic']:.3g} and operations {times['operations']:.3g}, then "
+        f"all-reduces {times['all-reduce']:.3g}",
+        f"{total / 1e6:.3g} M cycles ({found.fused / 1e6:.3g} in fusions): {kinds}",
+        f"{found.operations / 1e9:.3g} GFLOP, {found.traffic / 1e9:.3g} GB read and "
         "written",
     ]
     for opcode, sent in found.collectives.items():
-        result.append(f"{sent['count']} {opcode}, {sent['bytes'] / 1e6:.2f} MB")
+        result.append(f"{sent['count']} {opcode}, {sent['bytes'] / 1e6:.3g} MB")
     result.append(f"without an estimate: {missing or 'none'}")
     if found.unknown_loops:
         result.append(f"{found.unknown_loops} loops of unknown length, counted once")

@@ -118,7 +118,8 @@ def update(
     mapped: Any = parallel.map_update(one, devices)
     return Job(
         stage.name,
-        f"[{stage.name}] batch {share * len(devices)}, {share} a chip",
+        f"[{stage.name}] batch {share * len(devices)}, {share} a chip, "
+        f"{experiment.config.model.dtype}",
         lambda: mapped.lower(state, batch),
         len(devices),
         batch,

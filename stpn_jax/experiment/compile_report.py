@@ -23,8 +23,14 @@ from stpn_jax.utils.errors import UsageError
 FILE = "compile.json"
 EXPORT = "export"  # Among the names of stages: the exported programs.
 FARTHEST = 32  # times a batch, to which its line of bytes leads
-# docs/performance.md: of one machine, from records of 340x256.
-SNIPPETS_PER_CORE = 130
+# docs/performance.md, of one machine: 130 snippets/s of a frame and three paths of ten
+# flows, of two images each, in records of 340x256.
+PIXELS_PER_CORE = 130 * (1 + 3 * 10 * 2) * 340 * 256
+NOTE = (
+    "A compiler's estimates, nothing is measured. Bytes, operations, traffic and "
+    "cycles are of one update or call, on one chip. The chip's memory is in GiB, "
+    "bandwidth and link in GB/s, peak in TFLOP/s, clock in GHz."
+)
 _REMEDIES = (
     "use a smaller batch (config.stages.{}.batch), config.run.microbatch_size, "
     "config.run.remat=norms or blocks, config.model.dtype=bfloat16, or more chips"
@@ -41,6 +47,7 @@ class Target(NamedTuple):
     def facts(self) -> dict[str, Any]:
         """For compile.json."""
         return {
+            "note": NOTE,
             "topology": self.topology,
             "chips": len(self.devices),
             "hosts": len({device.process_index for device in self.devices}),
@@ -131,7 +138,8 @@ def _report_update(
     result |= {"batch": stage.batch, "batch_per_chip": share}
     if not result["fits"]:
         return result
-    result |= _hosts(job, stage, result["milliseconds"]["step"] / 1e3)
+    size = experiment.config.data.size
+    result |= _hosts(job, stage, size, result["milliseconds"]["step"] / 1e3)
     twice = compile_jobs.update(experiment, stage, target.devices, 2 * share)
     result["largest_batch_per_chip"], words = _largest(result, share, twice, target)
     for line in _needs(result, words):
@@ -155,15 +163,23 @@ def _report(job: Job, target: Target, remedies: str) -> dict[str, Any]:
     return dataclasses.asdict(found) | facts
 
 
-def _hosts(job: Job, stage: StageConfig, seconds: float) -> dict[str, float | None]:
-    """What the hosts must deliver, if a step takes so long."""
+def _hosts(
+    job: Job, stage: StageConfig, size: tuple[int, int], seconds: float
+) -> dict[str, float | None]:
+    """What the hosts must deliver, if a step takes so long; frames are of that size."""
     sent = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(job.batch))
-    rate = stage.batch / seconds
-    return {
-        "snippets_per_second": rate,
+    found = {
+        "snippets_per_second": stage.batch / seconds,
         "host_bytes_per_second": sent / seconds,
-        "host_cores": None if stage.cached_crops else rate / SNIPPETS_PER_CORE,
+        "host_cores": None,
     }
+    if not stage.cached_crops:
+        # [devices b f 3 y x] and [devices b k 2L y x]; a flow has two images.
+        _, _, frames, *_ = job.batch.rgb.shape
+        _, _, paths, planes, *_ = job.batch.flow.shape
+        pixels = (frames + paths * planes) * size[0] * size[1]
+        found["host_cores"] = stage.batch / seconds * pixels / PIXELS_PER_CORE
+    return found
 
 
 def _largest(
@@ -194,8 +210,9 @@ def _largest(
 def _needs(result: dict[str, Any], largest: str) -> list[str]:
     """What an update needs of the state, the hosts and the memory."""
     cores = result["host_cores"]
-    measured = f"{SNIPPETS_PER_CORE} snippets/s each, measured on one machine"
-    read = f"{cores:.0f} host cores ({measured})" if cores else "no decoding"
+    each = f"{PIXELS_PER_CORE / 1e6:.0f} M pixels/s each, flows included"
+    measured = f"{each}, measured on one machine"
+    read = f"{cores:.3g} host cores ({measured})" if cores else "no decoding"
     return [
         f"donated: {result['donated']} of {result['state_arrays']} arrays of the state",
         f"{result['snippets_per_second']:.0f} snippets/s need {read} and "

@@ -74,7 +74,7 @@ def _fill(
     )
     for one in experiment.config.stages:
         same = (one.network, one.paths) == (stage.network, stage.paths)
-        if same and one.name in stage.init:  # The same network goes on learning.
+        if same and one.name in stage.init:  # It trains the same network further.
             name, path = str(experiment.folder(one)), ("classifier",)
             taken = get_component(sources[name], path)
             variables = replace_component(variables, path, taken, name)

@@ -62,7 +62,7 @@ def test_a_flow_stream_starts_from_the_image_stream_where_there_is_no_other():
 
 
 @pytest.mark.parametrize("paths", [0, 1])
-def test_a_stage_that_goes_on_with_its_network_keeps_the_classifier(monkeypatch, paths):
+def test_a_stage_that_trains_a_network_further_keeps_the_classifier(monkeypatch, paths):
     """Another network, here by its number of paths, has a new one."""
     first = dataclasses.replace(SPATIAL, paths=paths)
     second = dataclasses.replace(SPATIAL, name="tuned", init=("spatial",))
