@@ -151,8 +151,8 @@ class StageConfig:
             ConfigDict, its key under `stages`.
         network: what models.build.build makes of it.
         paths: K, temporal paths a snippet; 0 for the spatial stream.
-        init: earlier stages whose parameters are taken over, or empty for the
-            ImageNet weights.
+        init: earlier stages whose streams are taken over, or empty for the ImageNet
+            weights. Flow can start from images; the same stream keeps its classifier.
         steps: number of updates; 0 takes over what it starts from as it is.
         batch: snippets an update, over all devices.
         learning_rate: initial rate.

@@ -32,6 +32,7 @@ from studies.tables import PAPER, STUDIES
 
 Run = Callable[[argparse.Namespace, list[str]], None]
 SEARCH = "choices"  # folder and marker of the hyperparameter search
+FOLDS = ("--config.data.validation_",)
 SEEDS = ("--config.seed=", "--config.model.sketch_seed=")
 
 
@@ -64,6 +65,10 @@ def paper_table(options: argparse.Namespace, overrides: list[str]) -> None:
 def study(options: argparse.Namespace, overrides: list[str]) -> None:
     """Runs what is missing of a study, then writes its tables."""
     compared = STUDIES[options.name].tables
+    if STUDIES[options.name].folds and (options.brief or options.choose):
+        raise UsageError(
+            f"{options.name} is a hyperparameter search: no --brief, no --choose"
+        )
     if options.tables and (options.only or overrides):
         raise UsageError("--tables writes all results: drop --only and --config.X")
     only = _some("--only", options.only, compared)
@@ -95,8 +100,8 @@ def _train(
 ) -> None:
     compared = STUDIES[options.name]
     for one in overrides:
-        if one.startswith(SEEDS):
-            raise UsageError(f"{one}: each variant has its own; see --seeds")
+        if one.startswith((*SEEDS, *(FOLDS if compared.folds else ()))):
+            raise UsageError(f"{one}: the study sets that for each run")
     if compared.devices and jax.device_count() != compared.devices:
         raise UsageError(
             f"{options.name} runs on {compared.devices} devices; found "

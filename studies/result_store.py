@@ -101,8 +101,8 @@ class ResultStore(NamedTuple):
             return None
         if _digest(path.read_bytes()) not in self._notes()["answers"].get(table, ()):
             raise UsageError(
-                f"{path}: not the file that the study wrote; restore it, or delete it: "
-                "the same command writes it again from its runs"
+                f"{path}: not the file that the study wrote; restore it, or delete it "
+                "and run the same command again, which reads or repeats its runs"
             )
         return Predictions.from_csv(path)
 

@@ -132,7 +132,7 @@ def plan_study(
     seen: dict[Config, epath.Path] = {}
     planned = []
     count = 1 if brief else seeds
-    folds = range(1 if brief else study.folds) if study.folds else (None,)
+    folds = range(study.folds) if study.folds else (None,)
     repeats = [
         (repeat, fold, name, table)
         for name, table in study.tables.items()
@@ -270,7 +270,7 @@ def open_run(run: Run, validates: bool = False) -> Experiment:
         for videos in (opened.split.train, opened.split.validation)
     )
     if not len(scored):
-        raise UsageError("there are no validation videos for the hyperparameter search")
+        raise UsageError("the training list has too few recordings to hold out a part")
     hidden = official_splits.Split(train, np.array([], scored.dtype), scored)
     # Recipes that differ in how a classifier learns see the same feature maps.
     maps = None if run.fold is None else run.directory.parent / "maps"
@@ -305,7 +305,8 @@ def _train(run: Run, experiment: Experiment, folder: epath.Path) -> None:
         train.train(experiment, report=False)
         tested = run_dir.read_tested(run.directory)
         seconds = time.monotonic() - started
-    store = store_of(folder, run.fold)
-    store.add(run.table, run.columns, facts_of(experiment), tested, seconds)
-    if run.fold is not None:  # It has given all that is wanted of it.
-        run.directory.rmtree()
+        store = store_of(folder, run.fold)
+        store.add(run.table, run.columns, facts_of(experiment), tested, seconds)
+        if run.fold is not None:  # It has given all that is wanted of it.
+            for path in run.directory.iterdir():  # Others wait for the folder itself.
+                path.rmtree() if path.is_dir() else path.unlink()

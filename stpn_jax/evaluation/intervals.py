@@ -39,13 +39,12 @@ def intervals(
     labels: Int[np.ndarray, "n"],
     seed: int = 0,
     resamples: int = RESAMPLES,
-    sources: Sequence[str] | None = None,
 ) -> list[Interval]:
     """The interval of the class mean of every row.
 
     A value is 1 where a prediction is right, or the difference of two such values.
     """
-    means = resample(values, labels, seed, resamples, sources)
+    means = resample(values, labels, seed, resamples)
     tail = 100 * (1 - LEVEL) / 2
     low, high = np.percentile(means, (tail, 100 - tail), axis=0)
     ends = zip(class_means(values, labels), low, high, strict=True)

@@ -65,20 +65,28 @@ def _fill(
     }
     if experiment.init_from and not sources:
         sources = {experiment.init_from: restore_folder(experiment.init_from)}
-    if stage.network == "temporal":
-        sources = {name: _with_flow(experiment, one) for name, one in sources.items()}
+    if stage.init and stage.network == "temporal" and not _has_flow(sources):
+        sources = {name: _as_flow(experiment, one) for name, one in sources.items()}
     if sources:
         variables = take_streams(variables, sources)
-    variables, notes = fill_from_files(
-        experiment.config, stage, variables, streams=not sources
-    )
-    for one in experiment.config.stages:
-        same = (one.network, one.paths) == (stage.network, stage.paths)
-        if same and one.name in stage.init:  # It trains the same network further.
-            name, path = str(experiment.folder(one)), ("classifier",)
-            taken = get_component(sources[name], path)
-            variables = replace_component(variables, path, taken, name)
-    return variables, notes
+    if further := _same_stream(experiment.config, stage):
+        name, path = str(experiment.folder(further)), ("classifier",)
+        taken = get_component(sources[name], path)
+        return replace_component(variables, path, taken, name), {}
+    return fill_from_files(experiment.config, stage, variables, streams=not sources)
+
+
+def _same_stream(config: Config, stage: StageConfig) -> StageConfig | None:
+    """The stage whose stream is taken, if this one trains the same stream further."""
+    first = next((one for one in config.stages if one.name in stage.init), None)
+    if first is None or stage.network not in STREAMS:
+        return None
+    same = (first.network, first.paths) == (stage.network, stage.paths)
+    return first if same else None
+
+
+def _has_flow(sources: Mapping[str, Variables]) -> bool:
+    return any("temporal" in found["params"] for found in sources.values())
 
 
 def take_streams(variables: Variables, sources: Mapping[str, Variables]) -> Variables:
@@ -96,10 +104,8 @@ def take_streams(variables: Variables, sources: Mapping[str, Variables]) -> Vari
     return variables
 
 
-def _with_flow(experiment: Experiment, found: Variables) -> Variables:
-    """Variables with a temporal stream, by default the spatial one fitted to flow."""
-    if "temporal" in found["params"] or "spatial" not in found["params"]:
-        return found
+def _as_flow(experiment: Experiment, found: Variables) -> Variables:
+    """The spatial stream as a temporal one, its first layer fitted to flow."""
     config, stream = experiment.config, get_component(found, ("spatial",))
     params = stream["params"]
     backbone = channels.fit_first(

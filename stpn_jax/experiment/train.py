@@ -204,8 +204,10 @@ def forecast(experiment: Experiment) -> str:
         operations, kept, parameters = _count(experiment, stage)
         once = stage_batches.operations_of(experiment, stage)
         seconds += (PASSES * operations * stage.steps + once) / rate
-        memory = max(memory, kept / jax.device_count() + 4 * parameters)
-        disk += 2 * parameters * (config.run.checkpoints + 1)  # The best one is kept.
+        averages = stage.averaging > 0
+        memory = max(memory, kept / jax.device_count() + (4 + averages) * parameters)
+        # The best one is kept.
+        disk += (2 + averages) * parameters * (config.run.checkpoints + 1)
         disk += stage_batches.bytes_of(experiment, stage)
         lines.append(_describe_stage(experiment, stage, parameters))
     lines.append(

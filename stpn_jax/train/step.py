@@ -138,7 +138,10 @@ def _averaged(state: TrainState, params: Any, averaging: float) -> Any:
     if state.average is None:
         return None
     rate = jnp.minimum(averaging, (1 + state.step) / (10 + state.step))
-    return optax.incremental_update(params, state.average, 1 - rate)
+    # In this form, parameters that do not move stay as they are to the last bit.
+    return jax.tree.map(
+        lambda mean, new: mean + (1 - rate) * (new - mean), state.average, params
+    )
 
 
 def cross_entropy(

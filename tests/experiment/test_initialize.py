@@ -45,20 +45,38 @@ def test_a_stream_that_no_source_has_is_named():
         )
 
 
-def test_a_flow_stream_starts_from_the_image_stream_where_there_is_no_other():
+def test_a_flow_stream_starts_from_the_image_stream():
     """Its first kernel is the mean over the colours, once for each channel."""
     kernel = np.random.default_rng(0).random((2, 2, 3, 5))
     found = variables(1.0, "spatial")
     found["params"]["spatial"]["backbone"] = {"conv1": {"kernel": kernel}}
     experiment = types.SimpleNamespace(config=CONFIG)
-    taken = initialize._with_flow(experiment, found)
+    taken = initialize._as_flow(experiment, found)
     assert list(taken["params"]) == ["temporal"]
     expected = np.tile(kernel.mean(2, keepdims=True), (1, 1, 20, 1))
     first = taken["params"]["temporal"]["backbone"]["conv1"]["kernel"]
     np.testing.assert_allclose(first, expected)
     assert taken["batch_stats"]["temporal"] == found["batch_stats"]["spatial"]
-    own = variables(1.0, "spatial", "temporal")
-    assert initialize._with_flow(experiment, own) is own
+
+
+@pytest.mark.parametrize("order", [("spatial", "temporal"), ("temporal", "spatial")])
+def test_where_a_flow_stream_is_there_the_image_stream_is_not_taken(monkeypatch, order):
+    stages = {stage.name: stage for stage in (SPATIAL, TEMPORAL)}
+    third = dataclasses.replace(TEMPORAL, name="third", paths=3, init=order)
+    stages = tuple(stages[name] for name in order)
+    config = dataclasses.replace(CONFIG, stages=(*stages, third))
+    experiment = types.SimpleNamespace(
+        config=config, init_from="", folder=lambda stage: stage.name
+    )
+    found = {
+        "spatial": variables(1.0, "spatial"),
+        "temporal": variables(2.0, "temporal"),
+    }
+    monkeypatch.setattr(
+        checkpoint_selection, "restore", lambda _, stage: found[stage.name]
+    )
+    filled, _ = initialize._fill(experiment, third, variables(0.0, "temporal"))
+    assert filled["params"]["temporal"]["backbone"]["x"][0] == 2
 
 
 @pytest.mark.parametrize("paths", [0, 1])

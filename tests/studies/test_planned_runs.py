@@ -8,8 +8,9 @@ import pytest
 from etils import epath
 
 from stpn_jax.datasets import official_splits
-from stpn_jax.experiment import setup
+from stpn_jax.experiment import run_dir, setup
 from studies import runs
+from studies.result_store import Facts
 from studies.tables import STUDIES
 from tests.reference import grey_records
 
@@ -58,7 +59,7 @@ def test_streams_are_those_of_one_seed(planned):
     )
 
 
-def test_a_fold_scores_its_own_part_with_seeds_of_its_own_and_shares_nothing():
+def test_a_fold_scores_its_own_part_with_seeds_and_streams_of_its_own():
     found = plan("recipes")
     assert {(one.fold, one.config.seed) for one in found} == {
         (fold, seed) for fold in range(3) for seed in (1000, 1001)
@@ -70,23 +71,45 @@ def test_a_fold_scores_its_own_part_with_seeds_of_its_own_and_shares_nothing():
     assert len({one.directory for one in found}) == len(found)
 
 
-def test_a_fold_sees_no_test_video_and_no_class_that_is_kept_out(monkeypatch):
-    """By hand: of nine videos the second class has 1, 4 and 7."""
-    run = dataclasses.replace(plan("recipes")[0], without=("two",))
+def opened(run):
+    """Of nine videos four are trained on, four held out, and one is for the test."""
     parts = np.arange(4), np.arange(4, 8), np.arange(8, 9)
-    opened = setup.Experiment(
-        run.config,
-        run.directory,
-        grey_records.Dataset(9),
-        official_splits.Split(*parts),
-        "",
-        run.streams,
-    )
-    monkeypatch.setattr(setup, "open_experiment", lambda *_: opened)
+    dataset, split = grey_records.Dataset(9), official_splits.Split(*parts)
+    directory = run.directory
+    return setup.Experiment(run.config, directory, dataset, split, "", directory)
+
+
+def test_a_fold_sees_no_test_video_and_no_class_that_is_kept_out(monkeypatch):
+    """By hand: the second class has 1, 4 and 7."""
+    run = dataclasses.replace(plan("recipes")[0], without=("two",))
+    monkeypatch.setattr(setup, "open_experiment", lambda *_: opened(run))
     found = runs.open_run(run, validates=True).split
     assert found.train.tolist() == [0, 2, 3]
     assert found.test.tolist() == [5, 6]
     assert found.validation.tolist() == []
+
+
+def test_a_run_of_a_fold_leaves_its_predictions_alone(monkeypatch, tmp_path):
+    run = plan("recipes")[0]
+    run = dataclasses.replace(run, directory=epath.Path(tmp_path) / "run")
+    trained = []
+
+    def train(experiment, report):
+        trained.append(experiment)
+        (run.directory / "spatial").mkdir()
+        (run.directory / "results.json").write_text("{}")
+
+    tested = run_dir.Tested(
+        ["v"], np.array([0]), ["x"], {"groups": {}}, "", {"spatial": np.eye(1)}
+    )
+    monkeypatch.setattr(runs.train, "train", train)
+    monkeypatch.setattr(run_dir, "read_tested", lambda _: tested)
+    monkeypatch.setattr(runs, "facts_of", lambda _: Facts("c", "v"))
+    for _ in range(2):
+        runs._train(run, opened(run), epath.Path(tmp_path) / "results")
+    assert len(trained) == 1
+    assert list(run.directory.iterdir()) == []
+    assert (tmp_path / "results" / "fold0" / "image.csv").exists()
 
 
 def test_table3s_last_row_and_table6s_b_are_trained_once():
@@ -107,15 +130,16 @@ def test_overrides_reach_the_rows_that_have_the_stage():
     assert steps == {7}
 
 
-def test_a_brief_study_has_all_fusions_and_a_few_updates_of_a_small_backbone(planned):
-    study, found = planned
-    brief = runs.plan_study(study, epath.Path("runs"), [], 1, brief=True)
+@pytest.mark.parametrize("name", [n for n, one in STUDIES.items() if not one.folds])
+def test_a_brief_study_has_all_fusions_and_a_few_updates_of_a_small_backbone(name):
+    found = plan(name)
+    brief = runs.plan_study(STUDIES[name], epath.Path("runs"), [], 1, brief=True)
     repeats = {repeat(one) for one in brief}
     small = {"backbone": "tiny", "weights": "none", "flow_weights": ""}
     assert [one.config.model for one in brief] == [
         dataclasses.replace(one.config.model, **small)
         for one in found
-        if repeat(one) in repeats and one.fold in (None, 0)
+        if repeat(one) in repeats
     ]
     for one in brief:
         assert {(stage.steps, stage.batch) for stage in one.config.stages} == {(4, 8)}

@@ -13,8 +13,8 @@ from studies import report
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--config.seed=7"], "--config.seed=7: each variant has its own"),
-        (["--config.model.sketch_seed=3"], "sketch_seed=3: each variant has"),
+        (["--config.seed=7"], "--config.seed=7: the study sets that for each run"),
+        (["--config.model.sketch_seed=3"], "sketch_seed=3: the study sets"),
         (["--choose=../x"], "--choose: expected letters"),
         (["--only=a"], "--only: 'a': expected some of parts"),
         (["--choose=."], "--choose: expected letters"),
@@ -31,6 +31,20 @@ from studies import report
 def test_a_study_rejects(arguments, message, tmp_path):
     with pytest.raises(UsageError, match=message.replace(".", r"\.")):
         command.main(["made", f"--results={tmp_path}", *arguments])
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("--brief", "recipes is a hyperparameter search: no --brief"),
+        ("--choose=a", "recipes is a hyperparameter search: no --brief, no --choose"),
+        ("--config.data.validation_fold=0", "the study sets that for each run"),
+        ("--config.data.validation_fraction=0.5", "the study sets that"),
+    ],
+)
+def test_a_search_rejects(argument, message, tmp_path):
+    with pytest.raises(UsageError, match=message):
+        command.main(["recipes", f"--results={tmp_path}", argument])
 
 
 @pytest.mark.parametrize("name", ("operator", "products"))
