@@ -57,14 +57,13 @@ def lite(size: int) -> Change:
     return values("model", backbone=f"efficientnet_lite{size}", weights=package)
 
 
-def classifier(crops: int, **fields: Any) -> Change:
+def classifier(crops: int) -> Change:
     """The image stream's classifier alone, over cached maps of so many crops a video.
 
     Maps are made once for all recipes that see them: the minutes of the first count it.
     """
     steps = {"steps": 1600, "lr_milestones": (960, 1360), "batch": 32}
-    frozen = {"cached_crops": crops, "batch_norm": "frozen"}
-    return spatial(**(steps | frozen | fields))
+    return spatial(cached_crops=crops, batch_norm="frozen", **steps)
 
 
 @parametrised
@@ -76,11 +75,8 @@ def then_all(config: Config) -> None:
     config.stages[TUNED] = stage
 
 
-LARGE = data(input_size=224)
-LARGE_RECORDS = data(
-    input_size=224, size=(340, 256), crop_size=256, data_dir="data/hmdb51_340x256"
-)
-AT_224 = in_turn(LARGE, classifier(8))
+AT_224 = in_turn(data(input_size=224), classifier(8))
+LARGE_RECORDS = data(size=(340, 256), crop_size=256, data_dir="data/hmdb51_340x256")
 
 
 def image(label: str, name: str, *changes: Change) -> Row:
