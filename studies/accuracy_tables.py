@@ -92,7 +92,7 @@ def of_study(
     if len(table.rows) > 1:
         header += ["difference", "better in"]
     if minutes:
-        header += ["minutes"]
+        header += ["CPU minutes"]
     clips = Clips.of(predictions)
     reference = table.rows[table.reference]
     base = correct(table, predictions, reference)

@@ -60,7 +60,7 @@ def lite(size: int) -> Change:
 def classifier(crops: int) -> Change:
     """The image stream's classifier alone, over cached maps of so many crops a video.
 
-    Maps are made once for all recipes that see them: the minutes of the first count it.
+    Maps are made once for all recipes that see them: the time of the first counts it.
     """
     steps = {"steps": 1600, "lr_milestones": (960, 1360), "batch": 32}
     return spatial(cached_crops=crops, batch_norm="frozen", **steps)

@@ -2,8 +2,8 @@
 
 TABLE.csv has a line for each test video: video, group and label, then the class that
 each run predicts. runs.json keeps for every column which config gave it, on which
-videos, in how many seconds, and the checksums of the CSV files: predictions of other
-configs or other videos never get into one table.
+videos, in how many CPU seconds (of a process: of all its threads), and the checksums of
+the CSV files: predictions of other configs or other videos never get into one table.
 """
 
 import csv
@@ -87,7 +87,7 @@ class ResultStore(NamedTuple):
     folder: epath.Path
 
     def seconds(self, table: str) -> dict[str, float]:
-        """How long the runs of a table took, by column."""
+        """CPU seconds that the runs of a table took, by column."""
         return {
             key.removeprefix(f"{table}: "): note["seconds"]
             for key, note in self._notes()["runs"].items()
@@ -175,7 +175,7 @@ def store_of(folder: epath.Path, fold: int | None) -> ResultStore:
 def read_folds(
     folder: epath.Path, table: str, folds: int
 ) -> tuple[Predictions | None, dict[str, float]]:
-    """The predictions that all folds have, one fold behind the other, and minutes.
+    """The predictions that all folds have, one fold behind the other, and CPU minutes.
 
     The minutes are the mean of a column's runs. Without folds it is `read`.
     """

@@ -301,10 +301,10 @@ def _train(run: Run, experiment: Experiment, folder: epath.Path) -> None:
     with locks.turn(run.directory):
         if _is_stored(run, experiment, folder):
             return
-        started = time.monotonic()
+        started = time.process_time()
         train.train(experiment, report=False)
         tested = run_dir.read_tested(run.directory)
-        seconds = time.monotonic() - started
+        seconds = time.process_time() - started
         store = store_of(folder, run.fold)
         store.add(run.table, run.columns, facts_of(experiment), tested, seconds)
         if run.fold is not None:  # It has given all that is wanted of it.
