@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
-from stpn_jax.utils import manifest, strict
+from stpn_jax.utils import strict
 from stpn_jax.utils.errors import UsageError
 
 Count = Annotated[int, strict.Bounds(1, 2**31 - 1)]
@@ -52,6 +52,7 @@ class DataConfig:
         corner_crops: fixed crop positions (TSN's 13); otherwise uniform ones.
         flip: mirror half of the training snippets.
         input_size: side of the network's input, in pixels.
+        test_crop: side of the test crops, in pixels of the record; 0 for input_size.
         flow_length: L, consecutive flows of one temporal path (section 3.2).
         tau: smallest and largest spacing of the paths' centres, in frames.
         threads: reader threads a host.
@@ -71,10 +72,16 @@ class DataConfig:
     corner_crops: bool = True
     flip: bool = True
     input_size: Count = 224
+    test_crop: Natural = dataclasses.field(default=0, metadata={"absent": 0})
     flow_length: Count = 10
     tau: tuple[Count, Count] = (1, 10)
     threads: Count = 16
     prefetch: Count = 4
+
+    @property
+    def test_side(self) -> int:
+        """Side of the test crops, in pixels of the record."""
+        return self.test_crop or self.input_size
 
 
 @dataclasses.dataclass(frozen=True)
@@ -343,7 +350,7 @@ def from_config_dict(config_dict: Mapping[str, Any]) -> Config:
             a default, values of the wrong type or out of range, and stages that do not
             fit together; the message holds the dotted path.
     """
-    current = _with_current_names(config_dict, "config", current_name)
+    current = with_current_names(config_dict, "config", current_name)
     config = strict.parse(Config, current, "config")
     if config.model.flow_weights and config.model.weights == "none":
         raise UsageError(
@@ -384,13 +391,11 @@ def _check_stage(stage: StageConfig, earlier: set[str]) -> None:
             raise UsageError(f"{path}.lr_multipliers: {pattern!r}: {error}") from error
 
 
-def _with_current_names(
-    value: Any, path: str, rename: Callable[[str, str], str]
-) -> Any:
+def with_current_names(value: Any, path: str, rename: Callable[[str, str], str]) -> Any:
     """Nested mappings and lists with the names that fields have now."""
     if isinstance(value, list):
         return [
-            _with_current_names(item, f"{path}[{i}]", rename)
+            with_current_names(item, f"{path}[{i}]", rename)
             for i, item in enumerate(value)
         ]
     if not hasattr(value, "items"):
@@ -401,50 +406,5 @@ def _with_current_names(
         current = name if path.endswith("stages") else rename(name, path)
         if current in found or (current != name and current in value):
             raise UsageError(f"{path} has both {name} and {current}; remove {name}")
-        found[current] = _with_current_names(item, f"{path}.{name}", rename)
+        found[current] = with_current_names(item, f"{path}.{name}", rename)
     return found
-
-
-def facts(config: Config) -> dict[str, Any]:
-    """The config as nested JSON, for the manifest of a run."""
-    return manifest.plain(dataclasses.asdict(config))
-
-
-def upgraded(written: Mapping[str, Any], path: str) -> dict[str, Any]:
-    """What an earlier version wrote by facts(), with the fields that there are now.
-
-    Args:
-        written: nested JSON; keys beside those of a config are kept.
-        path: of its file, for errors.
-    """
-    found: dict[str, Any] = _with_current_names(
-        manifest.plain(written), path, lambda name, _: RENAMED.get(name, name)
-    )
-    names = [field.name for field in dataclasses.fields(Config)]
-    config = {name: found[name] for name in names if name in found}
-    return found | facts(strict.parse(Config, config, path))
-
-
-def digest(config: Config) -> str:
-    """SHA-256 of all that the result of a run depends on; the same for every version.
-
-    Fields go by their first names, and one that was added later counts where its value
-    changes what the code did before.
-    """
-    return manifest.digest(first_form(config), FREE_FIELDS)
-
-
-def first_form(value: Any) -> Any:
-    """A value as the first version wrote it: for digests that stay."""
-    if isinstance(value, tuple):
-        return [first_form(item) for item in value]
-    if not dataclasses.is_dataclass(value):
-        return value
-    return {
-        field.metadata.get("was", field.name): first_form(getattr(value, field.name))
-        for field in dataclasses.fields(value)
-        if not (
-            "absent" in field.metadata
-            and field.metadata["absent"] == getattr(value, field.name)
-        )
-    }

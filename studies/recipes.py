@@ -75,8 +75,10 @@ def then_all(config: Config) -> None:
     config.stages[TUNED] = stage
 
 
-AT_224 = in_turn(data(input_size=224), classifier(8))
-LARGE_RECORDS = data(size=(340, 256), crop_size=256, data_dir="data/hmdb51_340x256")
+AT_224 = in_turn(data(input_size=224, test_crop=112), classifier(8))
+LARGE_RECORDS = data(
+    size=(340, 256), crop_size=256, test_crop=224, data_dir="data/hmdb51_340x256"
+)
 
 
 def image(label: str, name: str, *changes: Change) -> Row:
@@ -99,7 +101,7 @@ IMAGE = Table(
         image(
             "classifier alone, 160 pixels, 8 crops",
             "classifier160",
-            data(input_size=160),
+            data(input_size=160, test_crop=112),
             classifier(8),
         ),
         image("classifier alone, 224 pixels, 8 crops", "classifier224", AT_224),
@@ -170,7 +172,7 @@ FLOW = Table(
         flow("label smoothing 0.1", "smooth", temporal(label_smoothing=0.1)),
         flow("dropout 0.8", "dropout", temporal(dropout=0.8)),
         flow("smaller crops", "crops", data(crop_scales=WIDER_SCALES, max_distort=2)),
-        flow("160 pixels", "160", data(input_size=160)),
+        flow("160 pixels", "160", data(input_size=160, test_crop=112)),
         flow(
             "from the image stream",
             "from_image",

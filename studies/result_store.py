@@ -18,7 +18,7 @@ import numpy as np
 from etils import epath
 from jaxtyping import Bool
 
-from stpn_jax import config as configs
+from stpn_jax import config_facts
 from stpn_jax.experiment import run_dir
 from stpn_jax.experiment.setup import Experiment
 from stpn_jax.utils import files, locks, manifest
@@ -76,7 +76,7 @@ class Facts(NamedTuple):
 
 def facts_of(experiment: Experiment) -> Facts:
     """What the predictions of an experiment belong to."""
-    config = configs.digest(experiment.config)
+    config = config_facts.digest(experiment.config)
     videos = experiment.dataset.digest_of(experiment.split.test)
     return Facts(config[:_DIGITS], videos[:_DIGITS])
 

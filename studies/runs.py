@@ -17,7 +17,7 @@ from absl import logging
 from etils import epath
 
 from stpn_jax import config as configs
-from stpn_jax import config_flag
+from stpn_jax import config_facts, config_flag
 from stpn_jax.config import Config
 from stpn_jax.datasets import official_splits
 from stpn_jax.experiment import initialize, run_dir, setup, train
@@ -185,7 +185,7 @@ def shorten(config: Config, frozen: bool) -> Config:
 def _streams_key(config: Config, overrides: Sequence[str]) -> str:
     """Tells streams from others of a seed; a variant may have one stream only."""
     own = [one for one in overrides if stage_of(one) in initialize.STREAMS]
-    facts = configs.facts(dataclasses.replace(config, stages=()))
+    facts = config_facts.facts(dataclasses.replace(config, stages=()))
     free = (*configs.FREE_FIELDS, *run_dir.FUSION_FIELDS)
     flat = manifest.flatten(facts).items()
     kept = {name: value for name, value in flat if not name.startswith(free)}

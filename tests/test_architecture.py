@@ -50,6 +50,7 @@ ARROWS: dict[str, set[str]] = {
     "app": {"api", "cli", "figures", "inference", "video"},
     "predict": {"api", "cli", "export", "inference", "video"},
     "config_flag": {"config"},
+    "config_facts": {"config"},
     "main": {
         "cli",
         "cluster",
@@ -61,6 +62,7 @@ ARROWS: dict[str, set[str]] = {
     "experiment": {
         "arrays",
         "config",
+        "config_facts",
         "datasets.official_splits",
         "evaluation",
         "export",

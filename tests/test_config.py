@@ -8,7 +8,7 @@ import pytest
 
 from configs import demo, variants
 from stpn_jax import config as configs
-from stpn_jax import config_flag
+from stpn_jax import config_facts, config_flag
 from stpn_jax.utils import manifest, strict
 from stpn_jax.utils.errors import UsageError
 
@@ -90,15 +90,15 @@ def test_flags_may_use_earlier_names():
 
 def test_what_an_earlier_version_wrote_is_upgraded():
     config = configs.from_config_dict(demo.get_config())
-    written = configs.facts(config) | {"init_from": ""}
+    written = config_facts.facts(config) | {"init_from": ""}
     for stage in written["stages"]:
         stage["multipliers"] = stage.pop("lr_multipliers")
         del stage["cached_crops"]
     written["evaluation"]["views"] = written["evaluation"].pop("crops")
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # The user did not write that file.
-        found = configs.upgraded(written, "run/config.json")
-    assert found == configs.facts(config) | {"init_from": ""}
+        found = config_facts.upgraded(written, "run/config.json")
+    assert found == config_facts.facts(config) | {"init_from": ""}
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_stages_are_checked(field, value, message):
 
 def test_flatten_names_stages():
     config = configs.from_config_dict(demo.get_config())
-    flat = manifest.flatten(configs.facts(config))
+    flat = manifest.flatten(config_facts.facts(config))
     assert flat["stages.pyramid.paths"] == 3
     assert flat["data.tau"] == [10, 10]
 

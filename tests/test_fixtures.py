@@ -17,7 +17,7 @@ from PIL import Image
 
 from configs import demo, folder, hmdb51, study, ucf101
 from stpn_jax import config as configs
-from stpn_jax import config_flag, predict
+from stpn_jax import config_facts, config_flag, predict
 from stpn_jax.experiment import initialize, setup, train
 from stpn_jax.export import artifact
 from stpn_jax.models import backbones
@@ -67,7 +67,7 @@ def configs_of_study(name):
 
 def digest(config):
     """What runs.json has of a config."""
-    return configs.digest(config)[: result_store._DIGITS]
+    return config_facts.digest(config)[: result_store._DIGITS]
 
 
 def open_records(data_dir):

@@ -11,8 +11,7 @@ from typing import Any, NamedTuple
 import jax
 from etils import epath
 
-from stpn_jax import config as configs
-from stpn_jax import parallel
+from stpn_jax import config_facts, parallel
 from stpn_jax.config import Config, StageConfig
 from stpn_jax.experiment import compile_estimate, compile_jobs, export, tpu
 from stpn_jax.experiment.compile_jobs import DoesNotFitError, Job
@@ -81,7 +80,7 @@ def write(
     print(_head(target, len(experiment.dataset.meta.classes)), flush=True)
     programs: dict[str, Any] = {}
     count = len(experiment.dataset.meta.classes)
-    about = target.facts() | {"classes": count, "config": configs.facts(config)}
+    about = target.facts() | {"classes": count, "config": config_facts.facts(config)}
     exports = not stages or EXPORT in stages
     try:
         for name, result in _results(experiment, chosen, exports, target):

@@ -83,7 +83,7 @@ def preprocessing(experiment: Experiment, stage: StageConfig) -> artifact.Prepro
     shape = setup.snippet_shape(config, stage, config.evaluation.frames)
     return artifact.Preprocessing(
         size=meta.size,
-        input_size=config.data.input_size,
+        input_size=config.data.test_side,
         **dataclasses.asdict(shape),
         bound=meta.bound,
         flow=meta.flow,

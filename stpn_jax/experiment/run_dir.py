@@ -11,7 +11,7 @@ import numpy as np
 from etils import epath
 
 from stpn_jax import config as configs
-from stpn_jax import parallel, report
+from stpn_jax import config_facts, parallel, report
 from stpn_jax.config import Config
 from stpn_jax.evaluation import metrics
 from stpn_jax.experiment.setup import Experiment
@@ -71,7 +71,7 @@ def _register(
     own = ("init_from",) if init_from is None else ()
     free = (*configs.FREE_FIELDS, *unused, *own)
     written = {
-        CONFIG: configs.facts(config) | {"init_from": init_from or ""},
+        CONFIG: config_facts.facts(config) | {"init_from": init_from or ""},
         DATASET: manifest.plain(dataclasses.asdict(dataset.meta))
         | {"videos": dataset.digest()},
     }
@@ -93,7 +93,7 @@ def _register(
 
 def _upgraded(path: epath.Path, there: dict[str, Any]) -> dict[str, Any]:
     try:
-        return configs.upgraded(there, str(path))
+        return config_facts.upgraded(there, str(path))
     except (UsageError, TypeError) as error:
         raise UsageError(
             f"{path}: this workdir belongs to another version's run ({error}); choose "

@@ -164,7 +164,7 @@ def _attention(
         last = experiment.config.stages[-1].name
         reason = f"Left out: the network of the stage {last} has no attention."
         return [page.Section(attention_section.CLIPS, [reason])]
-    dataset, side = experiment.dataset, experiment.config.data.input_size
+    dataset, side = experiment.dataset, experiment.config.data.test_side
     (crop,) = sampling.test_crops(dataset.meta.size, side, 1)
     found = list(zip(outputs.positions, outputs.attention, strict=True))
     clips = []

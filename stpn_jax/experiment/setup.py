@@ -84,7 +84,7 @@ def open_experiment(
     # Raise UsageError now, not after a stage, if a crop is larger than the frames.
     size = dataset.meta.size
     sampling.train_crop(np.random.default_rng(0), size, data)
-    sampling.test_crops(size, data.input_size, config.evaluation.crops)
+    sampling.test_crops(size, data.test_side, config.evaluation.crops)
     split = official_splits.split_videos(
         dataset,
         data.split,
@@ -117,11 +117,10 @@ def prepare_command(data: DataConfig) -> str:
 def build_network(
     experiment: Experiment, stage: StageConfig, *, training: bool = True
 ) -> nn.Module:
-    """The network of a stage; only training crops differ in size from the input."""
+    """The network of a stage, with crops resized where they differ from its input."""
     data = experiment.config.data
-    resize = training and any(
-        side != data.input_size for side in sampling.crop_sides(data)
-    )
+    sides = sampling.crop_sides(data) if training else (data.test_side,)
+    resize = any(side != data.input_size for side in sides)
     return build.build(
         experiment.config.model,
         stage,

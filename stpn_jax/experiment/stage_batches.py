@@ -20,8 +20,7 @@ import numpy as np
 import tqdm
 from etils import epath
 
-from stpn_jax import config as configs
-from stpn_jax import parallel, preemption
+from stpn_jax import config_facts, parallel, preemption
 from stpn_jax.arrays import AnyBatch, Batch, MapBatch
 from stpn_jax.config import EvaluationConfig, StageConfig
 from stpn_jax.experiment import initialize, setup
@@ -108,7 +107,7 @@ def test_batches(
         size = evaluation.batch * evaluation.crops
         count = batching.test_batch_count(len(videos), evaluation) * size
         settings: dict[str, Any] = {"shape": shape, "evaluation": evaluation}
-        facts = {name: configs.first_form(one) for name, one in settings.items()}
+        facts = {name: config_facts.first_form(one) for name, one in settings.items()}
         maps = _Maps(experiment, stage, variables, videos, facts, training=False)
         store = maps.open_or_make(count, size, pixels)
         for start in range(0, count, size):

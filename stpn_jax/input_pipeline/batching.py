@@ -99,7 +99,7 @@ def test_plan(
         UsageError: the crop does not fit into the records' frames.
     """
     size = dataset.meta.size
-    crops = sampling.test_crops(size, settings.input_size, evaluation.crops)
+    crops = sampling.test_crops(size, settings.test_side, evaluation.crops)
     return [
         Snippet(position, tuple(crops))
         for video in map(int, videos)
@@ -165,7 +165,7 @@ def test_batches(
     def load(index: int) -> arrays.Batch:
         first = index * evaluation.batch
         part = plan[first + share.start : first + share.stop]
-        crops, side = evaluation.crops, settings.input_size
+        crops, side = evaluation.crops, settings.test_side
         return _assemble(dataset, part, count, crops, shape, side)
 
     batches = test_batch_count(len(videos), evaluation)

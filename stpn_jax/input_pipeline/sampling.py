@@ -281,8 +281,9 @@ def test_crops(
     room_y, room_x = size[1] - crop_side, size[0] - crop_side
     if min(room_y, room_x) < 0:
         raise errors.UsageError(
-            f"data.input_size = {crop_side} does not fit into the records' frames of "
-            f"{size[0]}x{size[1]}: choose a smaller one or prepare larger frames"
+            f"test crops of {crop_side} pixels do not fit into the records' frames of "
+            f"{size[0]}x{size[1]}: choose a smaller data.test_crop (data.input_size if "
+            "that is 0), or prepare larger frames"
         )
     corners = [(y, x) for y in (0, room_y) for x in (0, room_x)] if count == 10 else []
     places = [*corners, (room_y // 2, room_x // 2)]

@@ -15,8 +15,10 @@ from stpn_jax.datasets import official_splits
 from stpn_jax.experiment import (
     checkpoint_selection,
     evaluate,
+    export,
     initialize,
     run_dir,
+    setup,
     stage_batches,
     train,
 )
@@ -98,6 +100,26 @@ def test_maps_give_the_scores_of_pixels(experiment, network):
     ]
     assert scores[0].std(axis=0).max() > 1e-6  # The videos differ.
     np.testing.assert_allclose(scores[0], scores[1], atol=2e-5)
+
+
+def test_test_crops_of_another_size_become_the_input(experiment):
+    evaluation = experiment.config.evaluation
+    data = dataclasses.replace(experiment.config.data, test_crop=16)
+    other = dataclasses.replace(experiment.config, data=data)
+    other = dataclasses.replace(experiment, config=other)
+    stage = stage_of(experiment, cached_crops=0)
+    maps = []
+    for one in (experiment, other):
+        variables = initialize.initial_variables(one, stage)
+        batch = next(stage_batches.test_batches(one, stage, {}, TEST, evaluation))
+        side = export.preprocessing(one, stage).input_size
+        assert batch.rgb.shape[-2:] == batch.flow.shape[-2:] == (side, side)
+        network = setup.build_network(one, stage, training=False)
+        maps.append(network.apply(variables, batch, method="feature_maps"))
+    assert side == 16
+    assert [x.shape for x in jax.tree.leaves(maps[0])] == [
+        x.shape for x in jax.tree.leaves(maps[1])
+    ]
 
 
 def test_batches_resume_at_any_step_and_cover_all_crops(experiment):

@@ -99,5 +99,5 @@ def test_crops_that_do_not_fit_are_named():
         samples(1, crop_size=300)
     with pytest.raises(errors.UsageError, match="crop_scales"):
         samples(1, crop_scales=())
-    with pytest.raises(errors.UsageError, match="input_size = 257"):
+    with pytest.raises(errors.UsageError, match="test crops of 257 pixels"):
         sampling.test_crops(SIZE, 257, 10)
