@@ -6,6 +6,7 @@ Axis letters, used in every signature:
     f  RGB frames of a snippet         c    channels
     k  temporal paths of a snippet     d    width of a sketch or a fused feature
     t  frames or flows along time      n    any flattened leading axes
+    v u  height and width of a map of motion, where the image's may differ
 """
 
 import dataclasses
@@ -56,7 +57,7 @@ class MapBatch:
     """
 
     images: Float[Array, "b f y x c"]
-    paths: Float[Array, "b k y x c"]
+    paths: Float[Array, "b k v u c"]
     label: Int32[Array, "b"]
     mask: Bool[Array, "b"]
     video: Int32[Array, "b"]

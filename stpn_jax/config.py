@@ -52,6 +52,8 @@ class DataConfig:
         corner_crops: fixed crop positions (TSN's 13); otherwise uniform ones.
         flip: mirror half of the training snippets.
         input_size: side of the network's input, in pixels.
+        flow_input_size: side of the flow stream's input; 0 for input_size. The motion
+            feature map is resized to the grid of the images.
         test_crop: side of the test crops, in pixels of the record; 0 for input_size.
         flow_length: L, consecutive flows of one temporal path (section 3.2).
         tau: smallest and largest spacing of the paths' centres, in frames.
@@ -72,11 +74,17 @@ class DataConfig:
     corner_crops: bool = True
     flip: bool = True
     input_size: Count = 224
+    flow_input_size: Natural = dataclasses.field(default=0, metadata={"absent": 0})
     test_crop: Natural = dataclasses.field(default=0, metadata={"absent": 0})
     flow_length: Count = 10
     tau: tuple[Count, Count] = (1, 10)
     threads: Count = 16
     prefetch: Count = 4
+
+    @property
+    def flow_side(self) -> int:
+        """Side of the flow stream's input, in pixels."""
+        return self.flow_input_size or self.input_size
 
     @property
     def test_side(self) -> int:

@@ -120,13 +120,13 @@ def build_network(
     """The network of a stage, with crops resized where they differ from its input."""
     data = experiment.config.data
     sides = sampling.crop_sides(data) if training else (data.test_side,)
-    resize = any(side != data.input_size for side in sides)
     return build.build(
         experiment.config.model,
         stage,
         classes=len(experiment.dataset.meta.classes),
         input_size=data.input_size,
-        resize=resize,
+        flow_input_size=data.flow_side,
+        resize=len({*sides, data.input_size, data.flow_side}) > 1,
         axis_name=parallel.AXIS if training else None,
         remat=experiment.config.run.remat if training else "none",
     )

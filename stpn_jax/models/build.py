@@ -23,6 +23,7 @@ def build(
     classes: int,
     input_size: int,
     resize: bool,
+    flow_input_size: int = 0,
     axis_name: str | None,
     remat: base.Remat = "none",
 ) -> stpn.Network:
@@ -34,6 +35,7 @@ def build(
         classes: number of classes.
         input_size: side of the network's input, in pixels.
         resize: whether crops differ in size from the input.
+        flow_input_size: side of the flow stream's input; 0 for input_size.
         axis_name: mapped axis of the replicas, or None.
         remat: what the backward pass computes again: none, norms or blocks.
 
@@ -51,9 +53,10 @@ def build(
         dtype=jnp.dtype(model.dtype),
         remat=remat,
     )
-    crop = input_size, resize
-    spatial = stpn.SpatialStream(row.module(options=options), row.rgb, *crop)
-    temporal = stpn.TemporalStream(row.module(options=options), row.flow, *crop)
+    module = functools.partial(row.module, options=options)
+    flow_size = flow_input_size or input_size
+    spatial = stpn.SpatialStream(module(), row.rgb, input_size, resize)
+    temporal = stpn.TemporalStream(module(), row.flow, flow_size, resize)
     classifier = layers.Classifier(classes, stage.dropout, row.hidden)
     if stage.network == "spatial":
         return baselines.SpatialNetwork(spatial, None, classifier, row.grid)

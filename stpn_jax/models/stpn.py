@@ -102,13 +102,19 @@ class SpatiotemporalAttention(nn.Module):
 
     @nn.compact
     def __call__(
-        self, images: Float[Array, "b f y x c"], motion: Float[Array, "b y x d"]
+        self, images: Float[Array, "b f y x c"], motion: Float[Array, "b v u d"]
     ) -> tuple[Float[Array, "b f y x"], Float[Array, "b f c"]]:
         """Attends each of the f spatial maps with the snippet's motion feature map.
+
+        A motion feature map on another grid is resized to that of the images.
 
         Returns:
             the weights, which sum to 1 over each grid, and the attended vectors.
         """
+        grid = images.shape[2:4]
+        if motion.shape[1:3] != grid:
+            shape = (motion.shape[0], *grid, motion.shape[-1])
+            motion = jax.image.resize(motion, shape, "linear")
         shape = (*images.shape[:2], *motion.shape[1:])
         motions = jnp.broadcast_to(motion[:, None], shape)  # [b f y x d]
         maps = {"spatial": images, "temporal": motions}
@@ -201,8 +207,8 @@ class SpatiotemporalPyramid(Network):
         their pooled and attended vectors are averaged, then fused.
         """
         images = self.spatial(batch, train)  # [b f y x c] spatial feature maps
-        paths = self.temporal(batch, train)  # [b k y x c]
-        motion = self.temporal_fusion(paths)  # [b y x d] motion feature map
+        paths = self.temporal(batch, train)  # [b k v u c]
+        motion = self.temporal_fusion(paths)  # [b v u d] motion feature map
 
         features = {
             "spatial": images.mean(axis=(1, 2, 3)),  # [b c]

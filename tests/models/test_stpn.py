@@ -1,6 +1,7 @@
 """The network against its description in sections 3.2 to 3.4, composed by hand."""
 
 import dataclasses
+import functools
 
 import jax
 import numpy as np
@@ -22,10 +23,15 @@ def batch(b=2, f=1, k=3):
     return snippets.batch(samples=b, frames=f, paths=k)
 
 
-def network(name, model=CONFIG.model, **changes):
-    stage = dataclasses.replace(STAGES[name], **changes)
+def network(name, model=CONFIG.model, flow_input_size=0, **changes):
     return build.build(
-        model, stage, classes=5, input_size=32, resize=False, axis_name=None
+        model,
+        dataclasses.replace(STAGES[name], **changes),
+        classes=5,
+        input_size=32,
+        flow_input_size=flow_input_size,
+        resize=flow_input_size > 0,
+        axis_name=None,
     )
 
 
@@ -43,6 +49,23 @@ def test_outputs_have_the_contracts_shapes(pyramid):
     np.testing.assert_allclose(outputs.attention.sum(axis=(1, 2)), 1, rtol=1e-5)
     widths = {name: x.shape[1] for name, x in outputs.features.items()}
     assert widths == {"spatial": 64, "temporal": 256, "attended": 64, "fused": 1024}
+
+
+def test_the_motion_of_a_smaller_input_is_spread_over_the_images_grid():
+    net = network("pyramid", flow_input_size=16)
+    variables = build.initialise(net, batch(), 0)
+    to_maps = functools.partial(net.apply, method="feature_maps")
+    maps, apply = jax.jit(to_maps)(variables, batch()), jax.jit(net.apply)
+    assert maps.images.shape[2:4] == (4, 4) and maps.paths.shape[2:4] == (2, 2)
+    outputs = apply(variables, maps)
+    assert outputs.attention.shape == (2, 4, 4)
+    even = dataclasses.replace(maps, paths=maps.paths.mean(axis=(2, 3), keepdims=True))
+    spread = dataclasses.replace(
+        even, paths=np.broadcast_to(even.paths, (2, 3, 4, 4, 64))
+    )
+    one, other = (apply(variables, x) for x in (even, spread))
+    np.testing.assert_allclose(one.attention, other.attention, rtol=1e-4)
+    assert not np.allclose(outputs.attention, one.attention, rtol=1e-3)
 
 
 def test_sketches_of_all_levels_are_distinct_and_never_trained(pyramid):
