@@ -50,7 +50,7 @@ classes() {
 
 if [ -n "$quick" ]; then
   say "a cut-down study in $workdir: of every variant one seed and a few updates on a small
-   backbone, of the real videos $CLASSES classes. On two cores 13 minutes."
+   backbone, of the real videos $CLASSES classes. On two cores 5 minutes."
   made=(--train=2 --test=1) cut=(--brief)
   # So few updates take less time than making their programs fast does.
   xla=--xla_backend_optimization_level=0

